@@ -1,0 +1,1 @@
+# what daemons/dlmirror builds

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The admin server: libqb IPC in the loop. It checks who asks (root, or a member of the
+ * administrators' group), decodes with codec/admin.h, asks the source, encodes the answer.
+ */
+#ifndef DLM_ADMIN_H
+#define DLM_ADMIN_H
+
+#include <stddef.h>
+
+#include <qb/qbloop.h>
+
+#include "dlmirror/dlmirror.h"
+
+/* What the daemon offers. All called in the loop thread; 0 or negative errno, and text (of size
+ * bytes, never NULL) explains a failure. */
+struct admin_source {
+	void *context;
+	size_t (*count)(void *context);
+	/* index < count(); order does not matter (the library sorts). */
+	void (*mirror)(void *context, size_t index, struct dlmirror_mirror *ret);
+	/* mirror: device name or log uuid */
+	int (*find)(void *context, const char *mirror, struct dlmirror_mirror *ret);
+	int (*counters)(void *context, const char *mirror, struct dlmirror_counters *ret);
+	int (*verify)(void *context, const char *mirror, bool repair, char *text, size_t size);
+	int (*verify_stop)(void *context, const char *mirror, char *text, size_t size);
+	int (*log_retry)(void *context, const char *mirror, char *text, size_t size);
+	void (*daemon)(void *context, struct dlmirror_daemon *ret);
+	int (*command)(void *context, enum dlmirror_daemon_command command, const char *argument,
+		       char *text, size_t size);
+};
+
+struct admin_server;
+
+/* group: name of the administrators' group, or NULL for root only. source is copied. */
+int admin_server_create(qb_loop_t *loop, const char *group, const struct admin_source *source,
+			struct admin_server **ret);
+struct admin_server *admin_server_destroy(struct admin_server *server); /* takes NULL */
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * device-mapper, in a thread of its own because its ioctls wait for I/O, and that I/O may wait for us.
+ * Adapter: devmap.c (libdevmapper). Jobs are queued, done one after another, and answered in the loop
+ * thread from devmap_dispatch().
+ */
+#ifndef DLM_DEVMAP_H
+#define DLM_DEVMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemons/dlmirrord/mover.h"
+
+#define DEVMAP_NAME_SIZE 129U
+#define DEVMAP_ARGS_SIZE 512U
+
+/* One mirror target with a userspace log of ours (clustered-core, clustered-disk). */
+struct devmap_mirror {
+	char name[DEVMAP_NAME_SIZE]; /* of the device */
+	dev_t devno;
+	char uuid[DEVMAP_NAME_SIZE]; /* of the log, from the table */
+	char args[DEVMAP_ARGS_SIZE]; /* as in CTR: "<sectors> clustered-…", without integrated_flush */
+	bool integrated_flush;
+	bool live; /* else the inactive table */
+	bool suspended;
+	bool handle_errors;
+	struct mover_legs legs;
+	char leg_health[MOVER_LEGS_MAX + 1]; /* 'A', 'D', … per leg from the status; empty if not live */
+};
+
+struct devmap;
+
+int devmap_create(struct devmap **ret);
+struct devmap *devmap_destroy(struct devmap *devmap); /* waits for the job under way */
+int devmap_fd(const struct devmap *devmap);
+void devmap_dispatch(struct devmap *devmap);
+
+/* All mirrors with our logs, live and inactive tables. Synchronous: only before the loop runs and
+ * before the netlink socket is joined (it sends no status requests, so nothing waits for us).
+ * *ret_mirrors is malloc'ed, the caller frees it. leg_health is not filled. */
+int devmap_scan(struct devmap_mirror **ret_mirrors, unsigned *ret_count);
+
+/* Looks for the live table of log uuid: error -ENOENT when there is none. mirror is valid during the
+ * call only. with status: leg_health is filled; the kernel then asks us for STATUS and the sync count,
+ * which also raises its in_sync_hint (kernel-contract 3). */
+typedef void (*devmap_found_fn)(void *context, const char *uuid, int error,
+				const struct devmap_mirror *mirror);
+int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_found_fn done,
+		void *context);
+
+typedef void (*devmap_done_fn)(void *context, const char *uuid, int error);
+/* Suspends (noflush, no lockfs) and resumes the device of log uuid: the kernel forgets what it
+ * concluded about regions. */
+int devmap_reset(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
+/* One O_DIRECT read of the first sectors of the mirror: wakes an idle kmirrord. */
+int devmap_wake(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
+
+/* "major:minor" or a path -> number, and number -> a path that can be opened (by libblkid; needs no
+ * udev). 0 or negative errno. */
+int devmap_number(const char *device, dev_t *ret);
+int devmap_path(dev_t devno, char *ret, size_t cap);
+
+#endif

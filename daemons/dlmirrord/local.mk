@@ -1,0 +1,1 @@
+# what daemons/dlmirrord builds

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The storage port: log devices. Adapter: storage_aio.c (libaio, O_DIRECT | O_DSYNC, completions by
+ * an eventfd in the loop). It knows the format (codec/disk.h) and the order of writes within claim
+ * and release, and decides nothing about regions. Single-threaded: everything here is called from the
+ * loop thread and every completion comes from storage_engine_dispatch(), never from within a call.
+ */
+#ifndef DLM_STORAGE_H
+#define DLM_STORAGE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "codec/disk.h"
+#include "core/mlog.h"
+
+#define STORAGE_ERROR_SIZE 256U
+
+struct storage_engine;
+struct storage;
+
+/* One io context for all log devices. Negative errno on failure. */
+int storage_engine_create(struct storage_engine **ret);
+struct storage_engine *storage_engine_destroy(struct storage_engine *engine); /* takes NULL */
+/* Readable when completions wait. */
+int storage_engine_fd(const struct storage_engine *engine);
+void storage_engine_dispatch(struct storage_engine *engine);
+
+struct storage_callbacks {
+	/* Exactly one for each load, claim, write, release. error: 0 or negative errno. */
+	void (*loaded)(void *context, int error, const struct mlog_history *history);
+	void (*claimed)(void *context, int error);
+	void (*written)(void *context, enum mlog_area area, uint64_t page, int error);
+	void (*released)(void *context, int error);
+	/* Contents to write, asked for during storage_claim/write/release, never later. */
+	uint64_t (*word)(void *context, enum mlog_area area, uint64_t word);
+	uint64_t (*kernel_word)(void *context, uint64_t word);
+};
+
+struct storage_spec {
+	const char *device; /* "major:minor" or an absolute path */
+	const char *uuid;   /* of the log */
+	uint64_t region_count;
+	uint64_t region_sectors;
+	uint32_t slots_wanted; /* 0: DISK_SLOTS_DEFAULT */
+	uint32_t slot;         /* ours */
+	struct disk_owner owner;
+	const char *boot_id;
+};
+
+/*
+ * Opens the device (exclusive use is not asked for: the kernel has it too), computes the layout, and
+ * refuses, before anything is written: not a block device or regular file (-ENOTBLK), too small
+ * (-ENOSPC), in use by another owner (-EBUSY, the message names host, cluster and the command that
+ * takes it over), a newer format (-EPROTONOSUPPORT). error says what is wrong and what to do.
+ * This reads two units synchronously. A grown or shrunk mirror, a garbled device and a kernel log are
+ * no errors here: storage_load() reports what of the history can be used.
+ */
+int storage_open(struct storage_engine *engine, const struct storage_spec *spec,
+		 const struct storage_callbacks *callbacks, void *context, struct storage **ret,
+		 char error[STORAGE_ERROR_SIZE]);
+/* No operation may be in flight, except after storage_abandon(). Takes NULL, returns NULL. */
+struct storage *storage_close(struct storage *s);
+/* Completions still to come are dropped silently, the memory is freed after the last of them. */
+struct storage *storage_abandon(struct storage *s);
+unsigned storage_in_flight(const struct storage *s);
+
+const struct disk_layout *storage_layout(const struct storage *s);
+uint32_t storage_page_bytes(const struct storage *s); /* logical block size, at most DISK_UNIT */
+dev_t storage_devno(const struct storage *s);
+
+void storage_load(struct storage *s);
+void storage_claim(struct storage *s);
+void storage_write(struct storage *s, enum mlog_area area, uint64_t page);
+void storage_release(struct storage *s);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libdlmirror: asks a running dlmirrord on this host about its mirrors and tells it what to do.
+ *
+ * Every function returns 0 or a negative errno unless it says otherwise; -ENOTCONN means that no
+ * daemon answers, -EACCES that the caller is neither root nor in the administrators' group, -EPROTO
+ * that library and daemon do not understand each other. After a failure dlmirror_error() has a sentence
+ * for people. Returned memory belongs to the caller and is freed with the function named at each call.
+ * A handle may be used by one thread at a time. Sizes are in the unit that the name says; a sector has
+ * 512 bytes.
+ */
+#ifndef DLMIRROR_H
+#define DLMIRROR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DLMIRROR_NAME_SIZE    129
+#define DLMIRROR_LEGS_MAX     8
+#define DLMIRROR_TYPES        18 /* kernel request types, by their number; 0 is unused */
+#define DLMIRROR_BUCKETS      24 /* latency histogram: bucket i counts 2^i to 2^(i+1) microseconds */
+#define DLMIRROR_REGIONS_MAX  64 /* differing regions that a verify lists */
+#define DLMIRROR_DEVICE_SIZE  128
+#define DLMIRROR_STATE_SIZE   16
+
+struct dlmirror; /* a connection */
+
+struct dlmirror_leg {
+	uint32_t major;
+	uint32_t minor;
+	uint64_t start_sector;
+	char health; /* 'A' alive, 'D' dead (write error), 'S' stale, 'R' read error, 'F' flush error, '?' */
+};
+
+/* One mirror log as the daemon knows it. */
+struct dlmirror_mirror {
+	char uuid[DLMIRROR_NAME_SIZE]; /* of the log */
+	char name[DLMIRROR_NAME_SIZE]; /* of the device-mapper device; empty while not known */
+	uint64_t luid;
+	char phase[DLMIRROR_STATE_SIZE];     /* created attaching active suspending detaching suspended */
+	char log_state[DLMIRROR_STATE_SIZE]; /* none idle loading claiming ok failed */
+	bool has_disk;
+	bool integrated_flush;
+	bool handle_errors;
+	bool suspect; /* legs are being compared after an unplanned gap of the daemon */
+	char log_device[DLMIRROR_DEVICE_SIZE]; /* "major:minor"; empty for clustered-core */
+	int32_t log_error;                     /* last errno of the log device, 0: none */
+	uint64_t length_sectors;
+	uint64_t region_sectors;
+	uint64_t region_count;
+	uint64_t in_sync;   /* regions */
+	uint64_t dirty;     /* regions (or groups of 2^shift) dirty in our slot */
+	uint64_t repair;    /* crash-dirty regions left */
+	uint64_t copying;   /* regions being compared or copied now */
+	uint64_t recovering; /* region the kernel resyncs now; region_count: none */
+	uint32_t pending;   /* requests that wait */
+	uint64_t log_writes;
+	uint64_t memory_bytes;
+	bool verifying;
+	bool verify_repair;
+	uint64_t verify_done; /* regions */
+	uint64_t verify_skipped;
+	uint64_t verify_differed;
+	uint64_t verify_repaired;
+	uint32_t verify_listed; /* valid entries of verify_region */
+	uint64_t verify_region[DLMIRROR_REGIONS_MAX];
+	uint32_t leg_count;
+	struct dlmirror_leg leg[DLMIRROR_LEGS_MAX];
+};
+
+/* Requests of one type since the log was created. */
+struct dlmirror_counter {
+	uint64_t count;
+	uint64_t errors;
+	uint64_t total_us; /* receive to reply */
+	uint64_t bucket[DLMIRROR_BUCKETS];
+};
+
+struct dlmirror_counters {
+	struct dlmirror_counter type[DLMIRROR_TYPES];
+};
+
+struct dlmirror_daemon {
+	char version[32];
+	uint32_t pid;
+	uint32_t mirrors;
+	uint32_t responders;   /* 0: single-thread mode */
+	uint64_t uptime_s;
+	uint32_t generation;   /* planned restarts since the start */
+	uint64_t requests;
+	uint64_t malformed;    /* messages refused */
+	uint64_t overruns;     /* receive buffer was full (ENOBUFS) */
+	uint64_t unknown_log;  /* requests for logs not known, answered -ESRCH */
+	uint64_t stale;        /* late duplicates dropped */
+	uint64_t memory_bytes; /* resident */
+};
+
+enum dlmirror_daemon_command {
+	DLMIRROR_DAEMON_RESTART = 1, /* planned: hands sockets and state to a new image */
+	DLMIRROR_DAEMON_STOP,        /* refused (-EBUSY) while mirrors are active */
+	DLMIRROR_DAEMON_STOP_FORCE,
+	DLMIRROR_DAEMON_BLACKBOX,    /* writes the flight record; text is the path */
+	DLMIRROR_DAEMON_LOG_LEVEL,   /* argument: error, warning, notice, info, debug, trace */
+};
+
+/* Connects to the daemon of this host. *ret is valid also on failure, for dlmirror_error(); free it
+ * with dlmirror_free() in either case. */
+int dlmirror_connect(struct dlmirror **ret);
+void dlmirror_free(struct dlmirror *d); /* takes NULL */
+/* The last failure in words, with what to do about it; never NULL. Valid until the next call. */
+const char *dlmirror_error(const struct dlmirror *d);
+
+/* All mirrors, sorted by name and uuid; *ret is freed with free(). */
+int dlmirror_list(struct dlmirror *d, struct dlmirror_mirror **ret, size_t *ret_count);
+/* One mirror, by the name of its device or the uuid of its log; -ENOENT when there is none. */
+int dlmirror_get(struct dlmirror *d, const char *mirror, struct dlmirror_mirror *ret);
+int dlmirror_counters(struct dlmirror *d, const char *mirror, struct dlmirror_counters *ret);
+/* Compares all regions in the background, and with repair mends those that differ from the default
+ * leg. -EBUSY when the mirror is not active or its legs are not known yet. */
+int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair);
+int dlmirror_verify_stop(struct dlmirror *d, const char *mirror);
+/* Tries to bring a failed log device back now. */
+int dlmirror_log_retry(struct dlmirror *d, const char *mirror);
+int dlmirror_daemon(struct dlmirror *d, struct dlmirror_daemon *ret);
+/* text (may be NULL) gets up to size bytes of what the daemon has to say. */
+int dlmirror_daemon_command(struct dlmirror *d, enum dlmirror_daemon_command command,
+			    const char *argument, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,1 @@
+# what lib/client builds

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/hot.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+
+#define SEQ_KNOWN (UINT64_C(1) << 32)
+
+/* All accesses that the four rules speak of are sequentially consistent. */
+static bool map_test(const _Atomic uint64_t *map, uint64_t bit)
+{
+	return (atomic_load(&map[bit / BITS_PER_WORD]) & bits_mask(bit)) != 0;
+}
+
+static void map_set(_Atomic uint64_t *map, uint64_t bit)
+{
+	atomic_fetch_or(&map[bit / BITS_PER_WORD], bits_mask(bit));
+}
+
+static void map_clear(_Atomic uint64_t *map, uint64_t bit)
+{
+	atomic_fetch_and(&map[bit / BITS_PER_WORD], ~bits_mask(bit));
+}
+
+/* Lowest bit at or after from whose value is `value`, or nbits. */
+static uint64_t map_next(const _Atomic uint64_t *map, uint64_t nbits, uint64_t from, bool value)
+{
+	uint64_t flip = value ? 0 : ~UINT64_C(0);
+	size_t words = bits_words(nbits);
+	size_t i = (size_t)(from / BITS_PER_WORD);
+	uint64_t word;
+	uint64_t bit;
+
+	if (from >= nbits)
+		return nbits;
+	word = (atomic_load(&map[i]) ^ flip) & ~(bits_mask(from) - 1);
+	while (word == 0) {
+		if (++i == words)
+			return nbits;
+		word = atomic_load_explicit(&map[i], memory_order_relaxed) ^ flip;
+	}
+	bit = (uint64_t)i * BITS_PER_WORD + (uint64_t)__builtin_ctzll(word);
+	return bit < nbits ? bit : nbits;
+}
+
+size_t hot_bytes(uint64_t regions, unsigned shift)
+{
+	struct hot h = { .regions = regions, .shift = shift };
+
+	return sizeof(struct hot_shared) +
+	       (5 * bits_words(regions) + bits_words(hot_slot_bits(&h))) * sizeof(uint64_t);
+}
+
+void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
+{
+	size_t words = bits_words(regions);
+	_Atomic uint64_t *maps = (_Atomic uint64_t *)((struct hot_shared *)memory + 1);
+
+	h->regions = regions;
+	h->shift = shift;
+	h->shared = memory;
+	h->held = maps;
+	h->recent = maps + words;
+	h->gate = maps + 2 * words;
+	h->in_sync = maps + 3 * words;
+	h->repair = maps + 4 * words;
+	h->dirty = maps + 5 * words;
+}
+
+bool hot_mark(struct hot *h, uint64_t region)
+{
+	map_set(h->held, region);
+	if (!map_test(h->recent, region))
+		map_set(h->recent, region);
+	return map_test(h->dirty, region >> h->shift) && !map_test(h->gate, region);
+}
+
+bool hot_clear(struct hot *h, uint64_t region)
+{
+	map_clear(h->held, region);
+	return map_test(h->gate, region);
+}
+
+bool hot_gate_close(struct hot *h, uint64_t region)
+{
+	map_set(h->gate, region);
+	return !map_test(h->held, region);
+}
+
+void hot_gate_open(struct hot *h, uint64_t region)
+{
+	map_clear(h->gate, region);
+}
+
+/* Is any region of the slot bit set in map? */
+static bool map_any(const struct hot *h, const _Atomic uint64_t *map, uint64_t slot_bit)
+{
+	uint64_t first = slot_bit << h->shift;
+	uint64_t end = first + (UINT64_C(1) << h->shift);
+
+	if (end > h->regions)
+		end = h->regions;
+	return map_next(map, end, first, true) < end;
+}
+
+bool hot_dirty_drop(struct hot *h, uint64_t slot_bit)
+{
+	map_clear(h->dirty, slot_bit);
+	if (!map_any(h, h->held, slot_bit))
+		return true;
+	map_set(h->dirty, slot_bit);
+	return false;
+}
+
+void hot_dirty_set(struct hot *h, uint64_t slot_bit)
+{
+	map_set(h->dirty, slot_bit);
+}
+
+bool hot_held(const struct hot *h, uint64_t region)
+{
+	return map_test(h->held, region);
+}
+
+bool hot_gated(const struct hot *h, uint64_t region)
+{
+	return map_test(h->gate, region);
+}
+
+bool hot_dirty(const struct hot *h, uint64_t region)
+{
+	return map_test(h->dirty, region >> h->shift);
+}
+
+bool hot_in_sync(const struct hot *h, uint64_t region)
+{
+	return map_test(h->in_sync, region);
+}
+
+bool hot_repair(const struct hot *h, uint64_t region)
+{
+	return map_test(h->repair, region);
+}
+
+void hot_in_sync_set(struct hot *h, uint64_t region, bool in_sync)
+{
+	if (map_test(h->in_sync, region) == in_sync)
+		return;
+	if (in_sync) {
+		map_set(h->in_sync, region);
+		atomic_fetch_add(&h->shared->in_sync_count, 1);
+	} else {
+		map_clear(h->in_sync, region);
+		atomic_fetch_sub(&h->shared->in_sync_count, 1);
+	}
+}
+
+void hot_repair_set(struct hot *h, uint64_t region, bool repair)
+{
+	if (repair)
+		map_set(h->repair, region);
+	else
+		map_clear(h->repair, region);
+}
+
+bool hot_busy(const struct hot *h, uint64_t slot_bit)
+{
+	return map_any(h, h->held, slot_bit) || map_any(h, h->repair, slot_bit);
+}
+
+bool hot_recent_take(struct hot *h, uint64_t slot_bit)
+{
+	uint64_t first = slot_bit << h->shift;
+	uint64_t end = first + (UINT64_C(1) << h->shift);
+	bool recent = false;
+
+	if (end > h->regions)
+		end = h->regions;
+	for (uint64_t r = map_next(h->recent, end, first, true); r < end;
+	     r = map_next(h->recent, end, r + 1, true)) {
+		map_clear(h->recent, r);
+		recent = true;
+	}
+	return recent;
+}
+
+void hot_held_reset(struct hot *h)
+{
+	size_t words = bits_words(h->regions);
+
+	for (size_t i = 0; i < words; i++)
+		if (atomic_load_explicit(&h->held[i], memory_order_relaxed) != 0)
+			atomic_store(&h->held[i], 0);
+}
+
+uint64_t hot_next_stale(const struct hot *h, uint64_t from)
+{
+	return map_next(h->in_sync, h->regions, from, false);
+}
+
+uint64_t hot_next_repair(const struct hot *h, uint64_t from)
+{
+	return map_next(h->repair, h->regions, from, true);
+}
+
+uint64_t hot_next_held(const struct hot *h, uint64_t from)
+{
+	return map_next(h->held, h->regions, from, true);
+}
+
+uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end)
+{
+	return map_next(h->dirty, end, from, true);
+}
+
+bool hot_seq_obey(struct hot *h, uint32_t seq)
+{
+	uint64_t known = atomic_load(&h->shared->mark_seq);
+
+	if ((known & SEQ_KNOWN) != 0 && (int32_t)(seq - (uint32_t)known) < 0)
+		return false;
+	atomic_store(&h->shared->mark_seq, SEQ_KNOWN | seq);
+	return true;
+}
+
+static enum hot_verdict answer_words(struct mlog_reply *ret, uint32_t words, uint64_t first,
+				     uint64_t second)
+{
+	ret->words = words;
+	ret->word[0] = first;
+	ret->word[1] = second;
+	return HOT_ANSWERED;
+}
+
+static enum hot_verdict answer_mark(struct hot *h, const struct mlog_request *request)
+{
+	bool durable = true;
+
+	for (uint32_t i = 0; i < request->region_count; i++)
+		durable = hot_mark(h, request->region[i]) && durable;
+	return durable ? HOT_ANSWERED : HOT_HAND_OVER;
+}
+
+static bool answer_clear(struct hot *h, const struct mlog_request *request)
+{
+	bool gated = false;
+
+	for (uint32_t i = 0; i < request->region_count; i++)
+		gated = hot_clear(h, request->region[i]) || gated;
+	return gated;
+}
+
+/*
+ * With one node attached no other node recovers anything, so the answer is 0. The hint (below it the
+ * kernel never asks again) stays one short of the end while anything is stale, because a hint at the
+ * end also stops the kernel's requests for resync work; kernel-contract 6.
+ */
+static enum hot_verdict answer_remote_recovering(struct hot *h, const struct mlog_request *request,
+						 struct mlog_reply *ret)
+{
+	if (!hot_in_sync(h, request->region[0]))
+		return HOT_HAND_OVER; /* somebody waits for it: resync it first */
+	return answer_words(ret, 2, 0,
+			    atomic_load(&h->shared->in_sync_count) == h->regions ? h->regions
+										 : h->regions - 1);
+}
+
+enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
+			    struct mlog_reply *ret, bool *ret_cleared)
+{
+	*ret = (struct mlog_reply){ .type = request->type, .seq = request->seq };
+	*ret_cleared = false;
+	atomic_store_explicit(&h->shared->last_seq, request->seq, memory_order_relaxed);
+	if (atomic_load(&h->shared->open) == 0)
+		return HOT_HAND_OVER;
+	switch (request->type) {
+	case ULOG_IN_SYNC:
+		return answer_words(ret, 1, hot_in_sync(h, request->region[0]), 0);
+	case ULOG_IS_CLEAN:
+		return answer_words(ret, 1,
+				    !hot_held(h, request->region[0]) &&
+					    !hot_dirty(h, request->region[0]),
+				    0);
+	case ULOG_GET_SYNC_COUNT:
+		return answer_words(ret, 1, atomic_load(&h->shared->in_sync_count), 0);
+	case ULOG_IS_REMOTE_RECOVERING:
+		return answer_remote_recovering(h, request, ret);
+	case ULOG_GET_RESYNC_WORK:
+		if (atomic_load(&h->shared->in_sync_count) == h->regions)
+			return answer_words(ret, 2, 0, 0);
+		return HOT_HAND_OVER;
+	case ULOG_MARK_REGION:
+	case ULOG_FLUSH:
+		/* A FLUSH without marks has nothing to wait for: each MARK was durable before its reply. */
+		if (!hot_seq_obey(h, request->seq))
+			return HOT_STALE;
+		atomic_fetch_add_explicit(&h->shared->activity, 1, memory_order_relaxed);
+		return answer_mark(h, request);
+	case ULOG_CLEAR_REGION:
+		if (!hot_seq_obey(h, request->seq))
+			return HOT_STALE;
+		*ret_cleared = answer_clear(h, request);
+		return HOT_ANSWERED;
+	default:
+		return HOT_HAND_OVER;
+	}
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The hot maps of one mirror: the only memory that the loop shares with the responder threads, and
+ * the memory that outlives the daemon (the caller maps it from a file in /run).
+ *
+ * Bits, one per region unless it says otherwise:
+ *	held     the kernel has marked the region and not cleared it: writes may be in flight
+ *	recent   it was marked since the last sweep (hysteresis of lazy clears)
+ *	dirty    one per 2^shift regions: our slot on the log device has the bit, durably
+ *	gate     no write of the region may begin: the mover compares or copies it
+ *	in_sync  all legs hold the same, as far as anybody knows
+ *	repair   crash-dirty: legs may differ, each holds old or new data (loop only)
+ *
+ * Who writes: responders set held and recent and clear held; everything else is the loop's.
+ *
+ * The rules that make this safe without a lock between loop and responders. Each is a store
+ * followed by a load, both sequentially consistent, so of two that meet at least one sees the other:
+ *	1 MARK   sets held, then reads dirty and gate; unless dirty and not gated, the loop answers
+ *	2 close  sets gate, then reads held; while held, the region is not quiet
+ *	3 drop   clears dirty, then reads held; while held, it sets dirty again
+ *	4 CLEAR  clears held, then reads gate; when gated, the loop is told
+ * test/model/hot.pml is the model of these rules, test/unit/test_hot_stress.c runs them.
+ *
+ * Two responders may hold requests of one mirror at once only when the kernel gave up waiting for
+ * the older one. The caller serialises hot_answer() per mirror (a mutex); the newest seq wins and
+ * what is older is dropped, because a late CLEAR must not undo a newer MARK.
+ */
+#ifndef DLM_CORE_HOT_H
+#define DLM_CORE_HOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/types.h"
+
+/* At the start of the mapped memory. */
+struct hot_shared {
+	_Atomic uint64_t in_sync_count; /* set bits of in_sync */
+	_Atomic uint64_t activity;      /* requests answered: the mover yields while this moves */
+	_Atomic uint64_t mark_seq;      /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
+	_Atomic uint32_t last_seq;      /* seq of the newest request of any type */
+	_Atomic uint32_t open;          /* responders may answer (the mirror is active) */
+	_Atomic uint32_t phase;         /* enum mlog_phase, for the next daemon */
+	_Atomic uint32_t reserved;
+};
+
+struct hot {
+	uint64_t regions;
+	unsigned shift; /* a slot bit covers 2^shift regions */
+	struct hot_shared *shared;
+	_Atomic uint64_t *held;
+	_Atomic uint64_t *recent;
+	_Atomic uint64_t *dirty;
+	_Atomic uint64_t *gate;
+	_Atomic uint64_t *in_sync;
+	_Atomic uint64_t *repair;
+};
+
+/* Bytes of memory that hot_bind() needs. */
+size_t hot_bytes(uint64_t regions, unsigned shift);
+
+/* Points h into memory (8-byte aligned, hot_bytes() long): all zero for a new mirror, or what an
+ * earlier daemon left. The memory stays the caller's. */
+void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift);
+
+static inline uint64_t hot_slot_bits(const struct hot *h)
+{
+	return (h->regions + (UINT64_C(1) << h->shift) - 1) >> h->shift;
+}
+
+/* Rule 1. True: dirty on disk and no gate, the mark may be answered at once. */
+bool hot_mark(struct hot *h, uint64_t region);
+/* Rule 4. True: the region is gated, tell the loop. */
+bool hot_clear(struct hot *h, uint64_t region);
+/* Rule 2. True: quiet, no write of the region is in flight. */
+bool hot_gate_close(struct hot *h, uint64_t region);
+void hot_gate_open(struct hot *h, uint64_t region);
+/* Rule 3, for all regions of a slot bit. True: the bit is clear now. */
+bool hot_dirty_drop(struct hot *h, uint64_t slot_bit);
+void hot_dirty_set(struct hot *h, uint64_t slot_bit);
+
+bool hot_held(const struct hot *h, uint64_t region);
+bool hot_gated(const struct hot *h, uint64_t region);
+bool hot_dirty(const struct hot *h, uint64_t region);
+bool hot_in_sync(const struct hot *h, uint64_t region);
+bool hot_repair(const struct hot *h, uint64_t region);
+/* Sets the bit and keeps in_sync_count true. */
+void hot_in_sync_set(struct hot *h, uint64_t region, bool in_sync);
+void hot_repair_set(struct hot *h, uint64_t region, bool repair);
+/* Any region of the slot bit held or crash-dirty? */
+bool hot_busy(const struct hot *h, uint64_t slot_bit);
+/* Any region of the slot bit marked since the last call? Forgets it. */
+bool hot_recent_take(struct hot *h, uint64_t slot_bit);
+/* No I/O is in flight (after POSTSUSPEND): nothing is held. */
+void hot_held_reset(struct hot *h);
+/* Lowest region at or after from that is not in sync (or that needs repair), or regions. */
+uint64_t hot_next_stale(const struct hot *h, uint64_t from);
+uint64_t hot_next_repair(const struct hot *h, uint64_t from);
+/* Lowest held region at or after from, or regions; lowest dirty slot bit in from..end-1, or end. */
+uint64_t hot_next_held(const struct hot *h, uint64_t from);
+uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end);
+
+enum hot_verdict {
+	HOT_ANSWERED, /* ret holds the reply */
+	HOT_HAND_OVER, /* the loop must decide; held is set already where it must be */
+	HOT_STALE,    /* older than what was obeyed already: drop it, the kernel waits no more */
+};
+
+/*
+ * Answers a request from the maps alone, where that is possible. *ret_cleared is true when the reply
+ * is to be sent and the loop must also hear of the CLEAR (rule 4).
+ */
+enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
+			    struct mlog_reply *ret, bool *ret_cleared);
+
+/* Is seq (which wraps) newer than what mark_seq recorded? Records it when it is or is the same. */
+bool hot_seq_obey(struct hot *h, uint32_t seq);
+
+#endif

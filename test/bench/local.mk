@@ -1,0 +1,1 @@
+# what test/bench builds
