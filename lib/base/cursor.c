@@ -6,7 +6,7 @@
 
 struct reader reader_of(const void *data, size_t size)
 {
-	return (struct reader){ .at = data, .left = size };
+	return (struct reader){.at = data, .left = size};
 }
 
 const void *read_bytes(struct reader *r, size_t size)
@@ -98,7 +98,7 @@ void read_string(struct reader *r, char *ret, size_t cap)
 
 struct writer writer_of(void *data, size_t size)
 {
-	return (struct writer){ .at = data, .left = size };
+	return (struct writer){.at = data, .left = size};
 }
 
 /* The place for size bytes, or NULL (and failed) when there is no room. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/hot.h"
 
-#include <string.h>
-
 #include "base/bits.h"
 
 #define SEQ_KNOWN (UINT64_C(1) << 32)
@@ -46,7 +44,7 @@ static uint64_t map_next(const _Atomic uint64_t *map, uint64_t nbits, uint64_t f
 
 size_t hot_bytes(uint64_t regions, unsigned shift)
 {
-	struct hot h = { .regions = regions, .shift = shift };
+	struct hot h = {.regions = regions, .shift = shift};
 
 	return sizeof(struct hot_shared) +
 	       (5 * bits_words(regions) + bits_words(hot_slot_bits(&h))) * sizeof(uint64_t);
@@ -185,13 +183,72 @@ bool hot_recent_take(struct hot *h, uint64_t slot_bit)
 	return recent;
 }
 
-void hot_held_reset(struct hot *h)
+static void map_reset(_Atomic uint64_t *map, uint64_t nbits)
 {
-	size_t words = bits_words(h->regions);
+	size_t words = bits_words(nbits);
 
 	for (size_t i = 0; i < words; i++)
-		if (atomic_load_explicit(&h->held[i], memory_order_relaxed) != 0)
-			atomic_store(&h->held[i], 0);
+		if (atomic_load_explicit(&map[i], memory_order_relaxed) != 0)
+			atomic_store(&map[i], 0);
+}
+
+void hot_held_reset(struct hot *h)
+{
+	map_reset(h->held, h->regions);
+}
+
+void hot_gates_reset(struct hot *h)
+{
+	map_reset(h->gate, h->regions);
+}
+
+void hot_reset(struct hot *h)
+{
+	map_reset(h->held, h->regions);
+	map_reset(h->recent, h->regions);
+	map_reset(h->gate, h->regions);
+	map_reset(h->dirty, hot_slot_bits(h));
+}
+
+uint64_t hot_in_sync_word(const struct hot *h, uint64_t word)
+{
+	return atomic_load_explicit(&h->in_sync[word], memory_order_relaxed);
+}
+
+uint64_t hot_repair_word(const struct hot *h, uint64_t word)
+{
+	return atomic_load_explicit(&h->repair[word], memory_order_relaxed);
+}
+
+void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value)
+{
+	atomic_store_explicit(&h->in_sync[word], value, memory_order_relaxed);
+}
+
+void hot_repair_put(struct hot *h, uint64_t word, uint64_t value)
+{
+	atomic_store_explicit(&h->repair[word], value, memory_order_relaxed);
+}
+
+uint64_t hot_recount(struct hot *h)
+{
+	size_t words = bits_words(h->regions);
+	uint64_t tail = h->regions % BITS_PER_WORD;
+	uint64_t in_sync = 0;
+	uint64_t repair = 0;
+
+	if (tail != 0) {
+		uint64_t mask = (UINT64_C(1) << tail) - 1;
+
+		hot_in_sync_put(h, words - 1, hot_in_sync_word(h, words - 1) & mask);
+		hot_repair_put(h, words - 1, hot_repair_word(h, words - 1) & mask);
+	}
+	for (size_t i = 0; i < words; i++) {
+		in_sync += (uint64_t)__builtin_popcountll(hot_in_sync_word(h, i));
+		repair += (uint64_t)__builtin_popcountll(hot_repair_word(h, i));
+	}
+	atomic_store(&h->shared->in_sync_count, in_sync);
+	return repair;
 }
 
 uint64_t hot_next_stale(const struct hot *h, uint64_t from)
@@ -252,9 +309,9 @@ static bool answer_clear(struct hot *h, const struct mlog_request *request)
 }
 
 /*
- * With one node attached no other node recovers anything, so the answer is 0. The hint (below it the
- * kernel never asks again) stays one short of the end while anything is stale, because a hint at the
- * end also stops the kernel's requests for resync work; kernel-contract 6.
+ * With one node attached no other node recovers anything, so the answer is 0. The hint (below it
+ * the kernel never asks again) stays one short of the end while anything is stale, because a hint
+ * at the end also stops the kernel's requests for resync work; kernel-contract 6.
  */
 static enum hot_verdict answer_remote_recovering(struct hot *h, const struct mlog_request *request,
 						 struct mlog_reply *ret)
@@ -269,7 +326,7 @@ static enum hot_verdict answer_remote_recovering(struct hot *h, const struct mlo
 enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 			    struct mlog_reply *ret, bool *ret_cleared)
 {
-	*ret = (struct mlog_reply){ .type = request->type, .seq = request->seq };
+	*ret = (struct mlog_reply){.type = request->type, .seq = request->seq};
 	*ret_cleared = false;
 	atomic_store_explicit(&h->shared->last_seq, request->seq, memory_order_relaxed);
 	if (atomic_load(&h->shared->open) == 0)
@@ -278,10 +335,9 @@ enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 	case ULOG_IN_SYNC:
 		return answer_words(ret, 1, hot_in_sync(h, request->region[0]), 0);
 	case ULOG_IS_CLEAN:
-		return answer_words(ret, 1,
-				    !hot_held(h, request->region[0]) &&
-					    !hot_dirty(h, request->region[0]),
-				    0);
+		return answer_words(
+		    ret, 1, !hot_held(h, request->region[0]) && !hot_dirty(h, request->region[0]),
+		    0);
 	case ULOG_GET_SYNC_COUNT:
 		return answer_words(ret, 1, atomic_load(&h->shared->in_sync_count), 0);
 	case ULOG_IS_REMOTE_RECOVERING:
@@ -292,7 +348,8 @@ enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 		return HOT_HAND_OVER;
 	case ULOG_MARK_REGION:
 	case ULOG_FLUSH:
-		/* A FLUSH without marks has nothing to wait for: each MARK was durable before its reply. */
+		/* A FLUSH without marks has nothing to wait for: each MARK was durable before its
+		 * reply. */
 		if (!hot_seq_obey(h, request->seq))
 			return HOT_STALE;
 		atomic_fetch_add_explicit(&h->shared->activity, 1, memory_order_relaxed);

@@ -14,8 +14,8 @@
  * Who writes: responders set held and recent and clear held; everything else is the loop's.
  *
  * The rules that make this safe without a lock between loop and responders. Each is a store
- * followed by a load, both sequentially consistent, so of two that meet at least one sees the other:
- *	1 MARK   sets held, then reads dirty and gate; unless dirty and not gated, the loop answers
+ * followed by a load, both sequentially consistent, so of two that meet at least one sees the
+ *other: 1 MARK   sets held, then reads dirty and gate; unless dirty and not gated, the loop answers
  *	2 close  sets gate, then reads held; while held, the region is not quiet
  *	3 drop   clears dirty, then reads held; while held, it sets dirty again
  *	4 CLEAR  clears held, then reads gate; when gated, the loop is told
@@ -38,12 +38,12 @@
 /* At the start of the mapped memory. */
 struct hot_shared {
 	_Atomic uint64_t in_sync_count; /* set bits of in_sync */
-	_Atomic uint64_t activity;      /* requests answered: the mover yields while this moves */
-	_Atomic uint64_t mark_seq;      /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
-	_Atomic uint32_t last_seq;      /* seq of the newest request of any type */
-	_Atomic uint32_t open;          /* responders may answer (the mirror is active) */
-	_Atomic uint32_t phase;         /* enum mlog_phase, for the next daemon */
-	_Atomic uint32_t reserved;
+	_Atomic uint64_t activity;	/* requests answered: the mover yields while this moves */
+	_Atomic uint64_t mark_seq; /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
+	_Atomic uint32_t last_seq; /* seq of the newest request of any type */
+	_Atomic uint32_t open;	   /* responders may answer (the mirror is active) */
+	_Atomic uint32_t phase;	   /* enum mlog_phase, for the next daemon */
+	_Atomic uint32_t suspect;  /* the daemon's: legs are to be compared after a gap */
 };
 
 struct hot {
@@ -102,15 +102,27 @@ uint64_t hot_next_repair(const struct hot *h, uint64_t from);
 uint64_t hot_next_held(const struct hot *h, uint64_t from);
 uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end);
 
+/* Whole words, for attach and detach: in_sync_count is wrong until hot_recount(). */
+uint64_t hot_in_sync_word(const struct hot *h, uint64_t word);
+uint64_t hot_repair_word(const struct hot *h, uint64_t word);
+void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value);
+void hot_repair_put(struct hot *h, uint64_t word, uint64_t value);
+/* Corrects the bits behind the last region and counts in_sync; returns the regions to repair. */
+uint64_t hot_recount(struct hot *h);
+/* Nobody holds, gates or has dirtied anything. */
+void hot_reset(struct hot *h);
+/* A new daemon has no copy under way. */
+void hot_gates_reset(struct hot *h);
+
 enum hot_verdict {
-	HOT_ANSWERED, /* ret holds the reply */
+	HOT_ANSWERED,  /* ret holds the reply */
 	HOT_HAND_OVER, /* the loop must decide; held is set already where it must be */
-	HOT_STALE,    /* older than what was obeyed already: drop it, the kernel waits no more */
+	HOT_STALE,     /* older than what was obeyed already: drop it, the kernel waits no more */
 };
 
 /*
- * Answers a request from the maps alone, where that is possible. *ret_cleared is true when the reply
- * is to be sent and the loop must also hear of the CLEAR (rule 4).
+ * Answers a request from the maps alone, where that is possible. *ret_cleared is true when the
+ * reply is to be sent and the loop must also hear of the CLEAR (rule 4).
  */
 enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 			    struct mlog_reply *ret, bool *ret_cleared);

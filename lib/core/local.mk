@@ -1,4 +1,11 @@
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
 	lib/core/hot.c lib/core/hot.h \
-	lib/core/mlog.h lib/core/types.h
+	lib/core/device.c \
+	lib/core/dirty.c \
+	lib/core/mlog.c lib/core/mlog.h lib/core/mlog_internal.h \
+	lib/core/pages.c \
+	lib/core/repair.c \
+	lib/core/request.c \
+	lib/core/sync.c \
+	lib/core/types.h

@@ -29,7 +29,7 @@
 struct mlog;
 
 enum mlog_sync {
-	MLOG_SYNC_KEEP,   /* no argument: what the log says; regions without history are stale */
+	MLOG_SYNC_KEEP,	  /* no argument: what the log says; regions without history are stale */
 	MLOG_SYNC_NOSYNC, /* regions without history count as in sync */
 	MLOG_SYNC_FORCE,  /* "sync": every region is stale at the first attach */
 };
@@ -52,30 +52,34 @@ enum mlog_log_state {
 	MLOG_LOG_FAILED, /* serving from memory; claimed again every retry_ms */
 };
 
-#define MLOG_COPIES_MAX 16U   /* regions the mover may have at once */
-#define MLOG_PENDING_MAX 16U  /* requests that wait (a mirror has one kernel thread and a few visitors) */
+#define MLOG_COPIES_MAX 16U /* regions the mover may have at once */
+#define MLOG_PENDING_MAX                                                                           \
+	16U /* requests that wait (a mirror has one kernel thread and a few visitors) */
 #define MLOG_EFFECTS_MAX 128U /* of one step */
-#define MLOG_BATCH_MAX 16U    /* pages in flight at once per area */
+#define MLOG_BATCH_MAX	 16U  /* pages in flight at once per area */
 
 struct mlog_config {
-	uint64_t region_count;   /* at least 1 */
+	uint64_t region_count;	 /* at least 1 */
 	uint64_t region_sectors; /* a power of two */
 	enum mlog_sync sync;
 	bool has_disk;
-	uint32_t page_bytes;     /* unit of log writes: the device's logical block size */
-	uint32_t hysteresis_ms;  /* a region not marked for this long (at most twice) leaves the slot */
-	uint32_t sync_delay_ms;  /* regions that became in sync are written this late at most */
-	uint32_t retry_ms;       /* between attempts to claim a failed log device or mend a region */
+	uint32_t page_bytes; /* unit of log writes: the device's logical block size */
+	uint32_t
+	    hysteresis_ms; /* a region not marked for this long (at most twice) leaves the slot */
+	uint32_t sync_delay_ms; /* regions that became in sync are written this late at most */
+	uint32_t retry_ms;	/* between attempts to claim a failed log device or mend a region */
 	uint32_t log_timeout_ms; /* a log write that takes longer means the device failed */
-	uint32_t copies;         /* regions under repair at once, 1..MLOG_COPIES_MAX */
-	uint32_t busy_gap_ms;    /* pause after a copy while there is other I/O */
+	uint32_t copies;	 /* regions under repair at once, 1..MLOG_COPIES_MAX */
+	uint32_t busy_gap_ms;	 /* pause after a copy while there is other I/O */
 };
 
 /* What the log device holds, as words in host order; see codec/disk.h for how it was decided. */
 enum mlog_load {
-	MLOG_LOAD_BLANK,   /* no history */
-	MLOG_LOAD_CLEAN,   /* in_sync is the truth and nobody has marks (a kernel header, or released) */
-	MLOG_LOAD_CRASHED, /* in use by us when we died: in_sync, and dirty may differ between legs */
+	MLOG_LOAD_BLANK, /* no history */
+	MLOG_LOAD_CLEAN, /* in_sync is the truth and nobody has marks (a kernel header, or released)
+			  */
+	MLOG_LOAD_CRASHED, /* in use by us when we died: in_sync, and dirty may differ between legs
+			    */
 };
 
 struct mlog_history {
@@ -84,8 +88,8 @@ struct mlog_history {
 	uint64_t region_sectors;
 	unsigned shift;
 	const uint64_t *in_sync; /* region_count bits */
-	const uint64_t *dirty;   /* one bit per 2^shift regions */
-	bool distrust;           /* the device had failed before: its marks are not complete */
+	const uint64_t *dirty;	 /* one bit per 2^shift regions */
+	bool distrust;		 /* the device had failed before: its marks are not complete */
 };
 
 enum mlog_area { MLOG_AREA_SLOT, MLOG_AREA_SYNC };
@@ -101,15 +105,16 @@ enum mlog_event_kind {
 	MLOG_EV_REQUEST,  /* a request that the hot maps alone could not answer */
 	MLOG_EV_CLEARED,  /* region[0..]: a CLEAR met a gate */
 	MLOG_EV_RESTORED, /* a new daemon, the hot maps are an earlier one's: carry on from phase */
-	MLOG_EV_LOADED,   /* answers LOAD */
+	MLOG_EV_LOADED,	  /* answers LOAD */
 	MLOG_EV_CLAIMED,  /* answers CLAIM */
 	MLOG_EV_WRITTEN,  /* answers one WRITE */
 	MLOG_EV_RELEASED, /* answers RELEASE */
-	MLOG_EV_COPIED,   /* answers one COPY */
-	MLOG_EV_TIMER,    /* the time asked for by TIMER has come */
-	MLOG_EV_VERIFY,   /* start comparing (and repairing) all regions; again: starts over */
+	MLOG_EV_COPIED,	  /* answers one COPY */
+	MLOG_EV_TIMER,	  /* the time asked for by TIMER has come */
+	MLOG_EV_VERIFY,	  /* start comparing (and repairing) all regions; again: starts over */
 	MLOG_EV_VERIFY_STOP,
-	MLOG_EV_RETRY, /* the log device may be back: claim now instead of at the next retry */
+	MLOG_EV_QUIESCE, /* the daemon is about to be replaced: start nothing that can wait */
+	MLOG_EV_RETRY,	 /* the log device may be back: claim now instead of at the next retry */
 };
 
 struct mlog_event {
@@ -134,6 +139,7 @@ struct mlog_event {
 		struct {
 			bool repair;
 		} verify;
+		bool quiesce; /* false: it did not come to that, go on */
 	};
 };
 
@@ -149,16 +155,17 @@ enum mlog_effect_kind {
 };
 
 enum mlog_notice {
-	MLOG_NOTICE_ATTACHED,    /* value: regions to repair */
+	MLOG_NOTICE_ATTACHED, /* value: regions to repair */
 	MLOG_NOTICE_DETACHED,
-	MLOG_NOTICE_IN_SYNC,     /* all regions are in sync */
-	MLOG_NOTICE_REPAIRED,    /* nothing is crash-dirty any more; value: regions repaired that differed */
-	MLOG_NOTICE_LOG_FAILED,  /* value: errno */
-	MLOG_NOTICE_LOG_OK,      /* a failed log device works again */
-	MLOG_NOTICE_LEG_FAILED,  /* value: region that a leg missed */
+	MLOG_NOTICE_IN_SYNC,	 /* all regions are in sync */
+	MLOG_NOTICE_REPAIRED,	 /* nothing is crash-dirty any more; value: regions repaired that
+				    differed */
+	MLOG_NOTICE_LOG_FAILED,	 /* value: errno */
+	MLOG_NOTICE_LOG_OK,	 /* a failed log device works again */
+	MLOG_NOTICE_LEG_FAILED,	 /* value: region that a leg missed */
 	MLOG_NOTICE_COPY_FAILED, /* value: region */
-	MLOG_NOTICE_VERIFIED,    /* value: regions that differed */
-	MLOG_NOTICE_OVERFLOW,    /* a request was dropped because the table is full */
+	MLOG_NOTICE_VERIFIED,	 /* value: regions that differed */
+	MLOG_NOTICE_OVERFLOW,	 /* a request was dropped because the table is full */
 };
 
 struct mlog_effect {
@@ -191,7 +198,8 @@ struct mlog *mlog_destroy(struct mlog *m);
 void mlog_step(struct mlog *m, const struct mlog_event *event);
 bool mlog_next(struct mlog *m, struct mlog_effect *ret);
 
-/* After a table reload: take over what from (same uuid, suspended) knows in memory, before RESUME. */
+/* After a table reload: take over what from (same uuid, suspended) knows in memory, before RESUME.
+ */
 void mlog_inherit(struct mlog *m, const struct mlog *from);
 
 /* 64 bits of what is to be written, bit i of word w is slot bit or region 64 * w + i. */
@@ -204,16 +212,16 @@ struct mlog_status {
 	enum mlog_log_state log;
 	uint64_t region_count;
 	uint64_t region_sectors;
-	uint64_t in_sync; /* regions */
-	uint64_t dirty;   /* slot bits set in memory */
-	uint64_t repair;  /* crash-dirty regions left */
-	uint64_t copying; /* regions the mover has now */
-	uint32_t pending; /* requests that wait */
+	uint64_t in_sync;     /* regions */
+	uint64_t dirty;	      /* slot bits set in memory */
+	uint64_t repair;      /* crash-dirty regions left */
+	uint64_t copying;     /* regions the mover has now */
+	uint32_t pending;     /* requests that wait */
 	uint64_t slot_writes; /* pages written since creation */
 	uint64_t sync_writes;
 	bool verifying;
 	bool verify_repair;
-	uint64_t verify_done;    /* regions looked at, skipped ones included */
+	uint64_t verify_done;	 /* regions looked at, skipped ones included */
 	uint64_t verify_skipped; /* stale, or never quiet */
 	uint64_t verify_differed;
 	uint64_t verify_repaired;
@@ -221,7 +229,8 @@ struct mlog_status {
 };
 
 void mlog_status(const struct mlog *m, struct mlog_status *ret);
-/* Regions that differed in the current or last verify, lowest first; returns how many (at most cap). */
+/* Regions that differed in the current or last verify, lowest first; returns how many (at most
+ * cap). */
 uint32_t mlog_verify_regions(const struct mlog *m, uint64_t *ret, uint32_t cap);
 /* Nothing in flight and nobody waiting: m may be destroyed or handed to another process. */
 bool mlog_quiet(const struct mlog *m);

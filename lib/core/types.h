@@ -28,10 +28,12 @@ enum ulog_type {
 	ULOG_TYPES, /* one more than the last */
 };
 
-/* Regions in one MARK, CLEAR or integrated FLUSH: the kernel groups 32; what fits its buffer is 41. */
+/* Regions in one MARK, CLEAR or integrated FLUSH: the kernel groups 32; what fits its buffer is 41.
+ */
 #define MLOG_GROUP_MAX 41U
 
-/* A kernel request about a known log, decoded. Not for CTR, DTR and STATUS, which are not the core's. */
+/* A kernel request about a known log, decoded. Not for CTR, DTR and STATUS, which are not the
+ * core's. */
 struct mlog_request {
 	enum ulog_type type;
 	uint32_t seq;

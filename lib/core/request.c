@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the kernel is waiting for: requests in, one reply out (I8). A request that cannot be
+ * answered yet stays in the table; each step asks of every entry whether it can be answered now. A
+ * repetition (the kernel gives up after 15 s and asks again with a new seq) takes the place of the
+ * original.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/mlog_internal.h"
+
+static struct mlog_reply *reply_add(struct mlog *m, const struct mlog_request *request)
+{
+	struct mlog_effect *effect = effect_add(m, MLOG_REPLY);
+
+	effect->reply = (struct mlog_reply){.type = request->type, .seq = request->seq};
+	return &effect->reply;
+}
+
+void request_reply(struct mlog *m, const struct mlog_request *request, int32_t error)
+{
+	reply_add(m, request)->error = error;
+}
+
+static void reply_words(struct mlog *m, const struct mlog_request *request, uint32_t words,
+			uint64_t first, uint64_t second)
+{
+	struct mlog_reply *reply = reply_add(m, request);
+
+	reply->words = words;
+	reply->word[0] = first;
+	reply->word[1] = second;
+}
+
+static bool request_same(const struct mlog_request *a, const struct mlog_request *b)
+{
+	return a->type == b->type && a->region_count == b->region_count &&
+	       a->in_sync == b->in_sync &&
+	       memcmp(a->region, b->region, a->region_count * sizeof(a->region[0])) == 0;
+}
+
+static void pend(struct mlog *m, const struct mlog_request *request)
+{
+	for (uint32_t i = 0; i < m->pending_count; i++)
+		if (request_same(&m->pending[i], request)) {
+			m->pending[i].seq = request->seq;
+			return;
+		}
+	if (m->pending_count == MLOG_PENDING_MAX) {
+		/* Cannot come from the kernel's few threads; whoever it is asks again after 15 s.
+		 */
+		notice_add(m, MLOG_NOTICE_OVERFLOW, request->type);
+		return;
+	}
+	m->pending[m->pending_count++] = *request;
+}
+
+bool request_waits_for(const struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->pending_count; i++) {
+		const struct mlog_request *p = &m->pending[i];
+
+		if (p->type != ULOG_MARK_REGION && p->type != ULOG_FLUSH)
+			continue;
+		for (uint32_t k = 0; k < p->region_count; k++)
+			if (p->region[k] == region)
+				return true;
+	}
+	return false;
+}
+
+static bool serving(const struct mlog *m)
+{
+	return m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING;
+}
+
+static void admit_resume(struct mlog *m, const struct mlog_request *request)
+{
+	if (serving(m)) {
+		/* Again, after a reconnect, or a suspend that was not carried out. No mark is
+		 * touched. */
+		phase_set(m, MLOG_ACTIVE);
+		m->resync_cursor = 0;
+		request_reply(m, request, 0);
+		return;
+	}
+	pend(m, request);
+}
+
+static void admit_suspend(struct mlog *m, const struct mlog_request *request)
+{
+	if (request->type == ULOG_PRESUSPEND) {
+		if (m->phase == MLOG_ACTIVE) {
+			phase_set(m, MLOG_SUSPENDING);
+			repair_stop(m);
+		}
+		request_reply(m, request, 0);
+		return;
+	}
+	if (serving(m))
+		device_detach(m);
+	pend(m, request);
+}
+
+static void admit_mark(struct mlog *m, const struct mlog_request *request)
+{
+	if (request->region_count > 0 && !hot_seq_obey(m->hot, request->seq))
+		return;
+	for (uint32_t i = 0; i < request->region_count; i++) {
+		hot_mark(m->hot, request->region[i]);
+		dirty_want(m, request->region[i]);
+	}
+	pend(m, request);
+}
+
+static void admit_clear(struct mlog *m, const struct mlog_request *request)
+{
+	if (!hot_seq_obey(m->hot, request->seq))
+		return;
+	for (uint32_t i = 0; i < request->region_count; i++)
+		hot_clear(m->hot, request->region[i]);
+	request_reply(m, request, 0);
+}
+
+static void admit_region_sync(struct mlog *m, const struct mlog_request *request)
+{
+	sync_set(m, request->region[0], request->in_sync);
+	if (request->in_sync)
+		request_reply(m, request, 0);
+	else
+		pend(m, request);
+}
+
+static void admit_remote_recovering(struct mlog *m, const struct mlog_request *request)
+{
+	uint64_t count = m->config.region_count;
+	bool full = atomic_load(&m->hot->shared->in_sync_count) == count;
+
+	if (!hot_in_sync(m->hot, request->region[0]))
+		sync_wait_noted(m, request->region[0]);
+	reply_words(m, request, 2, 0, full ? count : count - 1);
+}
+
+static void admit_work(struct mlog *m, const struct mlog_request *request)
+{
+	uint64_t region = sync_work(m);
+
+	if (region == m->config.region_count)
+		reply_words(m, request, 2, 0, 0);
+	else
+		reply_words(m, request, 2, 1, region);
+}
+
+static uint64_t sync_count(const struct mlog *m)
+{
+	/* Before the first RESUME a count that equals the region count would let the kernel take
+	 * any leg as the default. */
+	if (!m->attached_once)
+		return m->config.sync == MLOG_SYNC_NOSYNC ? m->config.region_count : 0;
+	return atomic_load(&m->hot->shared->in_sync_count);
+}
+
+/* Requests about regions, of a mirror that is attached. */
+static void admit_serving(struct mlog *m, const struct mlog_request *request)
+{
+	switch (request->type) {
+	case ULOG_IN_SYNC:
+		reply_words(m, request, 1, hot_in_sync(m->hot, request->region[0]), 0);
+		break;
+	case ULOG_IS_CLEAN:
+		reply_words(m, request, 1,
+			    !hot_held(m->hot, request->region[0]) &&
+				!hot_dirty(m->hot, request->region[0]),
+			    0);
+		break;
+	case ULOG_MARK_REGION:
+	case ULOG_FLUSH:
+		admit_mark(m, request);
+		break;
+	case ULOG_CLEAR_REGION:
+		admit_clear(m, request);
+		break;
+	case ULOG_GET_RESYNC_WORK:
+		admit_work(m, request);
+		break;
+	case ULOG_SET_REGION_SYNC:
+		admit_region_sync(m, request);
+		break;
+	case ULOG_IS_REMOTE_RECOVERING:
+		admit_remote_recovering(m, request);
+		break;
+	default:
+		request_reply(m, request, -EINVAL);
+	}
+}
+
+void request_admit(struct mlog *m, const struct mlog_request *request)
+{
+	bool nothing = request->type == ULOG_CLEAR_REGION ||
+		       (request->type == ULOG_FLUSH && request->region_count == 0);
+
+	if (request->type == ULOG_RESUME) {
+		admit_resume(m, request);
+	} else if (request->type == ULOG_PRESUSPEND || request->type == ULOG_POSTSUSPEND) {
+		admit_suspend(m, request);
+	} else if (request->type == ULOG_GET_REGION_SIZE) {
+		reply_words(m, request, 1, m->config.region_sectors, 0);
+	} else if (request->type == ULOG_GET_SYNC_COUNT) {
+		reply_words(m, request, 1, sync_count(m), 0);
+	} else if (serving(m)) {
+		admit_serving(m, request);
+	} else if (nothing) {
+		request_reply(m, request, 0);
+	} else if (m->phase == MLOG_ATTACHING) {
+		pend(m, request);
+	} else {
+		/* The kernel has resumed and we did not hear of it: this makes it say so. */
+		request_reply(m, request, -ESRCH);
+	}
+}
+
+static bool regions_ready(const struct mlog *m, const struct mlog_request *request)
+{
+	for (uint32_t i = 0; i < request->region_count; i++)
+		if (!hot_dirty(m->hot, request->region[i]) || hot_gated(m->hot, request->region[i]))
+			return false;
+	return true;
+}
+
+/* What to do with a waiting request now. */
+enum due { DUE_WAIT, DUE_REPLY, DUE_AGAIN };
+
+static enum due request_due(const struct mlog *m, const struct mlog_request *request)
+{
+	switch (request->type) {
+	case ULOG_RESUME:
+		return m->phase == MLOG_ACTIVE ? DUE_REPLY : DUE_WAIT;
+	case ULOG_POSTSUSPEND:
+		return m->phase == MLOG_SUSPENDED || m->phase == MLOG_CREATED ? DUE_REPLY
+									      : DUE_WAIT;
+	case ULOG_MARK_REGION:
+	case ULOG_FLUSH:
+		if (serving(m))
+			return regions_ready(m, request) ? DUE_REPLY : DUE_WAIT;
+		break;
+	case ULOG_SET_REGION_SYNC:
+		if (serving(m) && !request->in_sync && !hot_in_sync(m->hot, request->region[0]))
+			return sync_durable(m, request->region[0]) ? DUE_REPLY : DUE_WAIT;
+		break;
+	default:
+		break;
+	}
+	/* Came while the mirror was attaching, or its mirror is gone meanwhile. */
+	return m->phase == MLOG_ATTACHING || m->phase == MLOG_DETACHING ? DUE_WAIT : DUE_AGAIN;
+}
+
+void request_settle(struct mlog *m)
+{
+	struct mlog_request again[MLOG_PENDING_MAX];
+	uint32_t again_count = 0;
+	uint32_t kept = 0;
+	bool resume = false;
+
+	for (uint32_t i = 0; i < m->pending_count; i++) {
+		enum due due = request_due(m, &m->pending[i]);
+
+		if (due == DUE_REPLY)
+			request_reply(m, &m->pending[i], 0);
+		else if (due == DUE_AGAIN)
+			again[again_count++] = m->pending[i];
+		else
+			m->pending[kept++] = m->pending[i];
+	}
+	m->pending_count = kept;
+	for (uint32_t i = 0; i < again_count; i++)
+		request_admit(m, &again[i]);
+	for (uint32_t i = 0; i < m->pending_count; i++)
+		resume = resume || m->pending[i].type == ULOG_RESUME;
+	if (resume && (m->phase == MLOG_CREATED || m->phase == MLOG_SUSPENDED))
+		device_attach(m);
+}
