@@ -1,1 +1,5 @@
-# what lib/codec builds
+noinst_LTLIBRARIES += libcodec.la
+libcodec_la_SOURCES = \
+	lib/codec/kmsg.c lib/codec/kmsg.h \
+	lib/codec/table.c lib/codec/table.h
+libcodec_la_LIBADD = libbase.la

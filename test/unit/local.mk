@@ -1,5 +1,33 @@
-# what test/unit builds
+# One block per test program, in the order of the layers they test; each links only what it needs.
 
+# lib/base
+check_PROGRAMS += test/unit/test_bits
+test_unit_test_bits_SOURCES = test/unit/test_bits.c
+test_unit_test_bits_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_bits_LDADD = libbase.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_cursor
+test_unit_test_cursor_SOURCES = test/unit/test_cursor.c
+test_unit_test_cursor_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_cursor_LDADD = libbase.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_crc32c
+test_unit_test_crc32c_SOURCES = test/unit/test_crc32c.c
+test_unit_test_crc32c_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_crc32c_LDADD = libbase.la $(CMOCKA_LIBS)
+
+# lib/codec
+check_PROGRAMS += test/unit/test_kmsg
+test_unit_test_kmsg_SOURCES = test/unit/test_kmsg.c
+test_unit_test_kmsg_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_kmsg_LDADD = libcodec.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_table
+test_unit_test_table_SOURCES = test/unit/test_table.c
+test_unit_test_table_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_table_LDADD = libcodec.la $(CMOCKA_LIBS)
+
+# daemons/dlmirrord
 check_PROGRAMS += test_mover
 test_mover_SOURCES = test/unit/test_mover.c
 test_mover_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
