@@ -1,1 +1,11 @@
-# what test/vm builds
+# The rig: shell scripts, and two C tools. agent.c and remote.c belong to the image and are built by test/vm/setup.
+noinst_PROGRAMS += test/vm/compare-legs test/vm/wtimer
+test_vm_compare_legs_SOURCES = test/vm/compare_legs.c
+test_vm_wtimer_SOURCES = test/vm/wtimer.c
+
+VM_SCENARIOS = \
+	test/vm/scenarios/kernel-log
+
+EXTRA_DIST += test/vm/agent.c test/vm/common.sh test/vm/guest-cluster test/vm/guest-init \
+	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/remote.c test/vm/run test/vm/setup \
+	test/vm/shell $(VM_SCENARIOS)

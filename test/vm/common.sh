@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the scripts that source this use the names
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the scripts of the rig share: where things are, and which instance of the rig this is.
+#
+# Several rigs run on one machine at once. Instance K has its own directory, TCP ports on 127.0.0.1, multicast port
+# and disks; its lock file is held by whoever took it and by every QEMU started since.
+
+VM=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CACHE=${DLMIRROR_VM_CACHE:-/var/cache/dlmirror-vm}
+RUN=${DLMIRROR_VM_RUN:-/run/dlmirror-vm}
+INSTANCES_MAX=32
+NODES_MAX=3
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+# instance_use K: every name of instance K
+instance_use() {
+	INSTANCE=$1
+	DIR=$RUN/$INSTANCE
+	DISK_DIR=$DIR/disks SHARE=$DIR/share PORT=$((43000 + 16 * INSTANCE)) MULTICAST=239.192.78.1:$((43800 + INSTANCE))
+	export DLMIRROR_VM_INSTANCE=$INSTANCE
+}
+
+# instance_lock K: takes the lock for this process and everything it starts; false when somebody else has it
+instance_lock() {
+	mkdir -p "$RUN"
+	exec {INSTANCE_LOCK}>"$RUN/$1.lock"
+	flock -n "$INSTANCE_LOCK" && export DLMIRROR_VM_LOCKED=$1 && return 0
+	exec {INSTANCE_LOCK}>&-
+	return 1
+}
+
+# instance_take: the instance asked for by DLMIRROR_VM_INSTANCE, or else the first free one but 0,
+# which is for people who call test/vm/node by hand
+instance_take() {
+	local k
+	if [ -n "${DLMIRROR_VM_INSTANCE:-}" ]; then
+		instance_lock "$DLMIRROR_VM_INSTANCE" || die "instance $DLMIRROR_VM_INSTANCE is in use"
+		instance_use "$DLMIRROR_VM_INSTANCE"
+		return
+	fi
+	for k in $(seq $((INSTANCES_MAX - 1))); do
+		if instance_lock "$k"; then
+			instance_use "$k"
+			return
+		fi
+	done
+	die "all $INSTANCES_MAX instances are in use (locks in $RUN)"
+}
+
+# build_dir: prints the build directory: top_builddir, or the current one, or build/ here or in the source tree
+build_dir() {
+	local d
+	for d in ${top_builddir:+"$top_builddir"} . build "$VM/../../build"; do
+		[ -x "$d/config.status" ] && (cd "$d" && pwd) && return
+	done
+	die "no build directory found: configure and build first, then set top_builddir"
+}

@@ -1,0 +1,119 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The words scenarios are written in. test/vm/run sources this and then the scenario, with an instance of the rig
+# taken and our programs installed for the nodes. A scenario fails at the first command that fails.
+
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+instance_use "$DLMIRROR_VM_INSTANCE"
+: "${SCENARIO_LOG:?started by test/vm/run}" "${ROUNDS:=3}"
+export PATH=$BUILD/test/vm:$PATH
+
+MIB=2048 # sectors
+# shellcheck disable=SC2034 # for scenarios
+REGION=1024 # sectors: 512 KiB
+
+# names the line of the scenario, whichever function of this file it failed in
+say_where() {
+	local i
+	for i in "${!BASH_SOURCE[@]}"; do
+		[[ "${BASH_SOURCE[i]}" == */scenarios/* ]] || continue
+		fail "line ${BASH_LINENO[i - 1]}: $(sed -n "${BASH_LINENO[i - 1]}s/^[[:space:]]*//p" "${BASH_SOURCE[i]}")"
+	done
+	fail "$BASH_COMMAND"
+}
+trap say_where ERR
+
+fail() {
+	echo "failed: $*" >&2
+	exit 1
+}
+
+# note TEXT: a figure worth seeing; run prints it behind the result
+note() {
+	echo "note: $*"
+	echo "$*" >>"$SCENARIO_LOG/notes"
+}
+
+# rig_up [N]: N (1) nodes with fresh disks
+rig_up() {
+	"$VM/node" down
+	"$VM/node" up "${1:-1}"
+}
+
+# on I COMMAND: in node I
+on() {
+	"$VM/node" exec "$1" "$2"
+}
+
+power_cut() {
+	"$VM/node" kill "$1"
+}
+
+power_on() {
+	"$VM/node" start "$1"
+}
+
+disk() {
+	"$VM/node" disk "$1"
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds
+wait_for() {
+	local deadline=$((SECONDS + $1)) seconds=$1 what=$2
+	shift 2
+	until "$@"; do
+		[ $SECONDS -lt $deadline ] || fail "after $seconds s still not: $what"
+		sleep 0.2
+	done
+}
+
+# longest_ms FILE: of wtimer's report
+longest_ms() {
+	sed -n 's/.*longest_ms=\([0-9.]*\).*/\1/p' "$1"
+}
+
+# at_most WHAT VALUE LIMIT
+at_most() {
+	note "$1 $2 (at most $3)"
+	awk -v value="$2" -v limit="$3" 'BEGIN { exit !(value != "" && value + 0 <= limit) }' || fail "$1: $2 is above $3"
+}
+
+# legs_match [A B]: all of the disks on the host, region by region
+legs_match() {
+	compare-legs "$(disk "${1:-a}")" "$(disk "${2:-b}")"
+}
+
+legs_must_match() {
+	legs_match "$@" || fail "the legs differ"
+}
+
+# random BELOW: for moments that differ from round to round; SEED repeats them
+random() {
+	echo $((RANDOM % $1))
+}
+RANDOM=${SEED:=$RANDOM}
+echo "seed: $SEED"
+
+# --- device-mapper without us -----------------------------------------------------------------------
+
+# kernel_mirror I NAME MIB LOG_ARGUMENTS: a table with legs a and b and a log of the kernel's, as
+# "disk /dev/rig/log" or "core"
+kernel_mirror() {
+	local log
+	read -r -a log <<<"$4"
+	on "$1" "dmsetup create $2 --table '0 $(($3 * MIB)) mirror ${log[0]} ${#log[@]} ${log[*]:1} $REGION 2 /dev/rig/a 0 /dev/rig/b 0'"
+}
+
+# in_sync I NAME: by the counts of device-mapper's status, which look like 512/512
+in_sync() {
+	on "$1" "dmsetup status $2" | grep -Eq ' ([0-9]+)/\1 '
+}
+
+# --- load ------------------------------------------------------------------------------------------
+
+# load_fio I DEVICE SECONDS [FIO_OPTIONS]: random writes that do not overlap themselves, read back and verified
+# shellcheck disable=SC2120
+load_fio() {
+	on "$1" "fio --name=load --filename=$2 --rw=randwrite --bs=4k --iodepth=16 --ioengine=libaio --direct=1 \
+		--serialize_overlap=1 --verify=crc32c --verify_backlog=512 --verify_fatal=1 --time_based --runtime=$3 ${4:-}"
+}
