@@ -1,1 +1,40 @@
-# what test/fuzz builds
+# Fuzz targets. Adding NAME takes fuzz_NAME.c, seeds in corpus/NAME/, optionally NAME.dict, one line
+# in fuzz_programs and one block of three lines. With --enable-fuzz they are libFuzzer programs;
+# otherwise `make check` replays their corpora.
+fuzz_programs = \
+	test/fuzz/fuzz_kmsg \
+	test/fuzz/fuzz_table
+
+test_fuzz_fuzz_kmsg_SOURCES = test/fuzz/fuzz_kmsg.c $(fuzz_main)
+test_fuzz_fuzz_kmsg_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_kmsg_LDADD = libcodec.la
+
+test_fuzz_fuzz_table_SOURCES = test/fuzz/fuzz_table.c $(fuzz_main)
+test_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_table_LDADD = libcodec.la
+
+EXTRA_DIST += test/fuzz/run test/fuzz/corpus test/fuzz/table.dict
+
+if FUZZ
+noinst_PROGRAMS += $(fuzz_programs)
+fuzz_main = test/fuzz/fuzz.h
+FUZZ_LDFLAGS = -fsanitize=fuzzer
+
+fuzz-short: $(fuzz_programs)
+	@$(top_srcdir)/test/fuzz/run $${FUZZ_SECONDS:-15} $(fuzz_programs)
+
+fuzz-long: $(fuzz_programs)
+	@$(top_srcdir)/test/fuzz/run $${FUZZ_SECONDS:-600} $(fuzz_programs)
+else
+check_PROGRAMS += $(fuzz_programs)
+fuzz_main = test/fuzz/replay.c test/fuzz/fuzz.h
+FUZZ_LDFLAGS =
+
+fuzz-short fuzz-long:
+	@echo "$@: nothing done, this build has no fuzz targets: configure with CC=clang --enable-fuzz"
+endif
+
+clean-local: clean-fuzz
+clean-fuzz:
+	rm -rf fuzz-work
+.PHONY: fuzz-short fuzz-long clean-fuzz
