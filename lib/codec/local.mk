@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += libcodec.la
 libcodec_la_SOURCES = \
+	lib/codec/disk.c lib/codec/disk.h \
+	lib/codec/disk_search.c \
 	lib/codec/kmsg.c lib/codec/kmsg.h \
 	lib/codec/table.c lib/codec/table.h
 libcodec_la_LIBADD = libbase.la
