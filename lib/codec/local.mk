@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libcodec.la
 libcodec_la_SOURCES = \
+	lib/codec/admin.c lib/codec/admin.h \
 	lib/codec/disk.c lib/codec/disk.h \
 	lib/codec/disk_search.c \
 	lib/codec/kmsg.c lib/codec/kmsg.h \

@@ -28,7 +28,23 @@ test_unit_test_table_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_table_LDADD = libcodec.la $(CMOCKA_LIBS)
 
 # daemons/dlmirrord
-check_PROGRAMS += test_mover
-test_mover_SOURCES = test/unit/test_mover.c
-test_mover_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-test_mover_LDADD = libmover.la $(CMOCKA_LIBS)
+check_PROGRAMS += test/unit/test_mover
+test_unit_test_mover_SOURCES = test/unit/test_mover.c
+test_unit_test_mover_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_mover_LDADD = libmover.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_devmap_parse
+test_unit_test_devmap_parse_SOURCES = test/unit/test_devmap_parse.c daemons/dlmirrord/devmap_parse.c
+test_unit_test_devmap_parse_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_devmap_parse_LDADD = $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_devmap
+test_unit_test_devmap_SOURCES = test/unit/test_devmap.c
+test_unit_test_devmap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_devmap_LDADD = libdevmap.la $(CMOCKA_LIBS)
+
+# configuration
+check_PROGRAMS += test/unit/test_config
+test_unit_test_config_SOURCES = test/unit/test_config.c daemons/dlmirrord/config.c
+test_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(INIH_CFLAGS)
+test_unit_test_config_LDADD = $(CMOCKA_LIBS) $(INIH_LIBS)

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Admin messages: see admin.h for the form. Each value has an in and an out function, side by side.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "codec/admin.h"
+
+_Static_assert(DLMIRROR_TYPES <= UINT8_MAX && DLMIRROR_BUCKETS <= UINT8_MAX, "counted in one byte");
+
+/* A bool is 0 or 1, so that each value has one form. */
+static bool read_bool(struct reader *r)
+{
+	uint8_t value = read_u8(r);
+
+	if (value > 1)
+		r->failed = true;
+	return value == 1;
+}
+
+static bool kind_names_mirror(enum admin_kind kind)
+{
+	return kind >= ADMIN_GET && kind <= ADMIN_LOG_RETRY;
+}
+
+size_t admin_request_encode(const struct admin_request *request, void *ret, size_t cap)
+{
+	struct writer w = writer_of(ret, cap);
+	struct writer size_at;
+
+	write_native_u32(&w, 0); /* id: the kind is ours, behind the envelope */
+	write_zeros(&w, 4);
+	size_at = w;
+	write_zeros(&w, 8);
+	write_u16(&w, ADMIN_VERSION);
+	write_u16(&w, (uint16_t)request->kind);
+	if (request->kind == ADMIN_LIST)
+		write_u64(&w, request->first);
+	if (kind_names_mirror(request->kind))
+		write_string(&w, request->mirror);
+	if (request->kind == ADMIN_VERIFY)
+		write_u8(&w, request->repair);
+	if (request->kind == ADMIN_COMMAND) {
+		write_u32(&w, (uint32_t)request->command);
+		write_string(&w, request->argument);
+	}
+	if (w.failed)
+		return 0;
+	write_native_u32(&size_at, (uint32_t)(cap - w.left));
+	return cap - w.left;
+}
+
+static void read_arguments(struct reader *r, struct admin_request *ret)
+{
+	uint32_t command;
+
+	if (ret->kind == ADMIN_LIST)
+		ret->first = read_u64(r);
+	if (kind_names_mirror(ret->kind))
+		read_string(r, ret->mirror, sizeof(ret->mirror));
+	if (ret->kind == ADMIN_VERIFY)
+		ret->repair = read_bool(r);
+	if (ret->kind == ADMIN_COMMAND) {
+		command = read_u32(r);
+		if (command < DLMIRROR_DAEMON_RESTART || command > DLMIRROR_DAEMON_LOG_LEVEL)
+			r->failed = true;
+		else
+			ret->command = (enum dlmirror_daemon_command)command;
+		read_string(r, ret->argument, sizeof(ret->argument));
+	}
+}
+
+int admin_request_decode(const void *data, size_t size, struct admin_request *ret)
+{
+	struct reader r = reader_of(data, size);
+	struct admin_request request = {0};
+	uint32_t said;
+	uint16_t version;
+	uint16_t kind;
+
+	(void)read_bytes(&r, 8);
+	said = read_native_u32(&r);
+	(void)read_bytes(&r, 4);
+	version = read_u16(&r);
+	if (r.failed || said != size)
+		return -EBADMSG;
+	if (version != ADMIN_VERSION)
+		return -EPROTONOSUPPORT;
+	kind = read_u16(&r);
+	if (r.failed || kind < ADMIN_LIST || kind >= ADMIN_KINDS)
+		return -EBADMSG;
+	request.kind = (enum admin_kind)kind;
+	read_arguments(&r, &request);
+	if (r.failed || r.left > 0)
+		return -EBADMSG;
+	*ret = request;
+	return 0;
+}
+
+void admin_reply_begin(struct admin_reply_writer *reply, enum admin_kind kind, int error,
+		       const char *text, void *ret, size_t cap)
+{
+	char line[ADMIN_TEXT_SIZE];
+	size_t length = strnlen(text, sizeof(line) - 1);
+	struct writer w = writer_of(ret, cap);
+
+	memcpy(line, text, length);
+	line[length] = '\0';
+	write_zeros(&w, ADMIN_REPLY_ENVELOPE);
+	write_u16(&w, ADMIN_VERSION);
+	write_u16(&w, (uint16_t)kind);
+	write_u32(&w, (uint32_t)error);
+	write_string(&w, line);
+	*reply = (struct admin_reply_writer){.start = ret, .cap = cap, .w = w};
+}
+
+void admin_reply_add_list(struct admin_reply_writer *reply, uint64_t total, uint64_t first)
+{
+	write_u64(&reply->w, total);
+	write_u64(&reply->w, first);
+	reply->count_at = reply->w;
+	write_u32(&reply->w, 0);
+}
+
+size_t admin_reply_end(struct admin_reply_writer *reply)
+{
+	struct writer w = writer_of(reply->start, reply->cap);
+	size_t size = reply->cap - reply->w.left;
+
+	if (reply->w.failed)
+		return 0;
+	write_zeros(&w, 8);
+	write_native_u32(&w, (uint32_t)size);
+	if (reply->count_at.at)
+		write_u32(&reply->count_at, reply->count);
+	return size;
+}
+
+static bool body_expected(const struct admin_reply *reply)
+{
+	if (reply->error != 0)
+		return false;
+	return reply->count > 0 || reply->kind == ADMIN_COUNTERS || reply->kind == ADMIN_DAEMON;
+}
+
+int admin_reply_decode(const void *data, size_t size, enum admin_kind kind, struct admin_reply *ret)
+{
+	struct reader r = reader_of(data, size);
+	struct admin_reply reply = {.kind = kind};
+	uint32_t said;
+	uint16_t version;
+
+	(void)read_bytes(&r, 8);
+	said = read_native_u32(&r);
+	(void)read_bytes(&r, 12);
+	version = read_u16(&r);
+	if (r.failed || said != size)
+		return -EBADMSG;
+	if (version != ADMIN_VERSION)
+		return -EPROTONOSUPPORT;
+	if (read_u16(&r) != kind)
+		return -EBADMSG;
+	reply.error = (int)(int32_t)read_u32(&r);
+	read_string(&r, reply.text, sizeof(reply.text));
+	if (reply.error == 0 && (kind == ADMIN_LIST || kind == ADMIN_GET)) {
+		reply.total = read_u64(&r);
+		reply.first = read_u64(&r);
+		reply.count = read_u32(&r);
+	}
+	if (r.failed || reply.error > 0 || reply.count > ADMIN_PAGE_MIRRORS)
+		return -EBADMSG;
+	if (r.left > 0 && !body_expected(&reply))
+		return -EBADMSG;
+	reply.body = r;
+	*ret = reply;
+	return 0;
+}
+
+static void write_leg(struct writer *w, const struct dlmirror_leg *leg)
+{
+	write_u32(w, leg->major);
+	write_u32(w, leg->minor);
+	write_u64(w, leg->start_sector);
+	write_u8(w, (uint8_t)leg->health);
+}
+
+static void read_leg(struct reader *r, struct dlmirror_leg *ret)
+{
+	uint8_t health;
+
+	ret->major = read_u32(r);
+	ret->minor = read_u32(r);
+	ret->start_sector = read_u64(r);
+	health = read_u8(r);
+	/* It goes to terminals as it is. */
+	if (health < ' ' || health > '~')
+		r->failed = true;
+	ret->health = (char)health;
+}
+
+static void write_verify(struct writer *w, const struct dlmirror_mirror *m)
+{
+	uint32_t i;
+
+	write_u8(w, m->verifying);
+	write_u8(w, m->verify_repair);
+	write_u64(w, m->verify_done);
+	write_u64(w, m->verify_skipped);
+	write_u64(w, m->verify_differed);
+	write_u64(w, m->verify_repaired);
+	write_u8(w, (uint8_t)m->verify_listed);
+	for (i = 0; i < m->verify_listed; i++)
+		write_u64(w, m->verify_region[i]);
+}
+
+static void read_verify(struct reader *r, struct dlmirror_mirror *ret)
+{
+	uint32_t i;
+
+	ret->verifying = read_bool(r);
+	ret->verify_repair = read_bool(r);
+	ret->verify_done = read_u64(r);
+	ret->verify_skipped = read_u64(r);
+	ret->verify_differed = read_u64(r);
+	ret->verify_repaired = read_u64(r);
+	ret->verify_listed = read_u8(r);
+	if (ret->verify_listed > DLMIRROR_REGIONS_MAX) {
+		r->failed = true;
+		return;
+	}
+	for (i = 0; i < ret->verify_listed; i++)
+		ret->verify_region[i] = read_u64(r);
+}
+
+static void write_mirror(struct writer *w, const struct dlmirror_mirror *m)
+{
+	uint32_t i;
+
+	write_string(w, m->uuid);
+	write_string(w, m->name);
+	write_u64(w, m->luid);
+	write_string(w, m->phase);
+	write_string(w, m->log_state);
+	write_u8(w, m->has_disk);
+	write_u8(w, m->integrated_flush);
+	write_u8(w, m->handle_errors);
+	write_u8(w, m->suspect);
+	write_string(w, m->log_device);
+	write_u32(w, (uint32_t)m->log_error);
+	write_u64(w, m->length_sectors);
+	write_u64(w, m->region_sectors);
+	write_u64(w, m->region_count);
+	write_u64(w, m->in_sync);
+	write_u64(w, m->dirty);
+	write_u64(w, m->repair);
+	write_u64(w, m->copying);
+	write_u64(w, m->recovering);
+	write_u32(w, m->pending);
+	write_u64(w, m->log_writes);
+	write_u64(w, m->memory_bytes);
+	write_verify(w, m);
+	write_u8(w, (uint8_t)m->leg_count);
+	for (i = 0; i < m->leg_count; i++)
+		write_leg(w, &m->leg[i]);
+}
+
+static void read_mirror(struct reader *r, struct dlmirror_mirror *ret)
+{
+	uint32_t i;
+
+	read_string(r, ret->uuid, sizeof(ret->uuid));
+	read_string(r, ret->name, sizeof(ret->name));
+	ret->luid = read_u64(r);
+	read_string(r, ret->phase, sizeof(ret->phase));
+	read_string(r, ret->log_state, sizeof(ret->log_state));
+	ret->has_disk = read_bool(r);
+	ret->integrated_flush = read_bool(r);
+	ret->handle_errors = read_bool(r);
+	ret->suspect = read_bool(r);
+	read_string(r, ret->log_device, sizeof(ret->log_device));
+	ret->log_error = (int32_t)read_u32(r);
+	ret->length_sectors = read_u64(r);
+	ret->region_sectors = read_u64(r);
+	ret->region_count = read_u64(r);
+	ret->in_sync = read_u64(r);
+	ret->dirty = read_u64(r);
+	ret->repair = read_u64(r);
+	ret->copying = read_u64(r);
+	ret->recovering = read_u64(r);
+	ret->pending = read_u32(r);
+	ret->log_writes = read_u64(r);
+	ret->memory_bytes = read_u64(r);
+	read_verify(r, ret);
+	ret->leg_count = read_u8(r);
+	if (ret->leg_count > DLMIRROR_LEGS_MAX) {
+		r->failed = true;
+		return;
+	}
+	for (i = 0; i < ret->leg_count; i++)
+		read_leg(r, &ret->leg[i]);
+}
+
+bool admin_reply_add_mirror(struct admin_reply_writer *reply, const struct dlmirror_mirror *mirror)
+{
+	struct writer w = reply->w;
+
+	if (mirror->leg_count > DLMIRROR_LEGS_MAX || mirror->verify_listed > DLMIRROR_REGIONS_MAX ||
+	    reply->count >= ADMIN_PAGE_MIRRORS)
+		return false;
+	write_mirror(&w, mirror);
+	if (w.failed)
+		return false;
+	reply->w = w;
+	reply->count++;
+	return true;
+}
+
+int admin_reply_mirror(struct admin_reply *reply, struct dlmirror_mirror *ret)
+{
+	struct dlmirror_mirror mirror = {0};
+
+	if (reply->count == 0)
+		return -EBADMSG;
+	read_mirror(&reply->body, &mirror);
+	reply->count--;
+	if (reply->body.failed || (reply->count == 0 && reply->body.left > 0))
+		return -EBADMSG;
+	*ret = mirror;
+	return 0;
+}
+
+void admin_reply_add_counters(struct admin_reply_writer *reply,
+			      const struct dlmirror_counters *counters)
+{
+	unsigned type;
+	unsigned i;
+
+	write_u8(&reply->w, DLMIRROR_TYPES);
+	write_u8(&reply->w, DLMIRROR_BUCKETS);
+	for (type = 0; type < DLMIRROR_TYPES; type++) {
+		const struct dlmirror_counter *c = &counters->type[type];
+
+		write_u64(&reply->w, c->count);
+		write_u64(&reply->w, c->errors);
+		write_u64(&reply->w, c->total_us);
+		for (i = 0; i < DLMIRROR_BUCKETS; i++)
+			write_u64(&reply->w, c->bucket[i]);
+	}
+}
+
+int admin_reply_counters(struct admin_reply *reply, struct dlmirror_counters *ret)
+{
+	struct dlmirror_counters counters = {0};
+	struct reader *r = &reply->body;
+	unsigned type;
+	unsigned i;
+
+	if (read_u8(r) != DLMIRROR_TYPES || read_u8(r) != DLMIRROR_BUCKETS)
+		return -EBADMSG;
+	for (type = 0; type < DLMIRROR_TYPES; type++) {
+		struct dlmirror_counter *c = &counters.type[type];
+
+		c->count = read_u64(r);
+		c->errors = read_u64(r);
+		c->total_us = read_u64(r);
+		for (i = 0; i < DLMIRROR_BUCKETS; i++)
+			c->bucket[i] = read_u64(r);
+	}
+	if (r->failed || r->left > 0)
+		return -EBADMSG;
+	*ret = counters;
+	return 0;
+}
+
+void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmirror_daemon *daemon)
+{
+	struct writer *w = &reply->w;
+
+	write_string(w, daemon->version);
+	write_u32(w, daemon->pid);
+	write_u32(w, daemon->mirrors);
+	write_u32(w, daemon->responders);
+	write_u64(w, daemon->uptime_s);
+	write_u32(w, daemon->generation);
+	write_u64(w, daemon->requests);
+	write_u64(w, daemon->malformed);
+	write_u64(w, daemon->overruns);
+	write_u64(w, daemon->unknown_log);
+	write_u64(w, daemon->stale);
+	write_u64(w, daemon->memory_bytes);
+}
+
+int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret)
+{
+	struct dlmirror_daemon daemon = {0};
+	struct reader *r = &reply->body;
+
+	read_string(r, daemon.version, sizeof(daemon.version));
+	daemon.pid = read_u32(r);
+	daemon.mirrors = read_u32(r);
+	daemon.responders = read_u32(r);
+	daemon.uptime_s = read_u64(r);
+	daemon.generation = read_u32(r);
+	daemon.requests = read_u64(r);
+	daemon.malformed = read_u64(r);
+	daemon.overruns = read_u64(r);
+	daemon.unknown_log = read_u64(r);
+	daemon.stale = read_u64(r);
+	daemon.memory_bytes = read_u64(r);
+	if (r->failed || r->left > 0)
+		return -EBADMSG;
+	*ret = daemon;
+	return 0;
+}

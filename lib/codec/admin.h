@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Messages between libdlmirror and the daemon: bytes <-> values. One request, one reply.
+ *
+ *	request	envelope of 16 bytes (libqb's: id, size) · version u16 · kind u16 · arguments
+ *	reply	envelope of 24 bytes (id, size, error) · version u16 · kind u16 · error s32 · text ·
+ *body
+ *
+ * Little-endian behind the envelope, which is in native order because libqb reads it. A reply
+ *begins alike in every version, so that each side can tell the other that it does not understand
+ *it. The list of mirrors comes in pages: the reply to ADMIN_LIST says how many there are, and holds
+ *those from the index asked for on that fit.
+ */
+#ifndef DLM_CODEC_ADMIN_H
+#define DLM_CODEC_ADMIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cursor.h"
+#include "dlmirror/dlmirror.h"
+
+#define ADMIN_SERVICE	       "dlmirror" /* name of the IPC service */
+#define ADMIN_VERSION	       1U
+#define ADMIN_REQUEST_ENVELOPE 16U
+#define ADMIN_REPLY_ENVELOPE   24U
+#define ADMIN_REQUEST_MAX      1024U
+#define ADMIN_REPLY_MAX	       65536U
+#define ADMIN_ARGUMENT_SIZE    256U
+#define ADMIN_TEXT_SIZE	       1024U
+#define ADMIN_PAGE_MIRRORS     64U /* in one reply: bounds the work for one request */
+
+enum admin_kind {
+	ADMIN_LIST = 1,
+	ADMIN_GET,
+	ADMIN_COUNTERS,
+	ADMIN_VERIFY,
+	ADMIN_VERIFY_STOP,
+	ADMIN_LOG_RETRY,
+	ADMIN_DAEMON,
+	ADMIN_COMMAND,
+	ADMIN_KINDS, /* one more than the last */
+};
+
+struct admin_request {
+	enum admin_kind kind;
+	uint64_t first;			      /* LIST: index of the first mirror wanted */
+	char mirror[DLMIRROR_NAME_SIZE];      /* GET to LOG_RETRY */
+	bool repair;			      /* VERIFY */
+	enum dlmirror_daemon_command command; /* COMMAND */
+	char argument[ADMIN_ARGUMENT_SIZE];   /* COMMAND; may be empty */
+};
+
+/* The size of the message, or 0 when it does not fit cap (ADMIN_REQUEST_MAX is always enough). */
+size_t admin_request_encode(const struct admin_request *request, void *ret, size_t cap);
+/* -EPROTONOSUPPORT: another version; -EBADMSG: anything else that is not a request. */
+int admin_request_decode(const void *data, size_t size, struct admin_request *ret);
+
+/* A reply under construction: begin, the parts that the kind asks for, end. */
+struct admin_reply_writer {
+	uint8_t *start;
+	size_t cap;
+	struct writer w;
+	struct writer count_at; /* where the number of mirrors is written at the end */
+	uint32_t count;
+};
+
+/* error: 0 or negative errno; then nothing but the end may follow. text longer than fits is cut. */
+void admin_reply_begin(struct admin_reply_writer *reply, enum admin_kind kind, int error,
+		       const char *text, void *ret, size_t cap);
+/* LIST and GET: how many there are in all, and the index of the first that follows. */
+void admin_reply_add_list(struct admin_reply_writer *reply, uint64_t total, uint64_t first);
+/* False: it does not fit any more, and the reply stays as it was. */
+bool admin_reply_add_mirror(struct admin_reply_writer *reply, const struct dlmirror_mirror *mirror);
+void admin_reply_add_counters(struct admin_reply_writer *reply,
+			      const struct dlmirror_counters *counters);
+void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmirror_daemon *daemon);
+/* The size of the message, or 0 when something did not fit. */
+size_t admin_reply_end(struct admin_reply_writer *reply);
+
+/* A reply as it came. It points into the message, which must outlive it. */
+struct admin_reply {
+	enum admin_kind kind;
+	int error;
+	char text[ADMIN_TEXT_SIZE];
+	uint64_t total; /* LIST, GET */
+	uint64_t first;
+	uint32_t count; /* mirrors that follow */
+	struct reader body;
+};
+
+/* kind: the one asked for. Errors as above. */
+int admin_reply_decode(const void *data, size_t size, enum admin_kind kind,
+		       struct admin_reply *ret);
+/* The next part, to be called as often as the reply says it is there; -EBADMSG when it is not. The
+ * last part must end where the message ends. */
+int admin_reply_mirror(struct admin_reply *reply, struct dlmirror_mirror *ret);
+int admin_reply_counters(struct admin_reply *reply, struct dlmirror_counters *ret);
+int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret);
+
+#endif
