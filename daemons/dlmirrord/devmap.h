@@ -27,14 +27,18 @@ struct devmap_mirror {
 	bool live; /* else the inactive table */
 	bool suspended;
 	bool handle_errors;
-	struct mover_legs legs;
+	struct mover_legs legs; /* count 0: more than MOVER_LEGS_MAX */
 	char leg_health[MOVER_LEGS_MAX + 1]; /* 'A', 'D', … per leg from the status; empty if not live */
 };
 
 struct devmap;
 
 int devmap_create(struct devmap **ret);
-struct devmap *devmap_destroy(struct devmap *devmap); /* waits for the job under way */
+/* Waits for the jobs under way, drops their results and what is queued. Takes NULL, returns NULL. */
+struct devmap *devmap_destroy(struct devmap *devmap);
+/* Jobs accepted and not answered. One under way may be waiting in the kernel for a reply of ours: serve
+ * and dispatch until this is 0 before the daemon stops serving, execs or calls devmap_destroy(). */
+unsigned devmap_jobs(const struct devmap *devmap);
 int devmap_fd(const struct devmap *devmap);
 void devmap_dispatch(struct devmap *devmap);
 
@@ -53,9 +57,10 @@ int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_fou
 
 typedef void (*devmap_done_fn)(void *context, const char *uuid, int error);
 /* Suspends (noflush, no lockfs) and resumes the device of log uuid: the kernel forgets what it
- * concluded about regions. */
+ * concluded about regions. -EBUSY: it is suspended already, or a loaded table waits for its resume;
+ * somebody is changing the device, and his resume will do it. */
 int devmap_reset(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
-/* One O_DIRECT read of the first sectors of the mirror: wakes an idle kmirrord. */
+/* One O_DIRECT read of the first sectors of the mirror: wakes an idle kmirrord. -EBUSY: suspended. */
 int devmap_wake(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
 
 /* "major:minor" or a path -> number, and number -> a path that can be opened (by libblkid; needs no

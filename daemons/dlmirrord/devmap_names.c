@@ -3,7 +3,7 @@
  * Device numbers <-> names, without device-mapper's ioctls: part of the devmap port. Works where no
  * udev keeps /dev, because the nodes of a small rig or of an initrd are made by the kernel alone.
  */
-#include "daemons/dlmirrord/devmap.h"
+#include "daemons/dlmirrord/devmap_parse.h"
 
 #include <blkid.h>
 #include <errno.h>
@@ -14,26 +14,12 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* What the kernel packs into a device number. */
-#define MAJOR_MAX ((1U << 12) - 1)
-#define MINOR_MAX ((1U << 20) - 1)
-
 int devmap_number(const char *device, dev_t *ret)
 {
-	unsigned major_number;
-	unsigned minor_number;
 	struct stat st;
-	int end = -1;
 
-	if (device[0] >= '0' && device[0] <= '9') {
-		if (sscanf(device, "%9u:%9u%n", &major_number, &minor_number, &end) != 2 ||
-		    device[end] != '\0' || major_number > MAJOR_MAX || minor_number > MINOR_MAX)
-			return -EINVAL;
-		*ret = makedev(major_number, minor_number);
-		return 0;
-	}
 	if (device[0] != '/')
-		return -EINVAL;
+		return devmap_parse_number(device, ret);
 	if (stat(device, &st) != 0)
 		return -errno;
 	if (!S_ISBLK(st.st_mode))

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libdevmapper: knows how each question is put to the kernel, and nothing of jobs, threads or which
+ * device is which. libdevmapper has global state: one thread at a time may be in here.
+ */
+#include "daemons/dlmirrord/devmap_ioctl.h"
+
+#include <errno.h>
+#include <libdevmapper.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "daemons/dlmirrord/devmap_parse.h"
+
+static void log_nothing(int level, const char *file, int line, int class_or_errno,
+			const char *format, ...)
+{
+	(void)level;
+	(void)file;
+	(void)line;
+	(void)class_or_errno;
+	(void)format;
+}
+
+/*
+ * No udev cookie is set for the resume in devmap_reset(). With one we would have to wait for udev,
+ * whose rules may read the very mirror, and a cookie that asks udev to skip its rules makes it
+ * forget the device's links. Without a cookie udev takes the event of the resume for a spurious
+ * change and keeps what it knows, which is right: neither the name nor the contents change. Sync
+ * support is switched off because libdevmapper otherwise adds such flags by itself.
+ */
+void devmap_library_prepare(void)
+{
+	dm_log_with_errno_init(log_nothing);
+	dm_udev_set_sync_support(0);
+}
+
+/* Runs and frees nothing; negative errno on failure. */
+static int task_run(struct dm_task *task)
+{
+	int error;
+
+	if (dm_task_run(task))
+		return 0;
+	error = dm_task_get_errno(task);
+	return error > 0 ? -error : -EIO;
+}
+
+static struct dm_task *task_create(int type, dev_t devno)
+{
+	struct dm_task *task = dm_task_create(type);
+
+	if (task == NULL)
+		return NULL;
+	if (!dm_task_set_major_minor(task, (int)major(devno), (int)minor(devno), 1) ||
+	    !dm_task_no_open_count(task)) {
+		dm_task_destroy(task);
+		return NULL;
+	}
+	return task;
+}
+
+static int found_add(struct found_list *list, const struct found *found)
+{
+	if (list->count == list->room) {
+		unsigned room = list->room == 0 ? 4 : 2 * list->room;
+		struct found *item = realloc(list->item, room * sizeof(*item));
+
+		if (item == NULL)
+			return -ENOMEM;
+		list->item = item;
+		list->room = room;
+	}
+	list->item[list->count++] = *found;
+	return 0;
+}
+
+/* Adds the mirrors of ours among the targets that task has read. */
+static int collect_targets(struct dm_task *task, dev_t devno, bool live, const struct dm_info *info,
+			   struct found_list *list)
+{
+	void *next = NULL;
+	int error = 0;
+
+	do {
+		struct found found = {.inactive_table = info->inactive_table != 0};
+		uint64_t length;
+		char *type = NULL;
+		char *params = NULL;
+
+		next = dm_get_next_target(task, next, &found.start_sector, &length, &type, &params);
+		if (type == NULL || params == NULL || strcmp(type, "mirror") != 0 ||
+		    devmap_parse_table(length, params, &found.mirror) != 0)
+			continue;
+		snprintf(found.mirror.name, sizeof(found.mirror.name), "%s",
+			 dm_task_get_name(task));
+		found.mirror.devno = devno;
+		found.mirror.live = live;
+		found.mirror.suspended = info->suspended != 0;
+		error = found_add(list, &found);
+	} while (next != NULL && error == 0);
+	return error;
+}
+
+int devmap_table_read(dev_t devno, bool live, struct found_list *list,
+		      struct devmap_device *ret_device)
+{
+	struct dm_info info = {.exists = 0};
+	struct dm_task *task = task_create(DM_DEVICE_TABLE, devno);
+	int error = -ENOMEM;
+
+	if (task == NULL)
+		return error;
+	if (live || dm_task_query_inactive_table(task))
+		error = task_run(task);
+	if (error == 0 && !dm_task_get_info(task, &info))
+		error = -EIO;
+	if (error == 0 && !info.exists)
+		error = -ENODEV;
+	if (error == 0)
+		error = collect_targets(task, devno, live, &info, list);
+	if (error == 0)
+		*ret_device = (struct devmap_device){.live_table = info.live_table != 0,
+						     .inactive_table = info.inactive_table != 0};
+	dm_task_destroy(task);
+	return error == -ENXIO ? -ENODEV : error;
+}
+
+int devmap_health_read(struct found *found)
+{
+	struct dm_task *task = task_create(DM_DEVICE_STATUS, found->mirror.devno);
+	int error = -ENOMEM;
+	void *next = NULL;
+
+	if (task == NULL)
+		return error;
+	if (dm_task_no_flush(task))
+		error = task_run(task);
+	if (error == 0) {
+		error = -ENOENT;
+		do {
+			uint64_t start;
+			uint64_t length;
+			char *type = NULL;
+			char *params = NULL;
+
+			next = dm_get_next_target(task, next, &start, &length, &type, &params);
+			if (type != NULL && params != NULL && strcmp(type, "mirror") == 0 &&
+			    start == found->start_sector)
+				error = devmap_parse_status(params, found->mirror.leg_health);
+		} while (next != NULL && error == -ENOENT);
+	}
+	dm_task_destroy(task);
+	return error;
+}
+
+int devmap_device_suspend(dev_t devno)
+{
+	struct dm_task *task = task_create(DM_DEVICE_SUSPEND, devno);
+	int error = -ENOMEM;
+
+	if (task == NULL)
+		return error;
+	if (dm_task_no_flush(task) && dm_task_skip_lockfs(task))
+		error = task_run(task);
+	dm_task_destroy(task);
+	return error;
+}
+
+int devmap_device_resume(dev_t devno)
+{
+	struct dm_task *task = task_create(DM_DEVICE_RESUME, devno);
+	int error = -ENOMEM;
+
+	if (task == NULL)
+		return error;
+	error = task_run(task);
+	dm_task_destroy(task);
+	return error;
+}
+
+int devmap_devices_visit(devmap_visit_fn visit, void *context)
+{
+	struct dm_task *task = dm_task_create(DM_DEVICE_LIST);
+	struct dm_names *names;
+	int error;
+
+	if (task == NULL)
+		return -ENOMEM;
+	error = task_run(task);
+	names = error == 0 ? dm_task_get_names(task) : NULL;
+	if (error == 0 && names == NULL)
+		error = -EIO;
+	/* An empty list is one entry without a device. */
+	while (error == 0 && names->dev != 0) {
+		error = visit(context, (dev_t)names->dev, names->name);
+		if (names->next == 0)
+			break;
+		names = (struct dm_names *)((char *)names + names->next);
+	}
+	dm_task_destroy(task);
+	return error;
+}

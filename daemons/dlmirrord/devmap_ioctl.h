@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the devmap adapter asks of the kernel, one ioctl each. Negative errno on failure. */
+#ifndef DLM_DEVMAP_IOCTL_H
+#define DLM_DEVMAP_IOCTL_H
+
+#include "daemons/dlmirrord/devmap.h"
+
+/* A mirror target and where it lies in its device. */
+struct found {
+	struct devmap_mirror mirror;
+	uint64_t start_sector;
+	bool inactive_table; /* of the device: what a resume would swap in */
+};
+
+/* Zero is empty; item is freed with free(). */
+struct found_list {
+	struct found *item;
+	unsigned count;
+	unsigned room;
+};
+
+struct devmap_device {
+	bool live_table;
+	bool inactive_table;
+};
+
+/* Once before anything else. */
+void devmap_library_prepare(void);
+
+typedef int (*devmap_visit_fn)(void *context, dev_t devno, const char *name);
+/* Calls visit for each device; its error ends the visit and is returned. */
+int devmap_devices_visit(devmap_visit_fn visit, void *context);
+
+/* Adds the mirrors of ours in the live or the inactive table. Consults no log. -ENODEV: the device
+ * is gone. */
+int devmap_table_read(dev_t devno, bool live, struct found_list *list,
+		      struct devmap_device *ret_device);
+/* Fills leg_health. The kernel consults the log, which is us. */
+int devmap_health_read(struct found *found);
+
+int devmap_device_suspend(dev_t devno); /* noflush, no lockfs */
+int devmap_device_resume(dev_t devno);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Table and status lines as a kernel prints them, and as it should never print them. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include <cmocka.h>
+
+#include "daemons/dlmirrord/devmap_parse.h"
+
+#define LENGTH 131072U
+
+static void core(void **state)
+{
+	struct devmap_mirror m;
+
+	(void)state;
+	memset(&m, 0xff, sizeof(m));
+	assert_int_equal(devmap_parse_table(LENGTH,
+					    "userspace 4 cafe clustered-core 1024 nosync "
+					    "2 254:16 0 254:32 8 1 handle_errors",
+					    &m),
+			 0);
+	assert_string_equal(m.uuid, "cafe");
+	assert_string_equal(m.args, "131072 clustered-core 1024 nosync");
+	assert_false(m.integrated_flush);
+	assert_true(m.handle_errors);
+	assert_int_equal(m.legs.count, 2);
+	assert_int_equal(m.legs.length_sectors, LENGTH);
+	assert_int_equal(m.legs.leg[0].devno, makedev(254, 16));
+	assert_int_equal(m.legs.leg[0].start_sector, 0);
+	assert_int_equal(m.legs.leg[1].devno, makedev(254, 32));
+	assert_int_equal(m.legs.leg[1].start_sector, 8);
+	assert_string_equal(m.leg_health, "");
+	assert_string_equal(m.name, "");
+}
+
+static void disk(void **state)
+{
+	struct devmap_mirror m;
+
+	(void)state;
+	assert_int_equal(devmap_parse_table(UINT64_MAX,
+					    "userspace 6 a-b_c integrated_flush clustered-disk "
+					    "253:0 1024 nosync  3 8:0 18446744073709551615 "
+					    "4095:1048575 0 8:16 1",
+					    &m),
+			 0);
+	assert_string_equal(m.uuid, "a-b_c");
+	assert_string_equal(m.args, "18446744073709551615 clustered-disk 253:0 1024 nosync");
+	assert_true(m.integrated_flush);
+	assert_false(m.handle_errors);
+	assert_int_equal(m.legs.count, 3);
+	assert_int_equal(m.legs.leg[0].start_sector, UINT64_MAX);
+	assert_int_equal(m.legs.leg[1].devno, makedev(4095, 1048575));
+	assert_int_equal(m.legs.leg[2].start_sector, 1);
+
+	assert_int_equal(
+	    devmap_parse_table(LENGTH,
+			       "userspace 5 u clustered-disk /dev/log 8 block_on_error "
+			       "2 1:1 0 1:2 0 2 keep_log handle_errors",
+			       &m),
+	    0);
+	assert_string_equal(m.args, "131072 clustered-disk /dev/log 8 block_on_error");
+	assert_true(m.handle_errors);
+	assert_int_equal(devmap_parse_table(
+			     LENGTH, "userspace 3 u clustered-core 8 2 1:1 0 1:2 0 1 keep_log", &m),
+			 0);
+	assert_false(m.handle_errors);
+}
+
+static void others(void **state)
+{
+	static const char *const lines[] = {
+	    "core 1 1024 2 254:16 0 254:32 0",
+	    "disk 2 253:0 1024 2 254:16 0 254:32 0",
+	    "userspace 3 u somebody-else 1024 2 254:16 0 254:32 0",
+	    "userspace 4 u integrated_flush clustered-corex 1024 2 254:16 0 254:32 0",
+	    "userspace 1 u 2 254:16 0 254:32 0",
+	    "userspace 2 u integrated_flush 2 254:16 0 254:32 0",
+	    "",
+	};
+	struct devmap_mirror m = {.uuid = "kept"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_int_equal(devmap_parse_table(LENGTH, lines[i], &m), -ENOENT);
+	assert_string_equal(m.uuid, "kept");
+}
+
+static void garbled(void **state)
+{
+	static const char *const lines[] = {
+	    "userspace",
+	    "userspace x u clustered-core 1024 2 254:16 0 254:32 0",
+	    "userspace 0 u clustered-core 1024 2 254:16 0 254:32 0",
+	    "userspace 17 u clustered-core 1024 2 254:16 0 254:32 0",
+	    "userspace 3 u clustered-core",
+	    "userspace 3 u clustered-core 1024",
+	    "userspace 3 u clustered-core 1024 0",
+	    "userspace 3 u clustered-core 1024 1 254:16 0",
+	    "userspace 3 u clustered-core 1024 65 254:16 0",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 254:32",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 254:32 -1",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 254:32 18446744073709551616",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 25432 0",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 4096:0 0",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 1:1048576 0",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 :1 0",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 1: 0",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 1:2:3 0",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 254:32 0 1",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 254:32 0 9 a b c d e f g h i",
+	    "userspace 3 u clustered-core 1024 2 254:16 0 254:32 0 1 handle_errors more",
+	};
+	struct devmap_mirror m = {.uuid = "kept"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		int error = devmap_parse_table(LENGTH, lines[i], &m);
+
+		if (error != -EINVAL)
+			fail_msg("%s: %d", lines[i], error);
+	}
+	assert_string_equal(m.uuid, "kept");
+}
+
+/* What does not fit is refused, not cut off. */
+static void limits(void **state)
+{
+	struct devmap_mirror m;
+	char line[2048];
+	char uuid[DEVMAP_NAME_SIZE + 1];
+	char argument[DEVMAP_ARGS_SIZE + 1];
+
+	(void)state;
+	memset(uuid, 'u', sizeof(uuid));
+	uuid[DEVMAP_NAME_SIZE - 1] = '\0';
+	snprintf(line, sizeof(line), "userspace 3 %s clustered-core 8 2 1:1 0 1:2 0", uuid);
+	assert_int_equal(devmap_parse_table(LENGTH, line, &m), 0);
+	assert_string_equal(m.uuid, uuid);
+	uuid[DEVMAP_NAME_SIZE - 1] = 'u';
+	uuid[DEVMAP_NAME_SIZE] = '\0';
+	snprintf(line, sizeof(line), "userspace 3 %s clustered-core 8 2 1:1 0 1:2 0", uuid);
+	assert_int_equal(devmap_parse_table(LENGTH, line, &m), -EINVAL);
+
+	/* "131072 clustered-disk " are 22 characters */
+	memset(argument, 'a', sizeof(argument));
+	argument[DEVMAP_ARGS_SIZE - 23] = '\0';
+	snprintf(line, sizeof(line), "userspace 3 u clustered-disk %s 2 1:1 0 1:2 0", argument);
+	assert_int_equal(devmap_parse_table(LENGTH, line, &m), 0);
+	assert_int_equal(strlen(m.args), DEVMAP_ARGS_SIZE - 1);
+	argument[DEVMAP_ARGS_SIZE - 23] = 'a';
+	argument[DEVMAP_ARGS_SIZE - 22] = '\0';
+	snprintf(line, sizeof(line), "userspace 3 u clustered-disk %s 2 1:1 0 1:2 0", argument);
+	assert_int_equal(devmap_parse_table(LENGTH, line, &m), -EINVAL);
+
+	assert_int_equal(
+	    devmap_parse_table(LENGTH,
+			       "userspace 3 u clustered-core 8 8 1:1 0 1:2 0 1:3 0 1:4 0 "
+			       "1:5 0 1:6 0 1:7 0 1:8 0",
+			       &m),
+	    0);
+	assert_int_equal(m.legs.count, 8);
+	assert_int_equal(m.legs.leg[7].devno, makedev(1, 8));
+	assert_int_equal(
+	    devmap_parse_table(LENGTH,
+			       "userspace 3 u clustered-core 8 9 1:1 0 1:2 0 1:3 0 1:4 0 "
+			       "1:5 0 1:6 0 1:7 0 1:8 0 1:9 0 1 handle_errors",
+			       &m),
+	    0);
+	assert_int_equal(m.legs.count, 0);
+	assert_true(m.handle_errors);
+}
+
+static void status(void **state)
+{
+	char health[MOVER_LEGS_MAX + 1] = "kept";
+
+	(void)state;
+	assert_int_equal(
+	    devmap_parse_status("2 254:16 254:32 128/128 1 AA 3 clustered-disk 253:0 A", health),
+	    0);
+	assert_string_equal(health, "AA");
+	assert_int_equal(
+	    devmap_parse_status("3 8:0 8:16 8:32 0/128 1 ADR 1 clustered-core ", health), 0);
+	assert_string_equal(health, "ADR");
+	/* the log does not answer */
+	assert_int_equal(
+	    devmap_parse_status("2 8:0 8:16 0/128 1 SF userspace 1 COM_FAILURE", health), 0);
+	assert_string_equal(health, "SF");
+}
+
+static void status_garbled(void **state)
+{
+	static const char *const lines[] = {
+	    "",
+	    "2",
+	    "2 8:0",
+	    "2 8:0 8:16",
+	    "2 8:0 8:16 128",
+	    "2 8:0 8:16 128/128",
+	    "2 8:0 8:16 128/128 1",
+	    "2 8:0 8:16 128/128 2 AA 1 clustered-core",
+	    "2 8:0 8:16 128/128 1 A 1 clustered-core",
+	    "2 8:0 8:16 128/128 1 AAA 1 clustered-core",
+	    "2 8:0 x 128/128 1 AA 1 clustered-core",
+	    "9 1:1 1:2 1:3 1:4 1:5 1:6 1:7 1:8 1:9 128/128 1 AAAAAAAAA 1 clustered-core",
+	};
+	char health[MOVER_LEGS_MAX + 1] = "kept";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		int error = devmap_parse_status(lines[i], health);
+
+		if (error != -EINVAL)
+			fail_msg("%s: %d", lines[i], error);
+	}
+	assert_string_equal(health, "kept");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(core),	      cmocka_unit_test(disk),	cmocka_unit_test(others),
+	    cmocka_unit_test(garbled),	      cmocka_unit_test(limits), cmocka_unit_test(status),
+	    cmocka_unit_test(status_garbled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
