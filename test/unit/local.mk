@@ -48,3 +48,9 @@ check_PROGRAMS += test/unit/test_config
 test_unit_test_config_SOURCES = test/unit/test_config.c daemons/dlmirrord/config.c
 test_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(INIH_CFLAGS)
 test_unit_test_config_LDADD = $(CMOCKA_LIBS) $(INIH_LIBS)
+
+# what daemon and command share
+check_PROGRAMS += test/unit/test_host
+test_unit_test_host_SOURCES = test/unit/test_host.c
+test_unit_test_host_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_host_LDADD = libcommon.la $(CMOCKA_LIBS)
