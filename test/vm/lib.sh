@@ -83,6 +83,10 @@ legs_match() {
 	compare-legs "$(disk "${1:-a}")" "$(disk "${2:-b}")"
 }
 
+legs_differ() {
+	! legs_match "$@"
+}
+
 legs_must_match() {
 	legs_match "$@" || fail "the legs differ"
 }
@@ -116,4 +120,71 @@ in_sync() {
 load_fio() {
 	on "$1" "fio --name=load --filename=$2 --rw=randwrite --bs=4k --iodepth=16 --ioengine=libaio --direct=1 \
 		--serialize_overlap=1 --verify=crc32c --verify_backlog=512 --verify_fatal=1 --time_based --runtime=$3 ${4:-}"
+}
+
+# --- our daemon and command: their command lines are assumed here --------------------------------------
+
+# daemon_start I [CONFIG_LINES]: a daemon in the foreground (of nothing), and waits until it answers. Without
+# CONFIG_LINES the configuration of the last start stays.
+daemon_start() {
+	if [ $# -gt 1 ]; then
+		on "$1" "mkdir -p /etc/dlmirror && cat >/etc/dlmirror/dlmirror.conf <<'END'
+$2
+END"
+	fi
+	on "$1" "touch /etc/dlmirror/dlmirror.conf 2>/dev/null || { mkdir -p /etc/dlmirror && touch /etc/dlmirror/dlmirror.conf; }
+		setsid dlmirrord --foreground --config /etc/dlmirror/dlmirror.conf >>/run/dlmirrord.log 2>&1 &"
+	wait_for 20 "the daemon answers" on "$1" "dlmirror daemon status >/dev/null 2>&1"
+}
+
+# daemon_kill I: kill -9, the supervisor too where there is one
+daemon_kill() {
+	on "$1" "pkill -9 -x dlmirrord"
+	wait_for 10 "the daemon is gone" on "$1" "! pgrep -x dlmirrord >/dev/null"
+}
+
+# daemon_pid I: of the serving process
+daemon_pid() {
+	on "$1" "dlmirror daemon status --json" | jq -r '[.. | objects | .pid? // empty][0]'
+}
+
+# mirror_field I NAME FIELD: one value of dlmirror status --json
+mirror_field() {
+	on "$1" "dlmirror status $2 --json" | jq -r --arg field "$3" '[.. | objects | select(has($field))][0][$field]'
+}
+
+mirror_field_is() {
+	[ "$(mirror_field "$1" "$2" "$3")" = "$4" ]
+}
+
+# mirror_whole I NAME: in sync, nothing to repair or compare
+mirror_whole() {
+	on "$1" "dlmirror status $2 --json" | jq -e '[.. | objects | select(has("region_count"))][0] |
+		.phase == "active" and .in_sync == .region_count and .repair == 0 and .copying == 0 and (.suspect | not)' >/dev/null
+}
+
+# mirror_repaired I NAME [SECONDS]
+mirror_repaired() {
+	wait_for "${3:-120}" "$2 is in sync and repaired" mirror_whole "$1" "$2"
+}
+
+# many_mirrors I COUNT: m1..mCOUNT of 8 MiB on legs a and b, in sync; every second one with a log device
+many_mirrors() {
+	on "$1" "set -e
+		for i in \$(seq $2); do
+			start=\$(((i - 1) * 8 * $MIB))
+			if [ \$((i % 2)) = 0 ]; then
+				dmsetup create log\$i --table \"0 $MIB linear /dev/rig/log \$(((i - 1) / 2 * $MIB))\"
+				log=\"\$(dmsetup info -c --noheadings -o major,minor --separator : log\$i)\"
+				log=\"userspace 5 many-\$i clustered-disk \$log $REGION nosync\"
+			else
+				log=\"userspace 4 many-\$i clustered-core $REGION nosync\"
+			fi
+			dmsetup create m\$i --table \"0 $((8 * MIB)) mirror \$log 2 /dev/rig/a \$start /dev/rig/b \$start\"
+		done"
+}
+
+# mirror_names COUNT: their devices
+mirror_names() {
+	seq -s ' ' -f '/dev/mapper/m%g' "$1"
 }

@@ -4,7 +4,22 @@ test_vm_compare_legs_SOURCES = test/vm/compare_legs.c
 test_vm_wtimer_SOURCES = test/vm/wtimer.c
 
 VM_SCENARIOS = \
-	test/vm/scenarios/kernel-log
+	test/vm/scenarios/core-marks \
+	test/vm/scenarios/create-write-status \
+	test/vm/scenarios/daemon-kill \
+	test/vm/scenarios/daemon-restart \
+	test/vm/scenarios/daemon-stop \
+	test/vm/scenarios/kernel-log \
+	test/vm/scenarios/leg-error \
+	test/vm/scenarios/log-device-error \
+	test/vm/scenarios/many-mirrors \
+	test/vm/scenarios/power-cut \
+	test/vm/scenarios/reload-grow-shrink \
+	test/vm/scenarios/removed-while-away \
+	test/vm/scenarios/sigterm-refused \
+	test/vm/scenarios/single-thread \
+	test/vm/scenarios/takeover-from-kernel \
+	test/vm/scenarios/wrong-owner
 
 EXTRA_DIST += test/vm/agent.c test/vm/common.sh test/vm/guest-cluster test/vm/guest-init \
 	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/remote.c test/vm/run test/vm/setup \
