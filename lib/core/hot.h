@@ -14,8 +14,8 @@
  * Who writes: responders set held and recent and clear held; everything else is the loop's.
  *
  * The rules that make this safe without a lock between loop and responders. Each is a store
- * followed by a load, both sequentially consistent, so of two that meet at least one sees the
- *other: 1 MARK   sets held, then reads dirty and gate; unless dirty and not gated, the loop answers
+ * followed by a load, both sequentially consistent: of two that meet at least one sees the other.
+ *	1 MARK   sets held, then reads dirty and gate; unless dirty and not gated, the loop answers
  *	2 close  sets gate, then reads held; while held, the region is not quiet
  *	3 drop   clears dirty, then reads held; while held, it sets dirty again
  *	4 CLEAR  clears held, then reads gate; when gated, the loop is told
