@@ -4,7 +4,6 @@
  * the regions that differ. Holes that both files share are skipped. Exit 0: identical, 1: they
  * differ, 2: could not compare.
  */
-#define _GNU_SOURCE // SEEK_DATA
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>

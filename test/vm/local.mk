@@ -23,4 +23,4 @@ VM_SCENARIOS = \
 
 EXTRA_DIST += test/vm/agent.c test/vm/common.sh test/vm/guest-cluster test/vm/guest-init \
 	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/remote.c test/vm/run test/vm/setup \
-	test/vm/shell $(VM_SCENARIOS)
+	test/vm/demo test/vm/shell $(VM_SCENARIOS)

@@ -13,7 +13,6 @@
  * lost counts blocks that do not hold their last acknowledged write. Exit 1 when a write failed or
  * a block was lost.
  */
-#define _GNU_SOURCE // O_DIRECT
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
