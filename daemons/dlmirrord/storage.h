@@ -14,7 +14,7 @@
 #include "codec/disk.h"
 #include "core/mlog.h"
 
-#define STORAGE_ERROR_SIZE 256U
+#define STORAGE_ERROR_SIZE 512U
 
 struct storage_engine;
 struct storage;

@@ -88,8 +88,9 @@ struct mlog_history {
 	uint64_t region_sectors;
 	unsigned shift;
 	const uint64_t *in_sync; /* region_count bits */
-	const uint64_t *dirty;	 /* one bit per 2^shift regions */
+	const uint64_t *dirty;	 /* CRASHED: one bit per 2^shift regions; else NULL */
 	bool distrust;		 /* the device had failed before: its marks are not complete */
+	const char *remark; /* why a log that is there is not used as it is, for people; or NULL */
 };
 
 enum mlog_area { MLOG_AREA_SLOT, MLOG_AREA_SYNC };
