@@ -9,18 +9,19 @@
 
 struct config {
 	/* [daemon] */
-	bool responders;        /* one thread per CPU; false: single-thread mode */
-	int realtime_priority;  /* SCHED_FIFO of the responders, 0: none */
-	uint32_t watchdog_s;    /* the supervisor kills and restarts a daemon silent for this long; 0: off */
+	bool responders;       /* one thread per CPU; false: single-thread mode */
+	int realtime_priority; /* SCHED_FIFO of the responders, 0: none */
+	uint32_t watchdog_s; /* the supervisor kills and restarts a daemon silent for this long; 0:
+				off */
 	uint32_t receive_buffer_mib; /* per netlink socket */
-	char admin_group[64];   /* empty: root only */
-	char run_dir[256];      /* /run/dlmirror */
-	char state_dir[256];    /* /var/lib/dlmirror */
+	char admin_group[64];	     /* empty: root only */
+	char run_dir[256];	     /* /run/dlmirror */
+	char state_dir[256];	     /* /var/lib/dlmirror */
 	/* [log] */
-	char level[16];         /* error warning notice info debug trace */
-	char target[16];        /* syslog or stderr */
+	char level[16];	 /* error warning notice info debug trace */
+	char target[16]; /* syslog or stderr */
 	/* [host] */
-	char host_id[65];       /* empty: /etc/machine-id, or the host name */
+	char host_id[65]; /* empty: /etc/machine-id, or the host name */
 	/* [marks] */
 	uint32_t hysteresis_ms;
 	uint32_t sync_delay_ms;
@@ -28,8 +29,8 @@ struct config {
 	uint32_t retry_ms;
 	uint32_t slots;
 	/* [repair] */
-	uint32_t copies;        /* regions at once */
-	uint32_t busy_mib_s;    /* rate while there is other I/O */
+	uint32_t copies;	/* regions at once */
+	uint32_t busy_mib_s;	/* rate while there is other I/O */
 	bool compare_after_gap; /* compare the legs after an unplanned gap of the daemon */
 };
 

@@ -24,6 +24,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "daemons/dlmirrord/apart.h"
 #include "daemons/dlmirrord/devmap_ioctl.h"
 
 #define SECTOR_BYTES	512U
@@ -305,6 +306,8 @@ static void *lane_main(void *argument)
 	struct lane *lane = argument;
 	struct devmap *devmap = lane->devmap;
 
+	/* Without it, only a killed daemon's successor would notice. */
+	(void)files_apart(devmap->event_fd);
 	pthread_mutex_lock(&devmap->lock);
 	for (;;) {
 		struct job *job;
@@ -535,5 +538,7 @@ int devmap_scan(struct devmap_mirror **ret_mirrors, unsigned *ret_count)
 		*ret_count = list.count;
 	}
 	free(list.item);
+	/* The library keeps its control device open; the ioctl lane has descriptors of its own. */
+	devmap_library_release();
 	return error;
 }

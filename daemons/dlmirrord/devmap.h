@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device-mapper, in a thread of its own because its ioctls wait for I/O, and that I/O may wait for us.
- * Adapter: devmap.c (libdevmapper). Jobs are queued, done one after another, and answered in the loop
- * thread from devmap_dispatch().
+ * device-mapper, in a thread of its own because its ioctls wait for I/O, and that I/O may wait for
+ * us. Adapter: devmap.c (libdevmapper). Jobs are queued, done one after another, and answered in
+ * the loop thread from devmap_dispatch().
  */
 #ifndef DLM_DEVMAP_H
 #define DLM_DEVMAP_H
@@ -22,22 +22,26 @@ struct devmap_mirror {
 	char name[DEVMAP_NAME_SIZE]; /* of the device */
 	dev_t devno;
 	char uuid[DEVMAP_NAME_SIZE]; /* of the log, from the table */
-	char args[DEVMAP_ARGS_SIZE]; /* as in CTR: "<sectors> clustered-…", without integrated_flush */
+	char args[DEVMAP_ARGS_SIZE]; /* as in CTR: "<sectors> clustered-…", without integrated_flush
+				      */
 	bool integrated_flush;
 	bool live; /* else the inactive table */
 	bool suspended;
 	bool handle_errors;
 	struct mover_legs legs; /* count 0: more than MOVER_LEGS_MAX */
-	char leg_health[MOVER_LEGS_MAX + 1]; /* 'A', 'D', … per leg from the status; empty if not live */
+	char leg_health[MOVER_LEGS_MAX +
+			1]; /* 'A', 'D', … per leg from the status; empty if not live */
 };
 
 struct devmap;
 
 int devmap_create(struct devmap **ret);
-/* Waits for the jobs under way, drops their results and what is queued. Takes NULL, returns NULL. */
+/* Waits for the jobs under way, drops their results and what is queued. Takes NULL, returns NULL.
+ */
 struct devmap *devmap_destroy(struct devmap *devmap);
-/* Jobs accepted and not answered. One under way may be waiting in the kernel for a reply of ours: serve
- * and dispatch until this is 0 before the daemon stops serving, execs or calls devmap_destroy(). */
+/* Jobs accepted and not answered. One under way may be waiting in the kernel for a reply of ours:
+ * serve and dispatch until this is 0 before the daemon stops serving, execs or calls
+ * devmap_destroy(). */
 unsigned devmap_jobs(const struct devmap *devmap);
 int devmap_fd(const struct devmap *devmap);
 void devmap_dispatch(struct devmap *devmap);
@@ -47,9 +51,9 @@ void devmap_dispatch(struct devmap *devmap);
  * *ret_mirrors is malloc'ed, the caller frees it. leg_health is not filled. */
 int devmap_scan(struct devmap_mirror **ret_mirrors, unsigned *ret_count);
 
-/* Looks for the live table of log uuid: error -ENOENT when there is none. mirror is valid during the
- * call only. with status: leg_health is filled; the kernel then asks us for STATUS and the sync count,
- * which also raises its in_sync_hint (kernel-contract 3). */
+/* Looks for the live table of log uuid: error -ENOENT when there is none. mirror is valid during
+ * the call only. with status: leg_health is filled; the kernel then asks us for STATUS and the sync
+ * count, which also raises its in_sync_hint (kernel-contract 3). */
 typedef void (*devmap_found_fn)(void *context, const char *uuid, int error,
 				const struct devmap_mirror *mirror);
 int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_found_fn done,
@@ -60,7 +64,8 @@ typedef void (*devmap_done_fn)(void *context, const char *uuid, int error);
  * concluded about regions. -EBUSY: it is suspended already, or a loaded table waits for its resume;
  * somebody is changing the device, and his resume will do it. */
 int devmap_reset(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
-/* One O_DIRECT read of the first sectors of the mirror: wakes an idle kmirrord. -EBUSY: suspended. */
+/* One O_DIRECT read of the first sectors of the mirror: wakes an idle kmirrord. -EBUSY: suspended.
+ */
 int devmap_wake(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
 
 /* "major:minor" or a path -> number, and number -> a path that can be opened (by libblkid; needs no

@@ -37,6 +37,11 @@ void devmap_library_prepare(void)
 	dm_udev_set_sync_support(0);
 }
 
+void devmap_library_release(void)
+{
+	dm_lib_release();
+}
+
 /* Runs and frees nothing; negative errno on failure. */
 static int task_run(struct dm_task *task)
 {

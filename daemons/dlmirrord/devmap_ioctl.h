@@ -26,6 +26,8 @@ struct devmap_device {
 
 /* Once before anything else. */
 void devmap_library_prepare(void);
+/* Closes what the library keeps open between calls. */
+void devmap_library_release(void);
 
 typedef int (*devmap_visit_fn)(void *context, dev_t devno, const char *name);
 /* Calls visit for each device; its error ends the visit and is returned. */

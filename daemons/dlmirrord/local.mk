@@ -1,3 +1,24 @@
+# Adapters that have tests of their own are convenience libraries; the rest is the daemon.
+noinst_LTLIBRARIES += libdevmap.la libmover.la libstorage.la
+libdevmap_la_SOURCES = \
+	daemons/dlmirrord/apart.h \
+	daemons/dlmirrord/devmap.c daemons/dlmirrord/devmap.h \
+	daemons/dlmirrord/devmap_ioctl.c daemons/dlmirrord/devmap_ioctl.h \
+	daemons/dlmirrord/devmap_names.c \
+	daemons/dlmirrord/devmap_parse.c daemons/dlmirrord/devmap_parse.h
+libdevmap_la_CPPFLAGS = $(AM_CPPFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
+libdevmap_la_LIBADD = $(DEVMAPPER_LIBS) $(BLKID_LIBS)
+
+libmover_la_SOURCES = \
+	daemons/dlmirrord/mover.c daemons/dlmirrord/mover.h daemons/dlmirrord/mover_internal.h
+libmover_la_LIBADD = libdevmap.la
+
+libstorage_la_SOURCES = \
+	daemons/dlmirrord/storage.c daemons/dlmirrord/storage.h \
+	daemons/dlmirrord/storage_aio.c daemons/dlmirrord/storage_internal.h \
+	daemons/dlmirrord/storage_job.c
+libstorage_la_LIBADD = libcodec.la libdevmap.la $(AIO_LIBS)
+
 sbin_PROGRAMS += dlmirrord
 dlmirrord_SOURCES = \
 	daemons/common/host.c daemons/common/host.h \
@@ -7,10 +28,6 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/config.c daemons/dlmirrord/config.h \
 	daemons/dlmirrord/control.c \
 	daemons/dlmirrord/daemon.c daemons/dlmirrord/daemon.h \
-	daemons/dlmirrord/devmap.c daemons/dlmirrord/devmap.h \
-	daemons/dlmirrord/devmap_ioctl.c daemons/dlmirrord/devmap_ioctl.h \
-	daemons/dlmirrord/devmap_names.c \
-	daemons/dlmirrord/devmap_parse.c daemons/dlmirrord/devmap_parse.h \
 	daemons/dlmirrord/handoff.h \
 	daemons/dlmirrord/handover.c daemons/dlmirrord/handover.h \
 	daemons/dlmirrord/kernel_netlink.c daemons/dlmirrord/kernel_netlink.h \
@@ -18,15 +35,13 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/logging.c daemons/dlmirrord/logging.h \
 	daemons/dlmirrord/main.c \
 	daemons/dlmirrord/marker.c \
-	daemons/dlmirrord/mover.c daemons/dlmirrord/mover.h daemons/dlmirrord/mover_internal.h \
 	daemons/dlmirrord/pump.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/registry.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \
 	daemons/dlmirrord/statefile.c daemons/dlmirrord/statefile.h \
 	daemons/dlmirrord/stats.h \
-	daemons/dlmirrord/storage.h daemons/dlmirrord/storage_aio.c \
 	daemons/dlmirrord/supervisor.c daemons/dlmirrord/supervisor.h
 dlmirrord_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	$(QB_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(INIH_CFLAGS)
-dlmirrord_LDADD = libcodec.la libcore.la libbase.la \
-	$(QB_LIBS) $(DEVMAPPER_LIBS) $(BLKID_LIBS) $(INIH_LIBS) $(AIO_LIBS)
+dlmirrord_LDADD = libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
+	$(QB_LIBS) $(INIH_LIBS)

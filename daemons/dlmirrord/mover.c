@@ -26,6 +26,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "daemons/dlmirrord/apart.h"
 #include "daemons/dlmirrord/devmap.h"
 
 #define SECTOR_BYTES 512U
@@ -80,6 +81,11 @@ struct mover {
 	struct job_queue finished;
 	struct leg_set *sets;
 	bool stopping;
+	bool started; /* the root thread has started all workers, or start_error says why not */
+	int start_error;
+	bool root_runs;
+	pthread_t root; /* parent of the workers: they share its descriptors, see apart.h */
+	unsigned threads_wanted;
 	unsigned thread_count;
 	struct worker worker[THREADS_MAX];
 };
@@ -418,6 +424,68 @@ static int worker_start(struct worker *w, struct mover *mover)
 	return 0;
 }
 
+static void queue_drop(struct mover *mover, struct job_queue *queue)
+{
+	for (struct job *job = queue_take(queue); job != NULL; job = queue_take(queue)) {
+		struct leg_set *unused = job->set ? leg_set_leave(mover, job->set) : NULL;
+
+		if (unused != NULL)
+			leg_set_destroy(unused);
+		free(job);
+	}
+}
+
+/* Legs are open in this thread's table of descriptors and the workers', so they are closed here. */
+static void *root_main(void *argument)
+{
+	struct mover *mover = argument;
+	int error = files_apart(mover->event_fd);
+
+	while (error == 0 && mover->thread_count < mover->threads_wanted) {
+		error = worker_start(&mover->worker[mover->thread_count], mover);
+		if (error == 0)
+			mover->thread_count++;
+	}
+	pthread_mutex_lock(&mover->lock);
+	mover->start_error = error;
+	mover->started = true;
+	pthread_cond_broadcast(&mover->work);
+	pthread_mutex_unlock(&mover->lock);
+	for (unsigned i = 0; i < mover->thread_count; i++) {
+		pthread_join(mover->worker[i].thread, NULL);
+		free(mover->worker[i].source);
+	}
+	queue_drop(mover, &mover->waiting);
+	queue_drop(mover, &mover->finished);
+	assert(mover->sets == NULL);
+	return NULL;
+}
+
+static int root_start(struct mover *mover)
+{
+	pthread_attr_t attr;
+	sigset_t all;
+	sigset_t old;
+	int error;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&mover->root, &attr, root_main, mover);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (error != 0)
+		return -error;
+	mover->root_runs = true;
+	pthread_mutex_lock(&mover->lock);
+	while (!mover->started)
+		pthread_cond_wait(&mover->work, &mover->lock);
+	error = mover->start_error;
+	pthread_mutex_unlock(&mover->lock);
+	return error;
+}
+
 int mover_create_with(unsigned threads, mover_done_fn on_done, void *context,
 		      mover_open_fn open_leg, struct mover **ret)
 {
@@ -436,14 +504,12 @@ int mover_create_with(unsigned threads, mover_done_fn on_done, void *context,
 	pthread_cond_init(&mover->work, NULL);
 	queue_clear(&mover->waiting);
 	queue_clear(&mover->finished);
+	mover->threads_wanted = threads;
 	mover->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (mover->event_fd < 0)
 		error = -errno;
-	while (error == 0 && mover->thread_count < threads) {
-		error = worker_start(&mover->worker[mover->thread_count], mover);
-		if (error == 0)
-			mover->thread_count++;
-	}
+	if (error == 0)
+		error = root_start(mover);
 	if (error != 0) {
 		mover_destroy(mover);
 		return error;
@@ -457,17 +523,6 @@ int mover_create(unsigned threads, mover_done_fn on_done, void *context, struct 
 	return mover_create_with(threads, on_done, context, open_device, ret);
 }
 
-static void queue_drop(struct mover *mover, struct job_queue *queue)
-{
-	for (struct job *job = queue_take(queue); job != NULL; job = queue_take(queue)) {
-		struct leg_set *unused = job->set ? leg_set_leave(mover, job->set) : NULL;
-
-		if (unused != NULL)
-			leg_set_destroy(unused);
-		free(job);
-	}
-}
-
 struct mover *mover_destroy(struct mover *mover)
 {
 	if (mover == NULL)
@@ -476,13 +531,8 @@ struct mover *mover_destroy(struct mover *mover)
 	mover->stopping = true;
 	pthread_cond_broadcast(&mover->work);
 	pthread_mutex_unlock(&mover->lock);
-	for (unsigned i = 0; i < mover->thread_count; i++) {
-		pthread_join(mover->worker[i].thread, NULL);
-		free(mover->worker[i].source);
-	}
-	queue_drop(mover, &mover->waiting);
-	queue_drop(mover, &mover->finished);
-	assert(mover->sets == NULL);
+	if (mover->root_runs)
+		pthread_join(mover->root, NULL);
 	if (mover->event_fd >= 0)
 		close(mover->event_fd);
 	pthread_cond_destroy(&mover->work);

@@ -20,7 +20,7 @@ struct mover_leg {
 };
 
 struct mover_legs {
-	uint32_t count;       /* 2..MOVER_LEGS_MAX; leg 0 of the array is the source */
+	uint32_t count;		 /* 2..MOVER_LEGS_MAX; leg 0 of the array is the source */
 	uint64_t length_sectors; /* of the mirror: the last region may be shorter */
 	struct mover_leg leg[MOVER_LEGS_MAX];
 };
@@ -39,8 +39,8 @@ int mover_fd(const struct mover *mover); /* readable when results wait */
 void mover_dispatch(struct mover *mover);
 
 /* cookie names the mirror; legs are copied. A queue without limit is impossible: each mirror has at
- * most MLOG_COPIES_MAX copies out. -ENOMEM when the job cannot be queued. Leg devices are opened when
- * first needed and closed when no job of that cookie is left (open legs cannot be removed). */
+ * most MLOG_COPIES_MAX copies out. -ENOMEM when the job cannot be queued. Leg devices are opened
+ * when first needed and closed when no job of that cookie is left (open legs cannot be removed). */
 int mover_copy(struct mover *mover, uint64_t cookie, const struct mover_legs *legs, uint64_t region,
 	       uint64_t region_sectors, enum mlog_copy_mode mode);
 

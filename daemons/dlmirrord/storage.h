@@ -2,8 +2,9 @@
 /*
  * The storage port: log devices. Adapter: storage_aio.c (libaio, O_DIRECT | O_DSYNC, completions by
  * an eventfd in the loop). It knows the format (codec/disk.h) and the order of writes within claim
- * and release, and decides nothing about regions. Single-threaded: everything here is called from the
- * loop thread and every completion comes from storage_engine_dispatch(), never from within a call.
+ * and release, and decides nothing about regions. Single-threaded: everything here is called from
+ * the loop thread and every completion comes from storage_engine_dispatch(), never from within a
+ * call.
  */
 #ifndef DLM_STORAGE_H
 #define DLM_STORAGE_H
@@ -43,18 +44,18 @@ struct storage_spec {
 	uint64_t region_count;
 	uint64_t region_sectors;
 	uint32_t slots_wanted; /* 0: DISK_SLOTS_DEFAULT */
-	uint32_t slot;         /* ours */
+	uint32_t slot;	       /* ours */
 	struct disk_owner owner;
 	const char *boot_id;
 };
 
 /*
- * Opens the device (exclusive use is not asked for: the kernel has it too), computes the layout, and
- * refuses, before anything is written: not a block device or regular file (-ENOTBLK), too small
+ * Opens the device (exclusive use is not asked for: the kernel has it too), computes the layout,
+ * and refuses, before anything is written: not a block device or regular file (-ENOTBLK), too small
  * (-ENOSPC), in use by another owner (-EBUSY, the message names host, cluster and the command that
  * takes it over), a newer format (-EPROTONOSUPPORT). error says what is wrong and what to do.
- * This reads two units synchronously. A grown or shrunk mirror, a garbled device and a kernel log are
- * no errors here: storage_load() reports what of the history can be used.
+ * This reads two units synchronously. A grown or shrunk mirror, a garbled device and a kernel log
+ * are no errors here: storage_load() reports what of the history can be used.
  */
 int storage_open(struct storage_engine *engine, const struct storage_spec *spec,
 		 const struct storage_callbacks *callbacks, void *context, struct storage **ret,

@@ -16,8 +16,8 @@
 
 #include "daemons/dlmirrord/storage.h"
 
-#define ENGINE_DEPTH 256U              /* operations at the kernel at once, all devices */
-#define JOB_PIECES   4U                /* of one job in flight at once */
+#define ENGINE_DEPTH 256U		 /* operations at the kernel at once, all devices */
+#define JOB_PIECES   4U			 /* of one job in flight at once */
 #define JOB_PIECE    ((size_t)256 << 10) /* bytes */
 #define JOB_EXTENTS  (DISK_SLOTS_MAX + 1U)
 
@@ -66,11 +66,11 @@ enum job_kind { JOB_NONE, JOB_LOAD, JOB_CLAIM, JOB_RELEASE };
 /* The buffers of a job, aligned to DISK_UNIT; freed when it has ended. */
 struct job_memory {
 	uint8_t *scratch; /* DISK_SEARCH_SIZE: of the search, then units to write */
-	uint8_t *unit0;   /* as read, then as last written */
+	uint8_t *unit0;	  /* as read, then as last written */
 	uint8_t *headers; /* of all slots */
-	uint8_t *sync;    /* in-sync map; load: or the kernel's bits, from offset 0 on */
-	uint8_t *bits;    /* of a slot; release: the kernel's bits, from offset 0 on */
-	uint8_t *dirty;   /* load: of all slots in use */
+	uint8_t *sync;	  /* in-sync map; load: or the kernel's bits, from offset 0 on */
+	uint8_t *bits;	  /* of a slot; release: the kernel's bits, from offset 0 on */
+	uint8_t *dirty;	  /* load: of all slots in use */
 };
 
 #define JOB_MORE 0
@@ -98,7 +98,7 @@ struct job {
 	struct disk_search search;
 	struct job_memory memory;
 	struct mlog_history history; /* load: into memory */
-	unsigned slot;               /* load: whose bits are read */
+	unsigned slot;		     /* load: whose bits are read */
 };
 
 struct storage {
@@ -117,7 +117,7 @@ struct storage {
 	uint32_t slot;
 	struct disk_layout layout;
 	uint64_t generation; /* of the newest superblock written or seen */
-	bool claimed;        /* the device says that we have it */
+	bool claimed;	     /* the device says that we have it */
 	bool abandoned;
 	unsigned in_flight; /* operations that will still complete */
 	struct storage *next_waiting;
@@ -128,7 +128,8 @@ struct storage {
 	struct job job;
 };
 
-/* storage_aio.c. Buffers are aligned to DISK_UNIT. op->done comes from storage_engine_dispatch(). */
+/* storage_aio.c. Buffers are aligned to DISK_UNIT. op->done comes from storage_engine_dispatch().
+ */
 void aio_start(struct aio_op *op, bool write, uint64_t offset, void *data, size_t bytes);
 void aio_defer(struct aio_op *op, int error);
 /* Forgets what of s was not given to the kernel yet. */

@@ -4,5 +4,6 @@ libcodec_la_SOURCES = \
 	lib/codec/disk.c lib/codec/disk.h \
 	lib/codec/disk_search.c \
 	lib/codec/kmsg.c lib/codec/kmsg.h \
-	lib/codec/table.c lib/codec/table.h
+	lib/codec/table.c lib/codec/table.h \
+	lib/codec/trace.c lib/codec/trace.h
 libcodec_la_LIBADD = libbase.la

@@ -36,7 +36,7 @@ static uint64_t map_next(const _Atomic uint64_t *map, uint64_t nbits, uint64_t f
 	while (word == 0) {
 		if (++i == words)
 			return nbits;
-		/* Rule 3 reads held in here: a weaker load could move ahead of its store to dirty. */
+		/* Rule 3 reads held here: a weaker load could overtake its store to dirty. */
 		word = atomic_load(&map[i]) ^ flip;
 	}
 	bit = (uint64_t)i * BITS_PER_WORD + (uint64_t)__builtin_ctzll(word);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What admins may ask and command: the daemon's side of libdlmirror. */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <qb/qblog.h>
+
+#include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/logging.h"
+
+static void fill_legs(const struct log *log, struct dlmirror_mirror *ret)
+{
+	ret->leg_count = log->legs.count;
+	for (uint32_t i = 0; i < log->legs.count && i < DLMIRROR_LEGS_MAX; i++) {
+		ret->leg[i].major = major(log->legs.leg[i].devno);
+		ret->leg[i].minor = minor(log->legs.leg[i].devno);
+		ret->leg[i].start_sector = log->legs.leg[i].start_sector;
+		ret->leg[i].health = '?';
+		if (i < strlen(log->leg_health))
+			ret->leg[i].health = log->leg_health[i];
+	}
+}
+
+static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
+{
+	struct mlog_status status;
+
+	mlog_status(log->mlog, &status);
+	memset(ret, 0, sizeof(*ret));
+	snprintf(ret->uuid, sizeof(ret->uuid), "%s", log->uuid);
+	snprintf(ret->name, sizeof(ret->name), "%s", log->name);
+	ret->luid = log->luid;
+	snprintf(ret->phase, sizeof(ret->phase), "%s", mlog_phase_name(status.phase));
+	snprintf(ret->log_state, sizeof(ret->log_state), "%s", mlog_log_state_name(status.log));
+	ret->has_disk = log->table.has_disk;
+	ret->integrated_flush = log->integrated_flush;
+	ret->handle_errors = log->handle_errors;
+	ret->suspect = atomic_load(&log->hot.shared->suspect) != 0;
+	if (log->table.has_disk)
+		snprintf(ret->log_device, sizeof(ret->log_device), "%s", log->device);
+	ret->log_error = -log->log_error;
+	ret->length_sectors = log->table.length_sectors;
+	ret->region_sectors = status.region_sectors;
+	ret->region_count = status.region_count;
+	ret->in_sync = status.in_sync;
+	ret->dirty = status.dirty;
+	ret->repair = status.repair;
+	ret->copying = status.copying;
+	ret->recovering = status.recovering;
+	ret->pending = status.pending;
+	ret->log_writes = status.slot_writes + status.sync_writes;
+	ret->memory_bytes = log->state.size + sizeof(*log);
+	ret->verifying = status.verifying;
+	ret->verify_repair = status.verify_repair;
+	ret->verify_done = status.verify_done;
+	ret->verify_skipped = status.verify_skipped;
+	ret->verify_differed = status.verify_differed;
+	ret->verify_repaired = status.verify_repaired;
+	ret->verify_listed =
+	    mlog_verify_regions(log->mlog, ret->verify_region, DLMIRROR_REGIONS_MAX);
+	fill_legs(log, ret);
+}
+
+static size_t source_count(void *context)
+{
+	return ((struct daemon *)context)->registry.count;
+}
+
+static void source_mirror(void *context, size_t index, struct dlmirror_mirror *ret)
+{
+	fill_mirror(((struct daemon *)context)->registry.log[index], ret);
+}
+
+static int source_find(void *context, const char *mirror, struct dlmirror_mirror *ret)
+{
+	struct log *log = registry_find_name(&((struct daemon *)context)->registry, mirror);
+
+	if (log == NULL)
+		return -ENOENT;
+	fill_mirror(log, ret);
+	legs_refresh(log); /* the next answer knows the legs' health of now */
+	return 0;
+}
+
+static int source_counters(void *context, const char *mirror, struct dlmirror_counters *ret)
+{
+	struct log *log = registry_find_name(&((struct daemon *)context)->registry, mirror);
+
+	if (log == NULL)
+		return -ENOENT;
+	for (unsigned i = 0; i < DLMIRROR_TYPES; i++) {
+		struct stats_type *from = &log->stats.type[i];
+
+		ret->type[i].count = atomic_load(&from->count);
+		ret->type[i].errors = atomic_load(&from->errors);
+		ret->type[i].total_us = atomic_load(&from->total_us);
+		for (unsigned b = 0; b < DLMIRROR_BUCKETS; b++)
+			ret->type[i].bucket[b] = atomic_load(&from->bucket[b]);
+	}
+	return 0;
+}
+
+static int __attribute__((format(printf, 4, 5)))
+fail(int error, char *text, size_t size, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, size, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+/* The log for a command, or NULL and the reason. */
+static struct log *log_for(void *context, const char *mirror, char *text, size_t size)
+{
+	struct log *log = registry_find_name(&((struct daemon *)context)->registry, mirror);
+
+	if (log == NULL)
+		fail(0, text, size, "no mirror '%s'; 'dlmirror list' shows those there are",
+		     mirror);
+	return log;
+}
+
+static int source_verify(void *context, const char *mirror, bool repair, char *text, size_t size)
+{
+	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
+	struct log *log = log_for(context, mirror, text, size);
+	struct mlog_status status;
+
+	if (log == NULL)
+		return -ENOENT;
+	mlog_status(log->mlog, &status);
+	if (status.phase != MLOG_ACTIVE)
+		return fail(-EBUSY, text, size, "%s is %s; resume its device first", mirror,
+			    mlog_phase_name(status.phase));
+	event.verify.repair = repair;
+	pump_event(log, &event);
+	return 0;
+}
+
+static int source_verify_stop(void *context, const char *mirror, char *text, size_t size)
+{
+	struct log *log = log_for(context, mirror, text, size);
+
+	if (log == NULL)
+		return -ENOENT;
+	pump_event(log, &(struct mlog_event){.kind = MLOG_EV_VERIFY_STOP});
+	return 0;
+}
+
+static int source_log_retry(void *context, const char *mirror, char *text, size_t size)
+{
+	struct log *log = log_for(context, mirror, text, size);
+
+	if (log == NULL)
+		return -ENOENT;
+	pump_event(log, &(struct mlog_event){.kind = MLOG_EV_RETRY});
+	return 0;
+}
+
+static uint64_t resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	uint64_t pages = 0;
+
+	if (file != NULL) {
+		if (fscanf(file, "%*u %" SCNu64, &pages) != 1)
+			pages = 0;
+		fclose(file);
+	}
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void source_daemon(void *context, struct dlmirror_daemon *ret)
+{
+	struct daemon *d = context;
+	const struct responders_counters *counters = responders_counters(d->responders);
+
+	memset(ret, 0, sizeof(*ret));
+	snprintf(ret->version, sizeof(ret->version), "%s", PACKAGE_VERSION);
+	ret->pid = (uint32_t)getpid();
+	ret->mirrors = (uint32_t)d->registry.count;
+	ret->responders = d->threads ? d->handover.socket_count : 0;
+	ret->uptime_s = (clock_ms() - d->started_ms) / 1000;
+	ret->generation = d->handover.generation;
+	ret->requests = atomic_load(&counters->requests);
+	ret->malformed = atomic_load(&counters->malformed);
+	ret->overruns = atomic_load(&counters->overruns);
+	ret->stale = atomic_load(&counters->stale);
+	ret->unknown_log = atomic_load(&d->unknown_log);
+	ret->memory_bytes = resident_bytes();
+}
+
+static int command_stop(struct daemon *d, bool force, char *text, size_t size)
+{
+	char names[512];
+	size_t active = daemon_active(d, names, sizeof(names));
+
+	if (active > 0 && !force)
+		return fail(-EBUSY, text, size,
+			    "%zu mirrors are active (%s) and would hang; remove them, use 'daemon "
+			    "restart', or --force",
+			    active, names);
+	daemon_stop(d);
+	return 0;
+}
+
+static int source_command(void *context, enum dlmirror_daemon_command command, const char *argument,
+			  char *text, size_t size)
+{
+	struct daemon *d = context;
+
+	switch (command) {
+	case DLMIRROR_DAEMON_RESTART:
+		daemon_restart(d);
+		return 0;
+	case DLMIRROR_DAEMON_STOP:
+	case DLMIRROR_DAEMON_STOP_FORCE:
+		return command_stop(d, command == DLMIRROR_DAEMON_STOP_FORCE, text, size);
+	case DLMIRROR_DAEMON_BLACKBOX:
+		return logging_blackbox(d->config.state_dir, text, size);
+	case DLMIRROR_DAEMON_LOG_LEVEL:
+		if (logging_level(argument) != 0)
+			return fail(
+			    -EINVAL, text, size,
+			    "no log level '%s'; there are error, warning, notice, info, debug "
+			    "and trace",
+			    argument);
+		return 0;
+	}
+	return fail(-EINVAL, text, size, "unknown command %d", (int)command);
+}
+
+void admin_source_fill(struct daemon *d, struct admin_source *ret)
+{
+	*ret = (struct admin_source){
+	    .context = d,
+	    .count = source_count,
+	    .mirror = source_mirror,
+	    .find = source_find,
+	    .counters = source_counters,
+	    .verify = source_verify,
+	    .verify_stop = source_verify_stop,
+	    .log_retry = source_log_retry,
+	    .daemon = source_daemon,
+	    .command = source_command,
+	};
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests about logs: CTR makes one, DTR ends it, STATUS describes it. A luid is a kernel pointer
+ *and is used again, and a daemon may have missed anything, so every CTR is one of: first CTR (no
+ *final NUL), luid unknown or known only from before	-> a new log first CTR again, nothing
+ *happened since (its reply was late)		-> the same reply again reconnect (final NUL), log
+ *known					-> success, no data reconnect, log unknown
+ *-> a new log, no data
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include <qb/qblog.h>
+
+#include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/kernel_netlink.h"
+
+static void reply(struct daemon *d, const struct kmsg *k, int error, const void *data, size_t size)
+{
+	uint8_t datagram[KMSG_SIZE_MAX];
+
+	kernel_netlink_send(
+	    d->handover.socket[0], datagram,
+	    kmsg_encode_reply(k, error, data, (uint32_t)size, datagram, sizeof(datagram)));
+}
+
+static void core_config(const struct daemon *d, const struct log *log, uint32_t page_bytes,
+			struct mlog_config *ret)
+{
+	*ret = (struct mlog_config){
+	    .region_count = log->table.region_count,
+	    .region_sectors = log->table.region_sectors,
+	    .sync = log->table.sync,
+	    .has_disk = log->table.has_disk,
+	    .page_bytes = page_bytes,
+	    .hysteresis_ms = d->config.hysteresis_ms,
+	    .sync_delay_ms = d->config.sync_delay_ms,
+	    .retry_ms = d->config.retry_ms,
+	    .log_timeout_ms = d->config.log_timeout_ms,
+	    .copies = d->config.copies,
+	};
+	/* One region per gap makes the rate. */
+	ret->busy_gap_ms =
+	    (uint32_t)(log->table.region_sectors * 1000U / 2048U / d->config.busy_mib_s);
+}
+
+static void log_free(struct log *log)
+{
+	pthread_mutex_destroy(&log->mark_lock);
+	free(log);
+}
+
+static struct log *log_alloc(struct daemon *d, const struct statefile_header *header)
+{
+	struct log *log = calloc(1, sizeof(*log));
+	pthread_mutexattr_t attribute;
+
+	if (log == NULL)
+		return NULL;
+	log->daemon = d;
+	log->luid = header->luid;
+	log->version = header->version;
+	memcpy(log->uuid, header->uuid, sizeof(log->uuid));
+	memcpy(log->args, header->args, sizeof(log->args));
+	pthread_mutexattr_init(&attribute);
+	pthread_mutexattr_setprotocol(&attribute, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(&log->mark_lock, &attribute);
+	pthread_mutexattr_destroy(&attribute);
+	return log;
+}
+
+static int log_start(struct log *log, const struct statefile_header *header)
+{
+	struct mlog_config config;
+
+	hot_bind(&log->hot, log->state.maps, header->region_count, header->shift);
+	core_config(log->daemon, log, header->page_bytes, &config);
+	log->mlog = mlog_create(&config, &log->hot);
+	return log->mlog == NULL ? -ENOMEM : registry_add(&log->daemon->registry, log);
+}
+
+static void device_name(struct log *log)
+{
+	dev_t devno;
+
+	if (log->storage != NULL) {
+		devno = storage_devno(log->storage);
+		snprintf(log->device, sizeof(log->device), "%u:%u", major(devno), minor(devno));
+	} else {
+		snprintf(log->device, sizeof(log->device), "%s", log->table.device);
+	}
+}
+
+/* Everything that a first CTR asks for; error says why not. */
+static int log_make(struct log *log, struct statefile_header *header,
+		    char error[STORAGE_ERROR_SIZE])
+{
+	int code = table_parse(header->args, strlen(header->args), &log->table, error);
+
+	if (code != 0)
+		return code;
+	header->region_count = log->table.region_count;
+	header->page_bytes = DISK_UNIT;
+	if (log->table.has_disk) {
+		code = pump_storage_open(log, error);
+		if (code != 0)
+			return code;
+		header->shift = storage_layout(log->storage)->shift;
+		header->page_bytes = storage_page_bytes(log->storage);
+	}
+	device_name(log);
+	code = statefile_create(log->daemon->config.run_dir, header, &log->state);
+	if (code == 0)
+		code = log_start(log, header);
+	if (code != 0)
+		snprintf(error, STORAGE_ERROR_SIZE, "no memory for %" PRIu64 " regions: %s",
+			 header->region_count, strerror(-code));
+	return code;
+}
+
+void log_destroy(struct log *log, bool forget)
+{
+	struct daemon *d = log->daemon;
+
+	registry_remove(&d->registry, log);
+	if (log->timer_set)
+		qb_loop_timer_del(d->loop, log->timer);
+	if (log->storage != NULL)
+		log->storage = storage_abandon(log->storage);
+	log->mlog = mlog_destroy(log->mlog);
+	statefile_close(&log->state, forget);
+	log_free(log);
+}
+
+/* ---- CTR */
+
+static void ctr_reply(struct log *log, const struct kmsg *k, bool reconnect)
+{
+	/* The device name, with its NUL, tells the kernel to hold the device. Protocol 1 has no
+	 * data, and a reconnect has no room for it. */
+	bool with_device = log->table.has_disk && !reconnect && k->version >= 2;
+
+	reply(log->daemon, k, 0, with_device ? log->device : NULL,
+	      with_device ? strlen(log->device) + 1 : 0);
+}
+
+static void ctr_new(struct daemon *d, const struct kmsg *k, const char *args, bool reconnect)
+{
+	struct statefile_header header = {.luid = k->luid, .version = k->version};
+	char error[STORAGE_ERROR_SIZE] = "no memory";
+	struct log *log;
+	int code = -ENOMEM;
+
+	memcpy(header.uuid, k->uuid, sizeof(header.uuid));
+	snprintf(header.args, sizeof(header.args), "%s", args);
+	log = log_alloc(d, &header);
+	if (log != NULL)
+		code = log_make(log, &header, error);
+	if (code == 0) {
+		qb_log(LOG_INFO, "%s: log %016" PRIx64 ": %s", log->uuid, log->luid, log->args);
+		ctr_reply(log, k, reconnect);
+		if (reconnect)
+			atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+		return;
+	}
+	qb_log(LOG_ERR, "%s: cannot make a log of '%s': %s", k->uuid, args, error);
+	if (log != NULL) {
+		log->storage = storage_close(log->storage);
+		log->mlog = mlog_destroy(log->mlog);
+		statefile_close(&log->state, true);
+		log_free(log);
+	}
+	reply(d, k, code, NULL, 0);
+}
+
+static void control_ctr(struct daemon *d, const struct kmsg *k)
+{
+	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
+	struct log *log = registry_find(&d->registry, k->luid);
+	char args[STATEFILE_ARGS_SIZE] = "";
+	bool same;
+
+	memcpy(args, k->data, k->data_size);
+	same = log != NULL && strcmp(log->uuid, k->uuid) == 0 && strcmp(log->args, args) == 0;
+	if (same) {
+		struct mlog_status status;
+
+		mlog_status(log->mlog, &status);
+		same = reconnect || status.phase == MLOG_CREATED;
+	}
+	if (same) {
+		ctr_reply(log, k, reconnect);
+		return;
+	}
+	if (log != NULL) {
+		qb_log(LOG_WARNING, "%s: log %016" PRIx64 " ended without a word", log->uuid,
+		       log->luid);
+		log_destroy(log, true);
+	}
+	ctr_new(d, k, args, reconnect);
+}
+
+/* ---- the others */
+
+static void control_dtr(struct daemon *d, const struct kmsg *k, struct log *log)
+{
+	if (log != NULL) {
+		qb_log(LOG_INFO, "%s: log %016" PRIx64 " ended", log->uuid, log->luid);
+		log_destroy(log, true);
+	}
+	reply(d, k, 0, NULL, 0);
+}
+
+static void control_status(struct log *log, const struct kmsg *k)
+{
+	char text[KMSG_DATA_MAX];
+	struct mlog_status status;
+	int length;
+
+	mlog_status(log->mlog, &status);
+	if (k->type == ULOG_STATUS_INFO)
+		length = table_status_info(&log->table, log->device, status.log != MLOG_LOG_FAILED,
+					   text, sizeof(text));
+	else
+		length = table_status_table(&log->table, text, sizeof(text));
+	if (length < 0)
+		reply(log->daemon, k, length, NULL, 0);
+	else
+		reply(log->daemon, k, 0, text, (size_t)length + 1);
+}
+
+/*
+ * A table reload hands the device over: what L1 wrote when it was suspended is what L2 reads. Where
+ * that is not to be had (no log device, or it has failed), L2 takes over what L1 knows in memory.
+ */
+static void inherit(struct log *log)
+{
+	struct registry *r = &log->daemon->registry;
+	struct mlog_status mine;
+	struct mlog_status other;
+
+	mlog_status(log->mlog, &mine);
+	if (mine.phase != MLOG_CREATED)
+		return;
+	for (size_t i = 0; i < r->count; i++) {
+		struct log *from = r->log[i];
+
+		if (from == log || strcmp(from->uuid, log->uuid) != 0)
+			continue;
+		mlog_status(from->mlog, &other);
+		if (other.phase == MLOG_SUSPENDED &&
+		    (!log->table.has_disk || other.log == MLOG_LOG_FAILED ||
+		     other.log == MLOG_LOG_NONE))
+			mlog_inherit(log->mlog, from->mlog);
+		else if (other.phase == MLOG_ACTIVE)
+			qb_log(LOG_ERR, "%s: two active devices have this log; remove one of them",
+			       log->uuid);
+	}
+}
+
+static void control_request(struct log *log, const struct kmsg *k, uint64_t received_us)
+{
+	struct mlog_request request;
+
+	if (kmsg_request(k, log->hot.regions, &request) != KMSG_OK) {
+		reply(log->daemon, k, -EINVAL, NULL, 0);
+		return;
+	}
+	if (k->type == ULOG_RESUME)
+		inherit(log);
+	pump_request(log, &request, k->request_type, received_us);
+	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
+		legs_suspect(log);
+}
+
+static void control_cleared(struct log *log, const struct kmsg *k)
+{
+	struct mlog_event event = {.kind = MLOG_EV_CLEARED};
+
+	if (kmsg_request(k, log->hot.regions, &event.request) == KMSG_OK)
+		pump_event(log, &event);
+}
+
+void control_item(struct daemon *d, const struct handoff_item *item)
+{
+	struct kmsg k;
+	struct log *log;
+
+	if (kmsg_decode(item->datagram, item->size, &k) != KMSG_OK)
+		return; /* the responder has decoded it already */
+	log = registry_find(&d->registry, k.luid);
+	if (log != NULL && strcmp(log->uuid, k.uuid) != 0 && k.type != ULOG_CTR)
+		log = NULL;
+	if (item->cleared) {
+		if (log != NULL)
+			control_cleared(log, &k);
+	} else if (k.type == ULOG_CTR) {
+		control_ctr(d, &k);
+	} else if (k.type == ULOG_DTR) {
+		control_dtr(d, &k, log);
+	} else if (log == NULL) {
+		/* The kernel answers this with CTR and RESUME, and we know the log again. */
+		atomic_fetch_add(&d->unknown_log, 1);
+		reply(d, &k, -ESRCH, NULL, 0);
+	} else if (k.type == ULOG_STATUS_INFO || k.type == ULOG_STATUS_TABLE) {
+		control_status(log, &k);
+	} else {
+		control_request(log, &k, item->received_us);
+	}
+}
+
+/* ---- after a restart */
+
+static bool mirror_exists(const struct devmap_mirror *mirror, unsigned count, const char *uuid)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(mirror[i].uuid, uuid) == 0)
+			return true;
+	return false;
+}
+
+static void restore_one(struct daemon *d, const char *path, const struct devmap_mirror *mirror,
+			unsigned mirrors, bool mirrors_known)
+{
+	struct mlog_event event = {.kind = MLOG_EV_RESTORED};
+	struct statefile_header header;
+	struct statefile state;
+	char error[STORAGE_ERROR_SIZE] = "no memory";
+	struct log *log;
+	int code = statefile_open(path, &header, &state);
+
+	if (code != 0) {
+		qb_log(LOG_ERR, "%s is not usable (%s): its mirror will be compared as a whole",
+		       path, strerror(-code));
+		remove(path);
+		return;
+	}
+	if (mirrors_known && !mirror_exists(mirror, mirrors, header.uuid)) {
+		qb_log(LOG_NOTICE, "%s: its mirror was removed meanwhile", header.uuid);
+		statefile_close(&state, true);
+		return;
+	}
+	log = log_alloc(d, &header);
+	if (log == NULL)
+		return;
+	log->state = state;
+	code = table_parse(log->args, strlen(log->args), &log->table, error);
+	if (code == 0 && log->table.has_disk && pump_storage_open(log, error) != 0)
+		qb_log(LOG_ERR, "%s: log device %s: %s", log->uuid, log->table.device, error);
+	device_name(log);
+	if (code == 0)
+		code = log_start(log, &header);
+	if (code != 0) {
+		qb_log(LOG_CRIT, "%s: cannot be restored: %s", log->uuid, error);
+		log->storage = storage_close(log->storage);
+		log->mlog = mlog_destroy(log->mlog);
+		statefile_close(&log->state, false);
+		log_free(log);
+		return;
+	}
+	pump_event(log, &event);
+	if (d->unplanned)
+		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+	qb_log(LOG_INFO, "%s: log %016" PRIx64 " restored", log->uuid, log->luid);
+}
+
+void control_restore(struct daemon *d)
+{
+	struct devmap_mirror *mirror = NULL;
+	unsigned mirrors = 0;
+	int error = devmap_scan(&mirror, &mirrors);
+	char path[1024];
+	struct dirent *entry;
+	DIR *directory;
+
+	if (error != 0)
+		qb_log(LOG_WARNING, "cannot ask device-mapper for its mirrors: %s",
+		       strerror(-error));
+	snprintf(path, sizeof(path), "%s/logs", d->config.run_dir);
+	directory = opendir(path);
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/logs/%s", d->config.run_dir, entry->d_name);
+		restore_one(d, path, mirror, mirrors, error == 0);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	free(mirror);
+}

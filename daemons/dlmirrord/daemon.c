@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The worker process: start, loop, planned restart, end. The order of the start matters: every log
+ *is known before the first socket is joined, because a request for an unknown log makes the kernel
+ * conclude things that cost a comparison of the legs.
+ *
+ * Planned restart, a timeline:
+ *	device-mapper jobs end -> responders stop -> logs quiesce -> exec
+ * From the second step on requests wait in the sockets, which stay open across exec. A job in
+ * device-mapper may itself wait for our answers, so it must be over before nobody answers.
+ */
+#include <config.h>
+
+#include "daemons/dlmirrord/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <qb/qbdefs.h>
+#include <qb/qblog.h>
+
+#include "daemons/common/host.h"
+#include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/kernel_netlink.h"
+#include "daemons/dlmirrord/logging.h"
+
+#define HEARTBEAT_MS	 1000U
+#define RESTART_DELAY_MS 20U /* the admin who asked gets the answer first */
+#define RESTART_STEP_MS	 1U
+#define RESTART_LIMIT_MS 5000U /* then we go on as we are */
+#define NUDGE_BEFORE	 64U
+#define NUDGE_AFTER	 255U
+#define MOVER_THREADS	 4U
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+/* ---- ports in the loop */
+
+static int32_t on_storage(int32_t fd, int32_t events, void *context)
+{
+	(void)fd;
+	(void)events;
+	storage_engine_dispatch(((struct daemon *)context)->storage);
+	return 0;
+}
+
+static int32_t on_mover(int32_t fd, int32_t events, void *context)
+{
+	(void)fd;
+	(void)events;
+	mover_dispatch(((struct daemon *)context)->mover);
+	return 0;
+}
+
+static int32_t on_devmap(int32_t fd, int32_t events, void *context)
+{
+	(void)fd;
+	(void)events;
+	devmap_dispatch(((struct daemon *)context)->devmap);
+	return 0;
+}
+
+static void on_item(void *context, const struct handoff_item *item)
+{
+	control_item(context, item);
+}
+
+static int32_t on_handoff(int32_t fd, int32_t events, void *context)
+{
+	struct daemon *d = context;
+
+	(void)fd;
+	(void)events;
+	responders_dispatch(d->responders, on_item, d);
+	return 0;
+}
+
+/* Single-thread mode: the loop reads the sockets itself. */
+static int32_t on_socket(int32_t fd, int32_t events, void *context)
+{
+	struct daemon *d = context;
+
+	(void)events;
+	for (unsigned i = 0; i < d->handover.socket_count; i++)
+		if (d->handover.socket[i] == fd)
+			responders_poll(d->responders, i);
+	responders_dispatch(d->responders, on_item, d);
+	return 0;
+}
+
+static int serving_start(struct daemon *d)
+{
+	int error = 0;
+
+	if (d->threads)
+		return responders_start(d->responders, d->config.realtime_priority);
+	for (unsigned i = 0; i < d->handover.socket_count && error == 0; i++)
+		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, d->handover.socket[i], POLLIN, d,
+					 on_socket);
+	return error;
+}
+
+static void serving_stop(struct daemon *d)
+{
+	if (d->threads)
+		responders_stop(d->responders);
+	else
+		for (unsigned i = 0; i < d->handover.socket_count; i++)
+			qb_loop_poll_del(d->loop, d->handover.socket[i]);
+	responders_dispatch(d->responders, on_item, d);
+}
+
+/* ---- planned restart and end */
+
+size_t daemon_active(const struct daemon *d, char *text, size_t size)
+{
+	size_t count = 0;
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < d->registry.count; i++) {
+		const struct log *log = d->registry.log[i];
+
+		if (atomic_load(&log->hot.shared->open) == 0)
+			continue;
+		if (used < size)
+			used += (size_t)snprintf(text + used, size - used, "%s%s",
+						 count == 0 ? "" : ", ",
+						 log->name[0] != '\0' ? log->name : log->uuid);
+		count++;
+	}
+	return count;
+}
+
+void daemon_stop(struct daemon *d)
+{
+	qb_loop_stop(d->loop);
+}
+
+static bool logs_quiet(const struct daemon *d)
+{
+	for (size_t i = 0; i < d->registry.count; i++)
+		if (!mlog_quiet(d->registry.log[i]->mlog))
+			return false;
+	return true;
+}
+
+static void logs_quiesce(struct daemon *d, bool quiesce)
+{
+	for (size_t i = 0; i < d->registry.count; i++)
+		pump_event(d->registry.log[i],
+			   &(struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = quiesce});
+}
+
+static void become_new(struct daemon *d)
+{
+	char *const arguments[] = {d->program, "--worker", "--config", d->config_path, NULL};
+
+	d->handover.generation++;
+	if (handover_give(&d->handover) == 0)
+		execv(d->program, arguments);
+	qb_log(LOG_ERR, "planned restart: cannot execute %s: %s; going on as before", d->program,
+	       strerror(errno));
+	d->handover.generation--;
+}
+
+static void restart_later(struct daemon *d, uint64_t ms);
+
+static void on_restart_timer(void *context)
+{
+	struct daemon *d = context;
+	bool late = clock_ms() - d->restart_ms > RESTART_LIMIT_MS;
+
+	if (!d->quiescing && !late) {
+		if (devmap_jobs(d->devmap) > 0) {
+			restart_later(d, RESTART_STEP_MS);
+			return;
+		}
+		d->quiescing = true;
+		serving_stop(d);
+		logs_quiesce(d, true);
+	}
+	if (d->quiescing && logs_quiet(d))
+		become_new(d);
+	else if (!late) {
+		restart_later(d, RESTART_STEP_MS);
+		return;
+	}
+	qb_log(LOG_ERR, "planned restart given up: %s",
+	       d->quiescing ? "requests still wait for a log device or a leg"
+			    : "a device-mapper job does not end");
+	d->restart_ms = 0;
+	if (!d->quiescing)
+		return;
+	d->quiescing = false;
+	logs_quiesce(d, false);
+	serving_start(d);
+}
+
+static void restart_later(struct daemon *d, uint64_t ms)
+{
+	qb_loop_timer_handle timer;
+
+	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, ms * QB_TIME_NS_IN_MSEC, d, on_restart_timer,
+			  &timer);
+}
+
+void daemon_restart(struct daemon *d)
+{
+	if (d->restart_ms != 0)
+		return;
+	qb_log(LOG_NOTICE, "planned restart");
+	d->restart_ms = clock_ms();
+	restart_later(d, RESTART_DELAY_MS);
+}
+
+static int32_t on_terminate(int32_t number, void *context)
+{
+	struct daemon *d = context;
+	char names[512];
+	size_t active = daemon_active(d, names, sizeof(names));
+
+	if (active == 0) {
+		daemon_stop(d);
+		return 0;
+	}
+	qb_log(LOG_ERR,
+	       "signal %d ignored: %zu mirrors are active and would hang: %s. Remove them first, "
+	       "or use "
+	       "'dlmirror daemon stop --force'",
+	       number, active, names);
+	return 0;
+}
+
+static int32_t on_hangup(int32_t number, void *context)
+{
+	(void)number;
+	daemon_restart(context);
+	return 0;
+}
+
+static int32_t on_blackbox(int32_t number, void *context)
+{
+	char text[512];
+
+	(void)number;
+	logging_blackbox(((struct daemon *)context)->config.state_dir, text, sizeof(text));
+	qb_log(LOG_NOTICE, "blackbox: %s", text);
+	return 0;
+}
+
+/* ---- once a second */
+
+static void report_problems(struct daemon *d)
+{
+	const struct responders_counters *counters = responders_counters(d->responders);
+	uint64_t malformed = atomic_load(&counters->malformed);
+	uint64_t overruns = atomic_load(&counters->overruns);
+
+	if (malformed != d->seen_malformed)
+		qb_log(LOG_WARNING, "%" PRIu64 " malformed kernel messages refused (the last: %s)",
+		       malformed - d->seen_malformed,
+		       kmsg_problem_name(atomic_load(&counters->last_problem)));
+	d->seen_malformed = malformed;
+	if (overruns == d->seen_overruns)
+		return;
+	d->seen_overruns = overruns;
+	qb_log(LOG_ERR,
+	       "the kernel's messages overran the receive buffer: all legs are compared; raise "
+	       "receive_buffer_mib");
+	for (size_t i = 0; i < d->registry.count; i++)
+		if (atomic_load(&d->registry.log[i]->hot.shared->open) != 0)
+			legs_suspect(d->registry.log[i]);
+}
+
+static void on_heartbeat(void *context)
+{
+	struct daemon *d = context;
+	qb_loop_timer_handle timer;
+
+	if (d->handover.heartbeat_fd >= 0 && write(d->handover.heartbeat_fd, "", 1) < 0 &&
+	    errno != EAGAIN)
+		qb_log(LOG_WARNING, "the supervisor is gone");
+	report_problems(d);
+	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, d, on_heartbeat,
+			  &timer);
+}
+
+/* ---- start */
+
+/* We stand in the way of the writes that would page us in or free memory for us. */
+static void memory_settle(void)
+{
+	FILE *file = fopen("/proc/self/oom_score_adj", "we");
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		qb_log(LOG_WARNING, "memory is not locked: %s", strerror(errno));
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
+		qb_log(LOG_WARNING, "not marked as an I/O flusher: %s", strerror(errno));
+	if (file != NULL) {
+		fputs("-1000", file);
+		fclose(file);
+	}
+}
+
+static int lock_take(struct daemon *d)
+{
+	char path[512];
+
+	if (d->handover.lock_fd >= 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/lock", d->config.run_dir);
+	d->handover.lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (d->handover.lock_fd < 0) {
+		qb_log(LOG_ERR, "cannot open %s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (flock(d->handover.lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		qb_log(LOG_ERR, "another dlmirrord is running (it holds %s)", path);
+		return -1;
+	}
+	return 0;
+}
+
+static int directories_make(const struct config *config)
+{
+	char logs[512];
+	const char *const path[] = {config->run_dir, logs, config->state_dir};
+
+	snprintf(logs, sizeof(logs), "%s/logs", config->run_dir);
+	for (size_t i = 0; i < sizeof(path) / sizeof(path[0]); i++) {
+		if (mkdir(path[i], 0700) < 0 && errno != EEXIST) {
+			qb_log(LOG_ERR, "cannot make directory %s: %s", path[i], strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int sockets_open(struct daemon *d)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	unsigned count = d->config.responders && cpus > 1 ? (unsigned)cpus : 1;
+	pid_t other;
+
+	if (d->handover.socket_count > 0)
+		return 0;
+	other = kernel_netlink_other();
+	if (other != 0) {
+		qb_log(LOG_ERR,
+		       "process %d answers the kernel's mirror logs already (LVM2's cmirrord?): "
+		       "stop it "
+		       "first, two would contradict each other",
+		       (int)other);
+		return -1;
+	}
+	if (count > RESPONDERS_MAX)
+		count = RESPONDERS_MAX;
+	for (unsigned i = 0; i < count; i++) {
+		int fd = kernel_netlink_open(i, count,
+					     (size_t)d->config.receive_buffer_mib * 1024 * 1024);
+
+		if (fd < 0) {
+			qb_log(LOG_ERR, "cannot open the kernel's socket: %s%s", strerror(-fd),
+			       fd == -EPERM ? " (dlmirrord must run as root)" : "");
+			return -1;
+		}
+		d->handover.socket[d->handover.socket_count++] = fd;
+	}
+	return 0;
+}
+
+static int sockets_join(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->handover.socket_count; i++) {
+		int error = kernel_netlink_join(d->handover.socket[i]);
+
+		if (error != 0) {
+			qb_log(LOG_ERR, "cannot join the kernel's multicast group: %s",
+			       strerror(-error));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* A request that the last daemon had read and not answered is repeated by the kernel only after 15
+ * s; told to try again, it does so at once. Which seq that was is known nearly. */
+static void requests_nudge(struct daemon *d)
+{
+	uint8_t datagram[KMSG_ACK_SIZE];
+	uint32_t last = 0;
+
+	if (d->registry.count == 0)
+		return;
+	for (size_t i = 0; i < d->registry.count; i++) {
+		uint32_t seq = atomic_load(&d->registry.log[i]->hot.shared->last_seq);
+
+		if (i == 0 || (int32_t)(seq - last) > 0)
+			last = seq;
+	}
+	for (uint32_t i = 0; i <= NUDGE_BEFORE + NUDGE_AFTER; i++)
+		kernel_netlink_send(
+		    d->handover.socket[0], datagram,
+		    kmsg_encode_ack(last - NUDGE_BEFORE + i, -EAGAIN, datagram, sizeof(datagram)));
+}
+
+static int ports_create(struct daemon *d)
+{
+	int error = storage_engine_create(&d->storage);
+
+	if (error == 0)
+		error = mover_create(MOVER_THREADS, legs_copied, d, &d->mover);
+	if (error == 0)
+		error = devmap_create(&d->devmap);
+	if (error == 0)
+		error = responders_create(&d->registry, d->handover.socket,
+					  d->handover.socket_count, &d->responders);
+	if (error == 0)
+		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, storage_engine_fd(d->storage),
+					 POLLIN, d, on_storage);
+	if (error == 0)
+		error =
+		    qb_loop_poll_add(d->loop, QB_LOOP_MED, mover_fd(d->mover), POLLIN, d, on_mover);
+	if (error == 0)
+		error = qb_loop_poll_add(d->loop, QB_LOOP_MED, devmap_fd(d->devmap), POLLIN, d,
+					 on_devmap);
+	if (error == 0)
+		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, responders_fd(d->responders),
+					 POLLIN, d, on_handoff);
+	if (error != 0)
+		qb_log(LOG_ERR, "cannot start: %s", strerror(-error));
+	return error;
+}
+
+static int admin_start(struct daemon *d)
+{
+	struct admin_source source;
+	int error;
+
+	admin_source_fill(d, &source);
+	error = admin_server_create(d->loop,
+				    d->config.admin_group[0] != '\0' ? d->config.admin_group : NULL,
+				    &source, &d->admin);
+	if (error != 0)
+		qb_log(LOG_ERR, "cannot serve admins: %s", strerror(-error));
+	return error;
+}
+
+static void signals_add(struct daemon *d)
+{
+	qb_loop_signal_handle handle;
+
+	signal(SIGPIPE, SIG_IGN);
+	qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGTERM, d, on_terminate, &handle);
+	qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGINT, d, on_terminate, &handle);
+	qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGHUP, d, on_hangup, &handle);
+	qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGUSR1, d, on_blackbox, &handle);
+}
+
+/* What the last daemon left unfinished: mirrors that must be reset, or only compared. */
+static void suspects_begin(struct daemon *d)
+{
+	struct mlog_event verify = {.kind = MLOG_EV_VERIFY};
+
+	verify.verify.repair = true;
+	for (size_t i = 0; i < d->registry.count; i++) {
+		struct log *log = d->registry.log[i];
+		uint32_t suspect = atomic_load(&log->hot.shared->suspect);
+
+		legs_refresh(log);
+		if (atomic_load(&log->hot.shared->open) == 0)
+			continue;
+		if (suspect == SUSPECT_NEW)
+			legs_suspect(log);
+		else if (suspect == SUSPECT_RESET && d->config.compare_after_gap)
+			pump_event(log, &verify);
+	}
+}
+
+static int start(struct daemon *d)
+{
+	bool handed_over = d->handover.socket_count > 0;
+
+	d->unplanned = !handed_over;
+	if (directories_make(&d->config) != 0 || lock_take(d) != 0 || sockets_open(d) != 0)
+		return -1;
+	logging_catch_fatal(d->config.state_dir);
+	memory_settle();
+	if (host_identity(d->config.host_id, &d->owner) != 0 ||
+	    host_boot_id(d->boot_id, sizeof(d->boot_id)) != 0) {
+		qb_log(LOG_ERR, "this host has no identity: set host_id in the configuration");
+		return -1;
+	}
+	if (ports_create(d) != 0)
+		return -1;
+	control_restore(d);
+	d->threads = d->config.responders;
+	signals_add(d);
+	if (admin_start(d) != 0)
+		return -1;
+	if (!handed_over && sockets_join(d) != 0)
+		return -1;
+	if (serving_start(d) != 0)
+		return -1;
+	if (!handed_over)
+		requests_nudge(d);
+	suspects_begin(d);
+	on_heartbeat(d);
+	qb_log(LOG_NOTICE, "dlmirrord " PACKAGE_VERSION " %s, %zu logs, %u responders",
+	       handed_over ? "carries on" : "started", d->registry.count,
+	       d->threads ? d->handover.socket_count : 0);
+	return 0;
+}
+
+static void end(struct daemon *d)
+{
+	if (d->responders != NULL)
+		serving_stop(d);
+	d->admin = admin_server_destroy(d->admin);
+	while (d->registry.count > 0)
+		log_destroy(d->registry.log[0], false);
+	for (unsigned i = 0; i < d->handover.socket_count; i++)
+		close(d->handover.socket[i]);
+	d->devmap = devmap_destroy(d->devmap);
+	d->mover = mover_destroy(d->mover);
+	d->responders = responders_destroy(d->responders);
+	d->storage = storage_engine_destroy(d->storage);
+	registry_destroy(&d->registry);
+	qb_loop_destroy(d->loop);
+}
+
+int daemon_run(const struct config *config, const char *config_path,
+	       const struct handover *handover, const char *program)
+{
+	static struct daemon d;
+	int code = EXIT_FAILURE;
+
+	d.config = *config;
+	d.handover = *handover;
+	d.started_ms = clock_ms();
+	snprintf(d.program, sizeof(d.program), "%s", program);
+	snprintf(d.config_path, sizeof(d.config_path), "%s", config_path);
+	logging_start(config->target, config->level);
+	d.loop = qb_loop_create();
+	if (d.loop != NULL && registry_create(&d.registry) == 0 && start(&d) == 0) {
+		qb_loop_run(d.loop);
+		end(&d);
+		qb_log(LOG_NOTICE, "ended");
+		code = EXIT_SUCCESS;
+	}
+	logging_end();
+	return code;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The worker process: everything it owns, and the few functions that its files call across. The way
+ * of a request: responder -> control (about logs) or pump (about regions) -> core -> pump -> ports.
+ */
+#ifndef DLM_DAEMON_H
+#define DLM_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <qb/qbloop.h>
+
+#include "codec/disk.h"
+#include "daemons/dlmirrord/admin.h"
+#include "daemons/dlmirrord/config.h"
+#include "daemons/dlmirrord/devmap.h"
+#include "daemons/dlmirrord/handover.h"
+#include "daemons/dlmirrord/mover.h"
+#include "daemons/dlmirrord/registry.h"
+#include "daemons/dlmirrord/responder.h"
+#include "daemons/dlmirrord/storage.h"
+
+/* Values of hot_shared.suspect: after an unplanned gap a mirror is NEW until its device has been
+ * told to be suspended and resumed, then RESET until its legs have been compared. */
+enum { SUSPECT_NO, SUSPECT_NEW, SUSPECT_RESET };
+
+struct daemon {
+	struct config config;
+	qb_loop_t *loop;
+	struct registry registry;
+	struct storage_engine *storage;
+	struct mover *mover;
+	struct devmap *devmap;
+	struct responders *responders;
+	struct admin_server *admin;
+	struct disk_owner owner;
+	char boot_id[DISK_NAME_SIZE];
+	struct handover handover; /* lock, heartbeat pipe and sockets, across planned restarts */
+	char program[512];
+	char config_path[512];
+	uint64_t started_ms;
+	_Atomic uint64_t unknown_log;
+	uint64_t seen_malformed; /* as last reported */
+	uint64_t seen_overruns;
+	uint64_t restart_ms; /* a planned restart was asked for then; 0: no */
+	bool threads;	     /* responders run as threads */
+	bool unplanned;	     /* the last daemon ended without handing over */
+	bool quiescing;	     /* second half of a planned restart: nobody answers */
+};
+
+/* daemon.c: runs until told to stop; the process's exit code. */
+int daemon_run(const struct config *config, const char *config_path,
+	       const struct handover *handover, const char *program);
+/* Begins a planned restart: at the first quiet moment the process becomes a new image of itself. */
+void daemon_restart(struct daemon *d);
+void daemon_stop(struct daemon *d);
+/* Names of active mirrors into text, and how many. */
+size_t daemon_active(const struct daemon *d, char *text, size_t size);
+
+/* control.c: requests about logs (CTR, DTR, STATUS), and requests for logs that are not known. */
+void control_item(struct daemon *d, const struct handoff_item *item);
+/* All logs that an earlier daemon left in the run directory; before the sockets are joined. */
+void control_restore(struct daemon *d);
+void log_destroy(struct log *log, bool forget);
+
+/* pump.c: an event into the core of one log, its effects into the ports. Not from within an effect.
+ */
+void pump_event(struct log *log, struct mlog_event *event);
+void pump_request(struct log *log, const struct mlog_request *request, uint32_t request_type,
+		  uint64_t received_us);
+/* To be pumped after the effects of the step under way. */
+void pump_defer(struct log *log, const struct mlog_event *event);
+extern const struct storage_callbacks pump_storage;
+/* Opens the log's device; on failure log->storage stays NULL and error says why. */
+int pump_storage_open(struct log *log, char error[STORAGE_ERROR_SIZE]);
+
+/* legs.c: the log's device-mapper device: its legs for the mover, status queries, resets. */
+void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode);
+void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy_result result,
+		 int error);
+/* After an attach: learns name and legs, and makes the kernel ask for the sync count. */
+void legs_refresh(struct log *log);
+/* The kernel may have concluded something wrong about regions: make it forget, then compare legs.
+ */
+void legs_suspect(struct log *log);
+
+/* marker.c: a note in the state directory that a log device failed while its mirror went on, so
+ * that whatever it says after a crash is not the whole truth. */
+void marker_set(struct log *log);
+void marker_clear(struct log *log);
+bool marker_is_set(const struct log *log);
+
+/* admin_source.c */
+void admin_source_fill(struct daemon *d, struct admin_source *ret);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The device-mapper device of a log: where its legs are and how they are. What is known is good for
+ * LEGS_FRESH_MS; copies that need it wait until it has been looked up again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <qb/qblog.h>
+
+#include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/daemon.h"
+
+#define LEGS_FRESH_MS 2000U
+
+static void copy_failed(struct log *log, uint64_t region)
+{
+	struct mlog_event event = {.kind = MLOG_EV_COPIED};
+
+	event.copied.region = region;
+	event.copied.result = MLOG_COPY_ERROR;
+	pump_defer(log, &event);
+}
+
+/* A dead leg is neither a source nor worth comparing: the region stays to be repaired. */
+static bool legs_alive(const struct log *log)
+{
+	return strspn(log->leg_health, "A") == log->legs.count;
+}
+
+static void copy_start(struct log *log, uint64_t region, enum mlog_copy_mode mode)
+{
+	if (!legs_alive(log) || mover_copy(log->daemon->mover, log->id, &log->legs, region,
+					   log->table.region_sectors, mode) != 0)
+		copy_failed(log, region);
+	else
+		log->copies_out++;
+}
+
+static void on_found(void *context, const char *uuid, int error, const struct devmap_mirror *mirror)
+{
+	struct daemon *d = context;
+	struct log *log = registry_find_uuid(&d->registry, uuid);
+	struct mlog_event nothing = {.kind = MLOG_EV_TIMER};
+
+	if (log == NULL)
+		return;
+	log->finding = false;
+	if (error == 0) {
+		memcpy(log->name, mirror->name, sizeof(log->name));
+		memcpy(log->leg_health, mirror->leg_health, sizeof(log->leg_health));
+		log->legs = mirror->legs;
+		log->integrated_flush = mirror->integrated_flush;
+		log->handle_errors = mirror->handle_errors;
+		log->legs_ms = clock_ms();
+	} else {
+		qb_log(LOG_WARNING, "%s: its device-mapper device was not found: %s", uuid,
+		       strerror(-error));
+	}
+	for (unsigned i = 0; i < log->waiting_count; i++) {
+		if (error == 0)
+			copy_start(log, log->waiting[i].region, log->waiting[i].mode);
+		else
+			copy_failed(log, log->waiting[i].region);
+	}
+	log->waiting_count = 0;
+	if (log->deferred_count > 0)
+		pump_event(log, &nothing);
+}
+
+void legs_refresh(struct log *log)
+{
+	if (log->finding || log->daemon->restart_ms != 0)
+		return;
+	log->finding =
+	    devmap_find(log->daemon->devmap, log->uuid, true, on_found, log->daemon) == 0;
+}
+
+void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode)
+{
+	if (log->legs_ms != 0 &&
+	    (log->copies_out > 0 || clock_ms() - log->legs_ms < LEGS_FRESH_MS)) {
+		copy_start(log, region, mode);
+		return;
+	}
+	legs_refresh(log);
+	if (!log->finding) {
+		copy_failed(log, region);
+		return;
+	}
+	log->waiting[log->waiting_count].region = region;
+	log->waiting[log->waiting_count++].mode = mode;
+}
+
+void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy_result result,
+		 int error)
+{
+	struct daemon *d = context;
+	struct log *log = registry_find_id(&d->registry, cookie);
+	struct mlog_event event = {.kind = MLOG_EV_COPIED};
+
+	if (log == NULL)
+		return;
+	if (error != 0) {
+		qb_log(LOG_WARNING, "%s: region %" PRIu64 ": %s", log->uuid, region,
+		       strerror(-error));
+		log->legs_ms = 0;
+	}
+	log->copies_out--;
+	event.copied.region = region;
+	event.copied.result = result;
+	pump_event(log, &event);
+}
+
+static void on_reset(void *context, const char *uuid, int error)
+{
+	struct daemon *d = context;
+	struct log *log = registry_find_uuid(&d->registry, uuid);
+	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
+
+	if (log == NULL)
+		return;
+	if (error != 0)
+		qb_log(LOG_WARNING, "%s: could not be suspended and resumed after a gap: %s", uuid,
+		       strerror(-error));
+	event.verify.repair = true;
+	if (d->config.compare_after_gap)
+		pump_event(log, &event);
+	else
+		atomic_store(&log->hot.shared->suspect, SUSPECT_NO);
+}
+
+void legs_suspect(struct log *log)
+{
+	if (log->daemon->restart_ms != 0)
+		return; /* the next image finds it suspect */
+	atomic_store(&log->hot.shared->suspect, SUSPECT_RESET);
+	if (devmap_reset(log->daemon->devmap, log->uuid, on_reset, log->daemon) != 0)
+		qb_log(LOG_ERR, "%s: no memory to reset it after a gap", log->uuid);
+}

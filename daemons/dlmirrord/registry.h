@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All logs of this node, by luid (a kernel pointer: one per loaded table) and by uuid (several
+ * during a table reload). Changed by the loop only; responders look logs up under the read lock and
+ * may use what they found until they release it.
+ */
+#ifndef DLM_REGISTRY_H
+#define DLM_REGISTRY_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <qb/qbloop.h>
+
+#include "codec/kmsg.h"
+#include "codec/table.h"
+#include "core/mlog.h"
+#include "daemons/dlmirrord/devmap.h"
+#include "daemons/dlmirrord/mover.h"
+#include "daemons/dlmirrord/statefile.h"
+#include "daemons/dlmirrord/stats.h"
+#include "daemons/dlmirrord/storage.h"
+
+struct daemon;
+
+#define LOG_RECEIVED_MAX 64U
+#define LOG_DEFERRED_MAX 32U
+
+/* A request that the core has: what its reply needs beside the core's answer. */
+struct log_received {
+	bool used;
+	uint32_t seq;
+	uint32_t request_type;
+	uint64_t received_us;
+};
+
+struct log_copy {
+	uint64_t region;
+	enum mlog_copy_mode mode;
+};
+
+struct log {
+	struct daemon *daemon;
+	uint64_t id; /* never used twice: what late completions are matched by */
+	uint64_t luid;
+	char uuid[KMSG_UUID_SIZE];
+	char args[STATEFILE_ARGS_SIZE];
+	uint32_t version;
+	struct table table;
+
+	struct statefile state;
+	struct hot hot;
+	struct mlog *mlog;
+	pthread_mutex_t mark_lock; /* hot_answer() one at a time */
+	struct stats stats;
+
+	/* pump.c */
+	qb_loop_timer_handle timer;
+	bool timer_set;
+	struct log_received received[LOG_RECEIVED_MAX];
+	uint32_t received_next;
+	struct mlog_event deferred[LOG_DEFERRED_MAX];
+	uint32_t deferred_count;
+
+	/* the log device; storage is NULL while it cannot be opened */
+	struct storage *storage;
+	char device[TABLE_DEVICE_SIZE]; /* "major:minor" */
+	int log_error;
+	bool log_failed_noted; /* a marker in the state directory says so */
+
+	/* legs.c: the device-mapper device, as far as it is known */
+	char name[DEVMAP_NAME_SIZE];
+	bool integrated_flush;
+	bool handle_errors;
+	struct mover_legs legs;
+	char leg_health[MOVER_LEGS_MAX + 1];
+	uint64_t legs_ms; /* when that was seen; 0: never */
+	bool finding;
+	unsigned copies_out;
+	struct log_copy waiting[MLOG_COPIES_MAX];
+	unsigned waiting_count;
+};
+
+struct registry {
+	pthread_rwlock_t lock;
+	struct log **log; /* sorted by luid */
+	size_t count;
+	size_t room;
+	uint64_t next_id;
+};
+
+int registry_create(struct registry *r);
+void registry_destroy(struct registry *r);
+/* Takes the lock for the moment of the change. */
+int registry_add(struct registry *r, struct log *log);
+void registry_remove(struct registry *r, struct log *log);
+/* NULL when there is none. Responders hold the read lock; the loop needs none. */
+struct log *registry_find(const struct registry *r, uint64_t luid);
+struct log *registry_find_id(const struct registry *r, uint64_t id);
+/* The log of uuid that serves, else any of that uuid; NULL when there is none. */
+struct log *registry_find_uuid(const struct registry *r, const char *uuid);
+/* By device name or uuid. */
+struct log *registry_find_name(const struct registry *r, const char *name);
+
+#endif
