@@ -127,13 +127,10 @@ load_fio() {
 # daemon_start I [CONFIG_LINES]: a daemon in the foreground (of nothing), and waits until it answers. Without
 # CONFIG_LINES the configuration of the last start stays.
 daemon_start() {
-	if [ $# -gt 1 ]; then
-		on "$1" "mkdir -p /etc/dlmirror && cat >/etc/dlmirror/dlmirror.conf <<'END'
-$2
-END"
+	if [ $# -gt 1 ] || ! on "$1" "[ -e /run/dlmirror.conf ]"; then
+		on "$1" "printf '[log]\nlevel = info\n%s\n' '${2:-}' >/run/dlmirror.conf"
 	fi
-	on "$1" "touch /etc/dlmirror/dlmirror.conf 2>/dev/null || { mkdir -p /etc/dlmirror && touch /etc/dlmirror/dlmirror.conf; }
-		setsid dlmirrord --foreground --config /etc/dlmirror/dlmirror.conf >>/run/dlmirrord.log 2>&1 &"
+	on "$1" "setsid dlmirrord --foreground --config /run/dlmirror.conf >>/run/dlmirrord.log 2>&1 &"
 	wait_for 20 "the daemon answers" on "$1" "dlmirror daemon status >/dev/null 2>&1"
 }
 
