@@ -17,6 +17,11 @@ test_unit_test_crc32c_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_crc32c_LDADD = libbase.la $(CMOCKA_LIBS)
 
 # lib/codec
+check_PROGRAMS += test/unit/test_disk
+test_unit_test_disk_SOURCES = test/unit/test_disk.c
+test_unit_test_disk_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_disk_LDADD = libcodec.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_kmsg
 test_unit_test_kmsg_SOURCES = test/unit/test_kmsg.c
 test_unit_test_kmsg_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -54,3 +59,9 @@ check_PROGRAMS += test/unit/test_host
 test_unit_test_host_SOURCES = test/unit/test_host.c
 test_unit_test_host_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_host_LDADD = libcommon.la $(CMOCKA_LIBS)
+
+# admin messages, the server, and libdlmirror against it
+check_PROGRAMS += test/unit/test_client
+test_unit_test_client_SOURCES = test/unit/test_client.c daemons/dlmirrord/admin_server.c
+test_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
+test_unit_test_client_LDADD = libdlmirror.la libcodec.la $(CMOCKA_LIBS) $(QB_LIBS)
