@@ -119,6 +119,14 @@ void config_default(struct config *ret)
 	};
 }
 
+/* What the file holds goes into the message, and the message to a terminal. */
+static void printable_make(char *text)
+{
+	for (; *text; text++)
+		if (!isprint((unsigned char)*text))
+			*text = '?';
+}
+
 /* Only the first failure is kept: what follows it is often its echo. */
 static void __attribute__((format(printf, 2, 3))) fail(struct reading *r, const char *format, ...)
 {
@@ -129,11 +137,13 @@ static void __attribute__((format(printf, 2, 3))) fail(struct reading *r, const 
 		return;
 	r->failed = true;
 	used = snprintf(r->error, r->size, "%s:%u: ", r->path, r->line);
-	if (used < 0 || (size_t)used >= r->size)
-		return;
-	va_start(args, format);
-	(void)vsnprintf(r->error + used, r->size - (size_t)used, format, args);
-	va_end(args);
+	if (used >= 0 && (size_t)used < r->size) {
+		va_start(args, format);
+		(void)vsnprintf(r->error + used, r->size - (size_t)used, format, args);
+		va_end(args);
+	}
+	if (r->size > 0)
+		printable_make(r->error);
 }
 
 static void number_store(struct reading *r, const struct option *option, const char *value)

@@ -2,8 +2,18 @@
 # in fuzz_programs and one block of three lines. With --enable-fuzz they are libFuzzer programs;
 # otherwise `make check` replays their corpora.
 fuzz_programs = \
+	test/fuzz/fuzz_admin \
+	test/fuzz/fuzz_config \
 	test/fuzz/fuzz_kmsg \
 	test/fuzz/fuzz_table
+
+test_fuzz_fuzz_admin_SOURCES = test/fuzz/fuzz_admin.c $(fuzz_main)
+test_fuzz_fuzz_admin_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_admin_LDADD = libcodec.la
+
+test_fuzz_fuzz_config_SOURCES = test/fuzz/fuzz_config.c daemons/dlmirrord/config.c $(fuzz_main)
+test_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_config_LDADD = $(INIH_LIBS)
 
 test_fuzz_fuzz_kmsg_SOURCES = test/fuzz/fuzz_kmsg.c $(fuzz_main)
 test_fuzz_fuzz_kmsg_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -13,7 +23,7 @@ test_fuzz_fuzz_table_SOURCES = test/fuzz/fuzz_table.c $(fuzz_main)
 test_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 test_fuzz_fuzz_table_LDADD = libcodec.la
 
-EXTRA_DIST += test/fuzz/run test/fuzz/corpus test/fuzz/table.dict
+EXTRA_DIST += test/fuzz/run test/fuzz/corpus test/fuzz/table.dict test/fuzz/config.dict
 
 if FUZZ
 noinst_PROGRAMS += $(fuzz_programs)

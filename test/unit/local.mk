@@ -65,3 +65,23 @@ check_PROGRAMS += test/unit/test_client
 test_unit_test_client_SOURCES = test/unit/test_client.c daemons/dlmirrord/admin_server.c
 test_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
 test_unit_test_client_LDADD = libdlmirror.la libcodec.la $(CMOCKA_LIBS) $(QB_LIBS)
+
+# The storage adapter; the rig records what it gives to libaio.
+storage_wraps = -Wl,--wrap=io_submit -Wl,--wrap=io_getevents
+check_PROGRAMS += test/unit/test_storage test/unit/test_storage_crash
+test_unit_test_storage_SOURCES = test/unit/test_storage.c \
+	test/unit/storage_rig.c test/unit/storage_rig.h
+test_unit_test_storage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_storage_LDFLAGS = $(AM_LDFLAGS) $(storage_wraps)
+test_unit_test_storage_LDADD = libstorage.la $(CMOCKA_LIBS)
+
+test_unit_test_storage_crash_SOURCES = test/unit/test_storage_crash.c \
+	test/unit/storage_rig.c test/unit/storage_rig.h
+test_unit_test_storage_crash_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_storage_crash_LDFLAGS = $(AM_LDFLAGS) $(storage_wraps)
+test_unit_test_storage_crash_LDADD = libstorage.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_admin
+test_unit_test_admin_SOURCES = test/unit/test_admin.c
+test_unit_test_admin_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_admin_LDADD = libcodec.la $(CMOCKA_LIBS)

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * libdlmirror: one request, one reply, over libqb. It owns the connection and the sentence about
+ * the last failure, and it waits for nothing longer than the time-out, also when the daemon is
+ * stopped.
+ *
+ * A connection on which a reply failed to come is closed: the reply might still come, and would be
+ * taken for the answer to the next request.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <qb/qbipcc.h>
+
+#include "codec/admin.h"
+#include "dlmirror/dlmirror.h"
+
+#define TIMEOUT_MS     10000
+#define TIMEOUT_MAX_MS 600000
+#define SLICE_MS       200 /* how late a daemon's death is noticed */
+#define LIST_ATTEMPTS  5U  /* when mirrors come and go meanwhile */
+#define LIST_MIRRORS   65536U
+
+struct dlmirror {
+	qb_ipcc_connection_t *ipc; /* NULL: not connected */
+	int timeout_ms;
+	char error[2 * ADMIN_TEXT_SIZE];
+	uint8_t reply[ADMIN_REPLY_MAX];
+};
+
+static const char no_daemon[] = "no daemon answers on this host; start dlmirrord";
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Returns error, so that it can be the end of the caller. */
+static int __attribute__((format(printf, 3, 4)))
+fail(struct dlmirror *d, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(d->error, sizeof(d->error), format, args);
+	va_end(args);
+	return error;
+}
+
+const char *dlmirror_error(const struct dlmirror *d)
+{
+	return d ? d->error : "no memory";
+}
+
+static int timeout_wanted(void)
+{
+	const char *text = getenv("DLMIRROR_TIMEOUT_MS");
+	long value = text ? strtol(text, NULL, 10) : 0;
+
+	return value > 0 && value <= TIMEOUT_MAX_MS ? (int)value : TIMEOUT_MS;
+}
+
+static int fail_timeout(struct dlmirror *d)
+{
+	return fail(d, -ETIMEDOUT,
+		    "the daemon did not answer within %g seconds; if that goes on, it is stuck: "
+		    "look at its log, its watchdog will restart it",
+		    d->timeout_ms / 1000.0);
+}
+
+static int fail_connect(struct dlmirror *d, int error)
+{
+	switch (error) {
+	case -EACCES:
+	case -EPERM:
+		return fail(d, -EACCES,
+			    "permission denied; be root, or a member of the daemon's admin_group "
+			    "(dlmirror.conf)");
+	case -ENOMEM:
+	case -EMFILE:
+	case -ENFILE:
+		return fail(d, error, "cannot connect to the daemon: %s", strerror(-error));
+	case -EAGAIN: /* so many wait already that this one could not even queue */
+	case -ETIMEDOUT:
+		return fail_timeout(d);
+	default:
+		return fail(d, -ENOTCONN, "%s", no_daemon);
+	}
+}
+
+/* Anybody can listen under the daemon's name while there is no daemon. */
+static int daemon_check(struct dlmirror *d)
+{
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	int result = qb_ipcc_auth_get(d->ipc, &pid, &uid, &gid);
+
+	if (result == 0 && (uid == 0 || uid == geteuid()))
+		return 0;
+	qb_ipcc_disconnect(d->ipc);
+	d->ipc = NULL;
+	return fail(d, -ENOTCONN, "what answers under the name of the daemon does not run as root");
+}
+
+static int connection_open(struct dlmirror *d)
+{
+	struct pollfd setup = {.fd = -1, .events = POLLIN};
+	qb_ipcc_connection_t *ipc;
+	int ready;
+	int result;
+
+	errno = 0;
+	ipc = qb_ipcc_connect_async(ADMIN_SERVICE, ADMIN_REPLY_MAX, &setup.fd);
+	if (!ipc)
+		return fail_connect(d, errno ? -errno : -ENOMEM);
+	ready = poll(&setup, 1, d->timeout_ms);
+	/* libqb has no way to give up; with the socket shut it finds that out by itself. */
+	if (ready <= 0)
+		(void)shutdown(setup.fd, SHUT_RDWR);
+	result = qb_ipcc_connect_continue(ipc); /* frees it when it fails */
+	if (ready <= 0)
+		return fail_timeout(d);
+	if (result != 0)
+		return fail_connect(d, result);
+	d->ipc = ipc;
+	return daemon_check(d);
+}
+
+int dlmirror_connect(struct dlmirror **ret)
+{
+	struct dlmirror *d = calloc(1, sizeof(*d));
+
+	*ret = d;
+	if (!d)
+		return -ENOMEM;
+	d->timeout_ms = timeout_wanted();
+	return connection_open(d);
+}
+
+static void connection_close(struct dlmirror *d)
+{
+	if (d->ipc)
+		qb_ipcc_disconnect(d->ipc);
+	d->ipc = NULL;
+}
+
+void dlmirror_free(struct dlmirror *d)
+{
+	if (!d)
+		return;
+	connection_close(d);
+	free(d);
+}
+
+/* The size of the reply, or a negative errno. In slices, because only between two of them libqb
+ * looks whether the daemon is still there. */
+static ssize_t reply_wait(struct dlmirror *d)
+{
+	int64_t end = now_ms() + d->timeout_ms;
+	ssize_t size;
+
+	do {
+		size = qb_ipcc_recv(d->ipc, d->reply, sizeof(d->reply), SLICE_MS);
+	} while ((size == -ETIMEDOUT || size == -EAGAIN) && now_ms() < end);
+	return size;
+}
+
+static int fail_lost(struct dlmirror *d, ssize_t error)
+{
+	connection_close(d);
+	if (error == -ETIMEDOUT || error == -EAGAIN)
+		return fail_timeout(d);
+	return fail(d, -ENOTCONN, "the connection to the daemon was lost; it stopped or restarts");
+}
+
+/* What the daemon says, or when it says nothing, a sentence for the error. */
+static int fail_reply(struct dlmirror *d, const struct admin_request *request,
+		      const struct admin_reply *reply)
+{
+	if (reply->text[0])
+		return fail(d, reply->error, "%s", reply->text);
+	if (reply->error == -ENOENT)
+		return fail(d, reply->error,
+			    "the daemon knows no mirror %s; dlmirror list shows those it knows",
+			    request->mirror);
+	return fail(d, reply->error, "the daemon says: %s", strerror(-reply->error));
+}
+
+static int call(struct dlmirror *d, const struct admin_request *request, struct admin_reply *ret)
+{
+	uint8_t message[ADMIN_REQUEST_MAX];
+	size_t size = admin_request_encode(request, message, sizeof(message));
+	ssize_t got;
+	int result;
+
+	if (size == 0)
+		return fail(d, -EINVAL, "the request is too long");
+	if (!d->ipc)
+		return fail(d, -ENOTCONN, "%s", no_daemon);
+	got = qb_ipcc_send(d->ipc, message, size);
+	if (got != (ssize_t)size)
+		return fail_lost(d, got < 0 ? got : -EPROTO);
+	got = reply_wait(d);
+	if (got < 0)
+		return fail_lost(d, got);
+	result = admin_reply_decode(d->reply, (size_t)got, request->kind, ret);
+	if (result == -EPROTONOSUPPORT)
+		return fail(d, -EPROTO,
+			    "the daemon speaks another version of the protocol than this library "
+			    "(%u); after an update, run dlmirror daemon restart",
+			    ADMIN_VERSION);
+	if (result != 0)
+		return fail(d, -EPROTO, "the daemon's answer makes no sense");
+	if (ret->error != 0)
+		return fail_reply(d, request, ret);
+	d->error[0] = '\0';
+	return 0;
+}
+
+/* A request about one mirror. */
+static int mirror_call(struct dlmirror *d, enum admin_kind kind, const char *mirror, bool repair,
+		       struct admin_reply *ret)
+{
+	struct admin_request request = {.kind = kind, .repair = repair};
+	size_t length = strlen(mirror);
+
+	if (length == 0 || length >= sizeof(request.mirror))
+		return fail(d, -ENOENT, "no mirror can have the name \"%.20s%s\"", mirror,
+			    length > 20 ? "…" : "");
+	memcpy(request.mirror, mirror, length + 1);
+	return call(d, &request, ret);
+}
+
+static int fail_body(struct dlmirror *d)
+{
+	return fail(d, -EPROTO, "the daemon's answer makes no sense");
+}
+
+int dlmirror_get(struct dlmirror *d, const char *mirror, struct dlmirror_mirror *ret)
+{
+	struct admin_reply reply;
+	int result = mirror_call(d, ADMIN_GET, mirror, false, &reply);
+
+	if (result != 0)
+		return result;
+	return admin_reply_mirror(&reply, ret) == 0 ? 0 : fail_body(d);
+}
+
+int dlmirror_counters(struct dlmirror *d, const char *mirror, struct dlmirror_counters *ret)
+{
+	struct admin_reply reply;
+	int result = mirror_call(d, ADMIN_COUNTERS, mirror, false, &reply);
+
+	if (result != 0)
+		return result;
+	return admin_reply_counters(&reply, ret) == 0 ? 0 : fail_body(d);
+}
+
+int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair)
+{
+	struct admin_reply reply;
+
+	return mirror_call(d, ADMIN_VERIFY, mirror, repair, &reply);
+}
+
+int dlmirror_verify_stop(struct dlmirror *d, const char *mirror)
+{
+	struct admin_reply reply;
+
+	return mirror_call(d, ADMIN_VERIFY_STOP, mirror, false, &reply);
+}
+
+int dlmirror_log_retry(struct dlmirror *d, const char *mirror)
+{
+	struct admin_reply reply;
+
+	return mirror_call(d, ADMIN_LOG_RETRY, mirror, false, &reply);
+}
+
+int dlmirror_daemon(struct dlmirror *d, struct dlmirror_daemon *ret)
+{
+	struct admin_request request = {.kind = ADMIN_DAEMON};
+	struct admin_reply reply;
+	int result = call(d, &request, &reply);
+
+	if (result != 0)
+		return result;
+	return admin_reply_daemon(&reply, ret) == 0 ? 0 : fail_body(d);
+}
+
+int dlmirror_daemon_command(struct dlmirror *d, enum dlmirror_daemon_command command,
+			    const char *argument, char *text, size_t size)
+{
+	struct admin_request request = {.kind = ADMIN_COMMAND, .command = command};
+	struct admin_reply reply;
+	int result;
+
+	if (argument && strlen(argument) >= sizeof(request.argument))
+		return fail(d, -EINVAL, "the argument is too long: at most %zu characters",
+			    sizeof(request.argument) - 1);
+	if (argument)
+		strcpy(request.argument, argument);
+	result = call(d, &request, &reply);
+	if (result == 0 && text && size > 0)
+		(void)snprintf(text, size, "%s", reply.text);
+	return result;
+}
+
+/* The list as it grows page by page. */
+struct list {
+	struct dlmirror_mirror *mirror;
+	size_t count;
+	uint64_t total; /* as the first page said */
+};
+
+static int list_add(struct dlmirror *d, struct list *list, struct admin_reply *reply)
+{
+	struct dlmirror_mirror *grown;
+	uint32_t i;
+	uint32_t count = reply->count;
+
+	if (list->count + count > LIST_MIRRORS)
+		return fail_body(d);
+	grown = realloc(list->mirror, (list->count + count) * sizeof(*grown));
+	if (!grown)
+		return fail(d, -ENOMEM, "no memory for %zu mirrors", list->count + count);
+	list->mirror = grown;
+	for (i = 0; i < count; i++)
+		if (admin_reply_mirror(reply, &list->mirror[list->count++]) != 0)
+			return fail_body(d);
+	return 0;
+}
+
+/* -EAGAIN: mirrors came or went between two pages. */
+static int list_read(struct dlmirror *d, struct list *list)
+{
+	struct admin_request request = {.kind = ADMIN_LIST};
+	struct admin_reply reply;
+	int result;
+
+	do {
+		request.first = list->count;
+		result = call(d, &request, &reply);
+		if (result != 0)
+			return result;
+		if (list->count == 0)
+			list->total = reply.total;
+		if (reply.total != list->total || (reply.count == 0 && list->count < list->total))
+			return fail(d, -EAGAIN, "mirrors come and go while they are listed");
+		if (reply.first != request.first)
+			return fail_body(d);
+		if (reply.count > 0)
+			result = list_add(d, list, &reply);
+	} while (result == 0 && list->count < list->total);
+	return result;
+}
+
+static int compare_mirrors(const void *left, const void *right)
+{
+	const struct dlmirror_mirror *a = left;
+	const struct dlmirror_mirror *b = right;
+	int order = strcmp(a->name, b->name);
+
+	if (order == 0)
+		order = strcmp(a->uuid, b->uuid);
+	if (order == 0)
+		order = (a->luid > b->luid) - (a->luid < b->luid);
+	return order;
+}
+
+int dlmirror_list(struct dlmirror *d, struct dlmirror_mirror **ret, size_t *ret_count)
+{
+	struct list list = {0};
+	unsigned attempt;
+	int result = -EAGAIN;
+
+	for (attempt = 0; attempt < LIST_ATTEMPTS && result == -EAGAIN; attempt++) {
+		list.count = 0;
+		result = list_read(d, &list);
+	}
+	if (result == 0 && !list.mirror) {
+		list.mirror = calloc(1, sizeof(*list.mirror)); /* something to free() */
+		if (!list.mirror)
+			result = fail(d, -ENOMEM, "no memory");
+	}
+	if (result != 0) {
+		free(list.mirror);
+		return result;
+	}
+	qsort(list.mirror, list.count, sizeof(*list.mirror), compare_mirrors);
+	*ret = list.mirror;
+	*ret_count = list.count;
+	return 0;
+}

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Admin messages: every value survives the way there and back; every bad byte is noticed. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "codec/admin.h"
+
+#define BODY_AT (ADMIN_REPLY_ENVELOPE + 8U) /* behind version, kind and error: the text */
+
+static uint8_t message[ADMIN_REPLY_MAX];
+
+static void request_round_trip(const struct admin_request *request, size_t expected_size)
+{
+	struct admin_request seen;
+	size_t size = admin_request_encode(request, message, sizeof(message));
+	size_t cut;
+
+	assert_int_equal(size, expected_size);
+	assert_int_equal(admin_request_decode(message, size, &seen), 0);
+	assert_int_equal(seen.kind, request->kind);
+	assert_int_equal(seen.first, request->first);
+	assert_string_equal(seen.mirror, request->mirror);
+	assert_int_equal(seen.repair, request->repair);
+	assert_int_equal(seen.command, request->command);
+	assert_string_equal(seen.argument, request->argument);
+	/* No shorter or longer message is a request, nor does it fit into less. */
+	for (cut = 0; cut < size; cut++) {
+		assert_true(admin_request_decode(message, cut, &seen) < 0);
+		assert_int_equal(admin_request_encode(request, message, cut), 0);
+		assert_int_equal(admin_request_encode(request, message, sizeof(message)), size);
+	}
+	message[size] = 0;
+	assert_int_equal(admin_request_decode(message, size + 1, &seen), -EBADMSG);
+}
+
+static void test_requests(void **state)
+{
+	struct admin_request longest = {.kind = ADMIN_COMMAND, .command = DLMIRROR_DAEMON_RESTART};
+
+	(void)state;
+	request_round_trip(&(struct admin_request){.kind = ADMIN_LIST, .first = UINT64_MAX}, 28);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_GET, .mirror = "a"}, 23);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_COUNTERS, .mirror = "ab"}, 24);
+	request_round_trip(
+	    &(struct admin_request){.kind = ADMIN_VERIFY, .mirror = "a", .repair = true}, 24);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_VERIFY_STOP, .mirror = "a"}, 23);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_LOG_RETRY, .mirror = "a"}, 23);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_DAEMON}, 20);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_COMMAND,
+						   .command = DLMIRROR_DAEMON_LOG_LEVEL,
+						   .argument = "debug"},
+			   31);
+	memset(longest.argument, 'x', sizeof(longest.argument) - 1);
+	request_round_trip(&longest, 281);
+}
+
+static void assert_bad_request(const struct admin_request *good, size_t at, uint8_t value,
+			       int error)
+{
+	struct admin_request seen;
+	size_t size = admin_request_encode(good, message, sizeof(message));
+
+	message[at] = value;
+	assert_int_equal(admin_request_decode(message, size, &seen), error);
+}
+
+static void test_bad_requests(void **state)
+{
+	const struct admin_request verify = {.kind = ADMIN_VERIFY, .mirror = "abc"};
+	const struct admin_request command = {.kind = ADMIN_COMMAND,
+					      .command = DLMIRROR_DAEMON_STOP};
+	struct admin_request get = {.kind = ADMIN_GET};
+
+	(void)state;
+	assert_bad_request(&verify, 8, 25, -EBADMSG);	      /* size */
+	assert_bad_request(&verify, 16, 2, -EPROTONOSUPPORT); /* version */
+	assert_bad_request(&verify, 18, 0, -EBADMSG);	      /* kind */
+	assert_bad_request(&verify, 18, ADMIN_KINDS, -EBADMSG);
+	assert_bad_request(&verify, 20, 4, -EBADMSG); /* length of the name */
+	assert_bad_request(&verify, 22, 0, -EBADMSG); /* a NUL in it */
+	assert_bad_request(&verify, 25, 2, -EBADMSG); /* neither no nor yes */
+	assert_bad_request(&command, 20, 0, -EBADMSG);
+	assert_bad_request(&command, 20, DLMIRROR_DAEMON_LOG_LEVEL + 1, -EBADMSG);
+	/* A name one longer than there is room for. */
+	memset(get.mirror, 'x', sizeof(get.mirror) - 1);
+	assert_int_equal(admin_request_encode(&get, message, sizeof(message)), 150);
+	message[8] = 151;
+	message[20]++;
+	message[150] = 'x';
+	assert_int_equal(admin_request_decode(message, 151, &get), -EBADMSG);
+}
+
+static void mirror_fill(struct dlmirror_mirror *ret, char letter)
+{
+	uint32_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	memset(ret->uuid, letter, sizeof(ret->uuid) - 1);
+	memset(ret->name, letter, sizeof(ret->name) - 1);
+	memset(ret->log_device, letter, sizeof(ret->log_device) - 1);
+	strcpy(ret->phase, "detaching");
+	strcpy(ret->log_state, "claiming");
+	ret->luid = UINT64_MAX;
+	ret->has_disk = true;
+	ret->handle_errors = true;
+	ret->log_error = -110;
+	ret->length_sectors = 1;
+	ret->region_sectors = 2;
+	ret->region_count = 3;
+	ret->in_sync = 4;
+	ret->dirty = 5;
+	ret->repair = 6;
+	ret->copying = 7;
+	ret->recovering = 8;
+	ret->pending = 9;
+	ret->log_writes = 10;
+	ret->memory_bytes = 11;
+	ret->verifying = true;
+	ret->verify_done = 12;
+	ret->verify_skipped = 13;
+	ret->verify_differed = 14;
+	ret->verify_repaired = 15;
+	ret->verify_listed = DLMIRROR_REGIONS_MAX;
+	for (i = 0; i < DLMIRROR_REGIONS_MAX; i++)
+		ret->verify_region[i] = UINT64_MAX - i;
+	ret->leg_count = DLMIRROR_LEGS_MAX;
+	for (i = 0; i < DLMIRROR_LEGS_MAX; i++)
+		ret->leg[i] = (struct dlmirror_leg){4095, UINT32_MAX - i, i, 'D'};
+}
+
+static void assert_mirror_equal(const struct dlmirror_mirror *a, const struct dlmirror_mirror *b)
+{
+	uint32_t i;
+
+	assert_string_equal(a->uuid, b->uuid);
+	assert_string_equal(a->name, b->name);
+	assert_string_equal(a->phase, b->phase);
+	assert_string_equal(a->log_state, b->log_state);
+	assert_string_equal(a->log_device, b->log_device);
+	assert_int_equal(a->luid, b->luid);
+	assert_int_equal(a->has_disk, b->has_disk);
+	assert_int_equal(a->integrated_flush, b->integrated_flush);
+	assert_int_equal(a->handle_errors, b->handle_errors);
+	assert_int_equal(a->suspect, b->suspect);
+	assert_int_equal(a->log_error, b->log_error);
+	assert_int_equal(a->length_sectors, b->length_sectors);
+	assert_int_equal(a->region_sectors, b->region_sectors);
+	assert_int_equal(a->region_count, b->region_count);
+	assert_int_equal(a->in_sync, b->in_sync);
+	assert_int_equal(a->dirty, b->dirty);
+	assert_int_equal(a->repair, b->repair);
+	assert_int_equal(a->copying, b->copying);
+	assert_int_equal(a->recovering, b->recovering);
+	assert_int_equal(a->pending, b->pending);
+	assert_int_equal(a->log_writes, b->log_writes);
+	assert_int_equal(a->memory_bytes, b->memory_bytes);
+	assert_int_equal(a->verifying, b->verifying);
+	assert_int_equal(a->verify_repair, b->verify_repair);
+	assert_int_equal(a->verify_done, b->verify_done);
+	assert_int_equal(a->verify_skipped, b->verify_skipped);
+	assert_int_equal(a->verify_differed, b->verify_differed);
+	assert_int_equal(a->verify_repaired, b->verify_repaired);
+	assert_int_equal(a->verify_listed, b->verify_listed);
+	assert_memory_equal(a->verify_region, b->verify_region, sizeof(a->verify_region));
+	assert_int_equal(a->leg_count, b->leg_count);
+	for (i = 0; i < a->leg_count; i++) {
+		assert_int_equal(a->leg[i].major, b->leg[i].major);
+		assert_int_equal(a->leg[i].minor, b->leg[i].minor);
+		assert_int_equal(a->leg[i].start_sector, b->leg[i].start_sector);
+		assert_int_equal(a->leg[i].health, b->leg[i].health);
+	}
+}
+
+/* A page of the largest mirrors there can be: as many as fit, at most the page's limit. */
+static void test_list(void **state)
+{
+	struct admin_reply_writer writer;
+	struct admin_reply reply;
+	struct dlmirror_mirror in;
+	struct dlmirror_mirror out;
+	uint32_t added = 0;
+	uint32_t i;
+	size_t size;
+
+	(void)state;
+	admin_reply_begin(&writer, ADMIN_LIST, 0, "", message, sizeof(message));
+	admin_reply_add_list(&writer, 1000, 17);
+	do {
+		mirror_fill(&in, (char)('A' + added % 26));
+	} while (admin_reply_add_mirror(&writer, &in) && ++added);
+	size = admin_reply_end(&writer);
+	assert_true(size > 0 && size <= sizeof(message));
+	assert_true(added >= 40 && added <= ADMIN_PAGE_MIRRORS);
+
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_LIST, &reply), 0);
+	assert_int_equal(reply.total, 1000);
+	assert_int_equal(reply.first, 17);
+	assert_int_equal(reply.count, added);
+	for (i = 0; i < added; i++) {
+		mirror_fill(&in, (char)('A' + i % 26));
+		assert_int_equal(admin_reply_mirror(&reply, &out), 0);
+		assert_mirror_equal(&in, &out);
+	}
+	assert_int_equal(admin_reply_mirror(&reply, &out), -EBADMSG);
+}
+
+static void test_small_mirrors(void **state)
+{
+	struct admin_reply_writer writer;
+	const struct dlmirror_mirror in = {.uuid = "u"};
+	uint32_t added = 0;
+
+	(void)state;
+	admin_reply_begin(&writer, ADMIN_LIST, 0, "", message, sizeof(message));
+	admin_reply_add_list(&writer, 1000, 0);
+	while (admin_reply_add_mirror(&writer, &in))
+		added++;
+	assert_int_equal(added, ADMIN_PAGE_MIRRORS);
+}
+
+static size_t mirror_reply(const struct dlmirror_mirror *mirror)
+{
+	struct admin_reply_writer writer;
+
+	admin_reply_begin(&writer, ADMIN_GET, 0, "", message, sizeof(message));
+	admin_reply_add_list(&writer, 1, 0);
+	assert_true(admin_reply_add_mirror(&writer, mirror));
+	return admin_reply_end(&writer);
+}
+
+/* Cut anywhere, a reply is refused: by the envelope, and without it by what is missing. */
+static void test_cut(void **state)
+{
+	struct admin_reply reply;
+	struct dlmirror_mirror mirror;
+	struct writer w;
+	size_t size;
+	size_t cut;
+	int result;
+
+	(void)state;
+	mirror_fill(&mirror, 'x');
+	size = mirror_reply(&mirror);
+	for (cut = 0; cut < size; cut++) {
+		assert_int_equal(admin_reply_decode(message, cut, ADMIN_GET, &reply), -EBADMSG);
+		if (cut < ADMIN_REPLY_ENVELOPE)
+			continue;
+		w = writer_of(message + 8, 4);
+		write_native_u32(&w, (uint32_t)cut);
+		result = admin_reply_decode(message, cut, ADMIN_GET, &reply);
+		if (result == 0)
+			result = admin_reply_mirror(&reply, &mirror);
+		assert_int_equal(result, -EBADMSG);
+	}
+	/* And with a byte too much. */
+	w = writer_of(message + 8, 4);
+	write_native_u32(&w, (uint32_t)size + 1);
+	message[size] = 0;
+	assert_int_equal(admin_reply_decode(message, size + 1, ADMIN_GET, &reply), 0);
+	assert_int_equal(admin_reply_mirror(&reply, &mirror), -EBADMSG);
+}
+
+static void test_bad_mirror(void **state)
+{
+	struct dlmirror_mirror mirror = {.uuid = "u", .leg_count = 1, .leg = {{.health = 'A'}}};
+	struct dlmirror_mirror out = {.uuid = "untouched"};
+	struct admin_reply reply;
+	size_t size = mirror_reply(&mirror);
+
+	(void)state;
+	message[size - 1] = 7; /* health: would ring the terminal's bell */
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_GET, &reply), 0);
+	assert_int_equal(admin_reply_mirror(&reply, &out), -EBADMSG);
+	assert_string_equal(out.uuid, "untouched");
+
+	size = mirror_reply(&mirror);
+	message[size - 18] = DLMIRROR_LEGS_MAX + 1;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_GET, &reply), 0);
+	assert_int_equal(admin_reply_mirror(&reply, &out), -EBADMSG);
+
+	size = mirror_reply(&mirror);
+	message[size - 19] = DLMIRROR_REGIONS_MAX + 1;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_GET, &reply), 0);
+	assert_int_equal(admin_reply_mirror(&reply, &out), -EBADMSG);
+
+	/* More mirrors than a page has. */
+	size = mirror_reply(&mirror);
+	message[BODY_AT + 2 + 16] = ADMIN_PAGE_MIRRORS + 1;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_GET, &reply), -EBADMSG);
+
+	/* The daemon's own mistakes do not go out either. */
+	mirror.leg_count = DLMIRROR_LEGS_MAX + 1;
+	{
+		struct admin_reply_writer writer;
+
+		admin_reply_begin(&writer, ADMIN_GET, 0, "", message, sizeof(message));
+		admin_reply_add_list(&writer, 1, 0);
+		assert_false(admin_reply_add_mirror(&writer, &mirror));
+	}
+}
+
+static void test_errors(void **state)
+{
+	char text[2 * ADMIN_TEXT_SIZE];
+	struct admin_reply_writer writer;
+	struct admin_reply reply;
+	size_t size;
+
+	(void)state;
+	admin_reply_begin(&writer, ADMIN_VERIFY, -EBUSY, "not now", message, sizeof(message));
+	size = admin_reply_end(&writer);
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_VERIFY, &reply), 0);
+	assert_int_equal(reply.error, -EBUSY);
+	assert_string_equal(reply.text, "not now");
+	/* Not the answer to another question. */
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_LIST, &reply), -EBADMSG);
+	/* Of another version. */
+	message[ADMIN_REPLY_ENVELOPE]++;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_VERIFY, &reply), -EPROTONOSUPPORT);
+
+	/* A text that is too long is cut; a positive error is none. */
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	admin_reply_begin(&writer, ADMIN_COMMAND, 0, text, message, sizeof(message));
+	size = admin_reply_end(&writer);
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_COMMAND, &reply), 0);
+	assert_int_equal(strlen(reply.text), ADMIN_TEXT_SIZE - 1);
+	message[ADMIN_REPLY_ENVELOPE + 4] = 1;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_COMMAND, &reply), -EBADMSG);
+	/* One that does not fit at all. */
+	admin_reply_begin(&writer, ADMIN_COMMAND, 0, text, message, 100);
+	assert_int_equal(admin_reply_end(&writer), 0);
+}
+
+static void test_daemon_and_counters(void **state)
+{
+	const struct dlmirror_daemon daemon = {.version = "1.2.3-rc4",
+					       .pid = 1,
+					       .mirrors = 2,
+					       .responders = 3,
+					       .uptime_s = 4,
+					       .generation = 5,
+					       .requests = 6,
+					       .malformed = 7,
+					       .overruns = 8,
+					       .unknown_log = 9,
+					       .stale = 10,
+					       .memory_bytes = 11};
+	struct dlmirror_daemon daemon_out = {0};
+	struct dlmirror_counters counters = {0};
+	struct dlmirror_counters counters_out = {0};
+	struct admin_reply_writer writer;
+	struct admin_reply reply;
+	size_t size;
+
+	(void)state;
+	admin_reply_begin(&writer, ADMIN_DAEMON, 0, "", message, sizeof(message));
+	admin_reply_add_daemon(&writer, &daemon);
+	size = admin_reply_end(&writer);
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_DAEMON, &reply), 0);
+	assert_int_equal(admin_reply_daemon(&reply, &daemon_out), 0);
+	assert_string_equal(daemon_out.version, daemon.version);
+	assert_int_equal(daemon_out.responders, 3);
+	assert_int_equal(daemon_out.stale, 10);
+	assert_int_equal(daemon_out.memory_bytes, 11);
+
+	counters.type[0].count = UINT64_MAX;
+	counters.type[DLMIRROR_TYPES - 1].bucket[DLMIRROR_BUCKETS - 1] = 42;
+	admin_reply_begin(&writer, ADMIN_COUNTERS, 0, "", message, sizeof(message));
+	admin_reply_add_counters(&writer, &counters);
+	size = admin_reply_end(&writer);
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_COUNTERS, &reply), 0);
+	assert_int_equal(admin_reply_counters(&reply, &counters_out), 0);
+	assert_memory_equal(&counters, &counters_out, sizeof(counters));
+	/* Of a daemon that counts something else. */
+	message[BODY_AT + 2]++;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_COUNTERS, &reply), 0);
+	assert_int_equal(admin_reply_counters(&reply, &counters_out), -EBADMSG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_requests), cmocka_unit_test(test_bad_requests),
+	    cmocka_unit_test(test_list),     cmocka_unit_test(test_small_mirrors),
+	    cmocka_unit_test(test_cut),	     cmocka_unit_test(test_bad_mirror),
+	    cmocka_unit_test(test_errors),   cmocka_unit_test(test_daemon_and_counters),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
