@@ -222,8 +222,7 @@ static int source_command(void *context, enum dlmirror_daemon_command command, c
 
 	switch (command) {
 	case DLMIRROR_DAEMON_RESTART:
-		daemon_restart(d);
-		return 0;
+		return daemon_restart(d, text, size);
 	case DLMIRROR_DAEMON_STOP:
 	case DLMIRROR_DAEMON_STOP_FORCE:
 		return command_stop(d, command == DLMIRROR_DAEMON_STOP_FORCE, text, size);

@@ -218,13 +218,22 @@ static void restart_later(struct daemon *d, uint64_t ms)
 			  &timer);
 }
 
-void daemon_restart(struct daemon *d)
+int daemon_restart(struct daemon *d, char *text, size_t size)
 {
+	struct config config;
+	int error;
+
 	if (d->restart_ms != 0)
-		return;
+		return 0;
+	/* The new image reads the configuration; better to hear now what is wrong with it. */
+	config_default(&config);
+	error = config_read(d->config_path, &config, text, size);
+	if (error != 0 && error != -ENOENT)
+		return error;
 	qb_log(LOG_NOTICE, "planned restart");
 	d->restart_ms = clock_ms();
 	restart_later(d, RESTART_DELAY_MS);
+	return 0;
 }
 
 static int32_t on_terminate(int32_t number, void *context)
@@ -247,8 +256,11 @@ static int32_t on_terminate(int32_t number, void *context)
 
 static int32_t on_hangup(int32_t number, void *context)
 {
+	char text[512];
+
 	(void)number;
-	daemon_restart(context);
+	if (daemon_restart(context, text, sizeof(text)) != 0)
+		qb_log(LOG_ERR, "planned restart refused: %s", text);
 	return 0;
 }
 

@@ -52,8 +52,9 @@ struct daemon {
 /* daemon.c: runs until told to stop; the process's exit code. */
 int daemon_run(const struct config *config, const char *config_path,
 	       const struct handover *handover, const char *program);
-/* Begins a planned restart: at the first quiet moment the process becomes a new image of itself. */
-void daemon_restart(struct daemon *d);
+/* Begins a planned restart: at the first quiet moment the process becomes a new image of itself.
+ * -EINVAL, and text says why: the configuration is not good. */
+int daemon_restart(struct daemon *d, char *text, size_t size);
 void daemon_stop(struct daemon *d);
 /* Names of active mirrors into text, and how many. */
 size_t daemon_active(const struct daemon *d, char *text, size_t size);

@@ -74,7 +74,7 @@ static int config_load(struct options *options)
 
 	config_default(&options->config);
 	code = config_read(options->config_path, &options->config, error, sizeof(error));
-	if (code == -ENOENT && !options->config_named)
+	if (code == -ENOENT && (!options->config_named || options->worker))
 		return 0;
 	if (code != 0)
 		fprintf(stderr, "dlmirrord: %s\n", error);

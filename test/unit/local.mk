@@ -85,3 +85,8 @@ check_PROGRAMS += test/unit/test_admin
 test_unit_test_admin_SOURCES = test/unit/test_admin.c
 test_unit_test_admin_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_admin_LDADD = libcodec.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_mlog
+test_unit_test_mlog_SOURCES = test/unit/test_mlog.c
+test_unit_test_mlog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_mlog_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
