@@ -420,17 +420,23 @@ static int load_begin(struct storage *s)
 /* What claim and release write */
 
 /* A superblock of the next generation. */
-static void super_encode(struct storage *s, uint8_t *ret, bool in_use, bool stale)
+static struct disk_super super_next(struct storage *s)
 {
 	struct disk_super super = {
 	    .generation = ++s->generation,
-	    .in_use = in_use,
-	    .stale = stale,
 	    .owner = s->owner,
 	    .layout = s->layout,
 	};
 
 	memcpy(super.uuid, s->uuid, sizeof(super.uuid));
+	return super;
+}
+
+static void super_encode(struct storage *s, uint8_t *ret, bool in_use)
+{
+	struct disk_super super = super_next(s);
+
+	super.in_use = in_use;
 	disk_super_encode(ret, &super);
 }
 
@@ -455,7 +461,7 @@ static int super_b_write(struct storage *s, bool in_use, int (*next)(struct stor
 	struct job *j = &s->job;
 
 	memset(j->memory.scratch, 0, DISK_UNIT);
-	super_encode(s, j->memory.scratch, in_use, false);
+	super_encode(s, j->memory.scratch, in_use);
 	return stage_write(j, s->layout.super_b, j->memory.scratch, DISK_UNIT, next);
 }
 
@@ -498,7 +504,7 @@ static int claim_super_a(struct storage *s)
 	struct disk_kernel_header header;
 
 	disk_kernel_header_decode(j->memory.unit0, &header);
-	super_encode(s, j->memory.unit0 + DISK_SUPER_OFFSET, true, false);
+	super_encode(s, j->memory.unit0 + DISK_SUPER_OFFSET, true);
 	return stage_write(j, 0, j->memory.unit0, DISK_UNIT,
 			   header.in_use ? claim_done : claim_header);
 }
@@ -555,11 +561,18 @@ static int claim_void_header(struct storage *s)
 	return stage_write(&s->job, 0, s->job.memory.unit0, DISK_UNIT, claim_headers);
 }
 
+/* In the old layout: as long as the kernel's header is valid, its bits count, and only the
+ * superblock can tell the size of their regions. */
 static int claim_void(struct storage *s)
 {
 	struct job *j = &s->job;
+	struct disk_super super = super_next(s);
 
-	super_encode(s, j->memory.unit0 + DISK_SUPER_OFFSET, true, true);
+	super.in_use = true;
+	super.stale = true;
+	if (j->search.has_super)
+		super.layout = j->search.super.layout;
+	disk_super_encode(j->memory.unit0 + DISK_SUPER_OFFSET, &super);
 	return stage_write(j, 0, j->memory.unit0, DISK_UNIT,
 			   j->search.header.in_use ? claim_headers : claim_void_header);
 }
@@ -610,7 +623,7 @@ static int release_super_a(struct storage *s)
 {
 	struct job *j = &s->job;
 
-	super_encode(s, j->memory.bits + DISK_SUPER_OFFSET, false, false);
+	super_encode(s, j->memory.bits + DISK_SUPER_OFFSET, false);
 	disk_kernel_header_encode(j->memory.bits, s->layout.region_count, true);
 	return stage_write(j, 0, j->memory.bits, DISK_UNIT, release_done);
 }
@@ -630,7 +643,7 @@ static int release_bits(struct storage *s)
 	struct job *j = &s->job;
 
 	disk_kernel_header_encode(j->memory.bits, s->layout.region_count, false);
-	super_encode(s, j->memory.bits + DISK_SUPER_OFFSET, true, false);
+	super_encode(s, j->memory.bits + DISK_SUPER_OFFSET, true);
 	return stage_write(j, 0, j->memory.bits, (size_t)s->layout.super_b, release_slot);
 }
 
