@@ -237,7 +237,8 @@ static void control_status(struct log *log, const struct kmsg *k)
 
 /*
  * A table reload hands the device over: what L1 wrote when it was suspended is what L2 reads. Where
- * that is not to be had (no log device, or it has failed), L2 takes over what L1 knows in memory.
+ * that is not to be had (no log device, another one, or it has failed), L2 takes over what L1 knows
+ * in memory.
  */
 static void inherit(struct log *log)
 {
@@ -256,7 +257,7 @@ static void inherit(struct log *log)
 		mlog_status(from->mlog, &other);
 		if (other.phase == MLOG_SUSPENDED &&
 		    (!log->table.has_disk || other.log == MLOG_LOG_FAILED ||
-		     other.log == MLOG_LOG_NONE))
+		     other.log == MLOG_LOG_NONE || strcmp(from->device, log->device) != 0))
 			mlog_inherit(log->mlog, from->mlog);
 		else if (other.phase == MLOG_ACTIVE)
 			qb_log(LOG_ERR, "%s: two active devices have this log; remove one of them",

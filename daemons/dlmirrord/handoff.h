@@ -12,7 +12,7 @@
 
 #include "codec/kmsg.h"
 
-#define HANDOFF_MAX 1024U /* the kernel has a few threads per mirror, each with one request out */
+#define HANDOFF_MAX 256U /* what is more waits in the socket */
 
 struct handoff_item {
 	uint64_t received_us;

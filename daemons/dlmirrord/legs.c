@@ -93,6 +93,13 @@ void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode)
 	log->waiting[log->waiting_count++].mode = mode;
 }
 
+static void on_woken(void *context, const char *uuid, int error)
+{
+	(void)context;
+	if (error != 0)
+		qb_log(LOG_DEBUG, "%s: not woken: %s", uuid, strerror(-error));
+}
+
 void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy_result result,
 		 int error)
 {
@@ -111,6 +118,11 @@ void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy
 	event.copied.region = region;
 	event.copied.result = result;
 	pump_event(log, &event);
+	/* The kernel was told "no work" for a region that the mover had, and does not ask again
+	 * unasked. */
+	if (log->copies_out == 0 && d->restart_ms == 0 &&
+	    atomic_load(&log->hot.shared->in_sync_count) < log->hot.regions)
+		devmap_wake(d->devmap, log->uuid, on_woken, d);
 }
 
 static void on_reset(void *context, const char *uuid, int error)

@@ -229,6 +229,7 @@ static int thread_start(struct responder *self, int realtime_priority)
 	pthread_attr_destroy(&attribute);
 	if (error != 0)
 		return error;
+	pthread_setname_np(self->thread, "dlm-answer");
 	if (self->set->count > 1) {
 		CPU_ZERO(&cpus);
 		CPU_SET(self->index, &cpus);

@@ -16,7 +16,10 @@
 #define PRIORITY_MAX	64U   /* regions that somebody waits for, ring */
 #define ARMED_MS	2000U /* a gate that finds no quiet moment opens again */
 #define VERIFY_LIST_MAX 64U
-#define QUEUE_MAX	(MLOG_PENDING_MAX * MLOG_GROUP_MAX)
+#define VERIFY_QUEUED_MAX                                                                          \
+	32U /* no more copies of a verify while so many marks wait for the device */
+/* All marks that can wait, and those that a verify adds for regions it could not compare. */
+#define QUEUE_MAX (MLOG_PENDING_MAX * MLOG_GROUP_MAX + VERIFY_QUEUED_MAX + MLOG_COPIES_MAX)
 
 /* Pages of one area on their way to the log device: at most one batch at a time. */
 struct pages {

@@ -168,7 +168,7 @@ static uint64_t next_verify(struct mlog *m)
 {
 	uint64_t none = m->config.region_count;
 
-	while (m->verifying && m->verify_cursor < none) {
+	while (m->verifying && m->verify_cursor < none && m->queued_count < VERIFY_QUEUED_MAX) {
 		uint64_t region = m->verify_cursor++;
 
 		if (!hot_in_sync(m->hot, region))
@@ -251,7 +251,8 @@ uint64_t repair_deadline(const struct mlog *m)
 			at = min_ms(at, m->copy[i].armed_ms + ARMED_MS);
 	if (m->phase != MLOG_ACTIVE || m->quiescing || m->copy_count >= m->config.copies)
 		return at;
-	if (m->verifying && m->verify_cursor < m->config.region_count)
+	if (m->verifying && m->verify_cursor < m->config.region_count &&
+	    m->queued_count < VERIFY_QUEUED_MAX)
 		at = min_ms(at, m->next_copy_ms);
 	if (m->repair_left > 0)
 		at = min_ms(at, m->repair_retry_ms > m->next_copy_ms ? m->repair_retry_ms
