@@ -8,19 +8,19 @@ fuzz_programs = \
 	test/fuzz/fuzz_table
 
 test_fuzz_fuzz_admin_SOURCES = test/fuzz/fuzz_admin.c $(fuzz_main)
-test_fuzz_fuzz_admin_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_admin_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_admin_LDADD = libcodec.la
 
 test_fuzz_fuzz_config_SOURCES = test/fuzz/fuzz_config.c daemons/dlmirrord/config.c $(fuzz_main)
-test_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_config_LDADD = $(INIH_LIBS)
 
 test_fuzz_fuzz_kmsg_SOURCES = test/fuzz/fuzz_kmsg.c $(fuzz_main)
-test_fuzz_fuzz_kmsg_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_kmsg_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_kmsg_LDADD = libcodec.la
 
 test_fuzz_fuzz_table_SOURCES = test/fuzz/fuzz_table.c $(fuzz_main)
-test_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+test_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_table_LDADD = libcodec.la
 
 EXTRA_DIST += test/fuzz/run test/fuzz/corpus test/fuzz/table.dict test/fuzz/config.dict
@@ -28,7 +28,7 @@ EXTRA_DIST += test/fuzz/run test/fuzz/corpus test/fuzz/table.dict test/fuzz/conf
 if FUZZ
 noinst_PROGRAMS += $(fuzz_programs)
 fuzz_main = test/fuzz/fuzz.h
-FUZZ_LDFLAGS = -fsanitize=fuzzer
+fuzz_link = -fsanitize=fuzzer
 
 fuzz-short: $(fuzz_programs)
 	@$(top_srcdir)/test/fuzz/run $${FUZZ_SECONDS:-15} $(fuzz_programs)
@@ -38,7 +38,7 @@ fuzz-long: $(fuzz_programs)
 else
 check_PROGRAMS += $(fuzz_programs)
 fuzz_main = test/fuzz/replay.c test/fuzz/fuzz.h
-FUZZ_LDFLAGS =
+fuzz_link =
 
 fuzz-short fuzz-long:
 	@echo "$@: nothing done, this build has no fuzz targets: configure with CC=clang --enable-fuzz"
