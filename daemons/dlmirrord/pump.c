@@ -295,6 +295,22 @@ static void do_effect(struct log *log, const struct mlog_effect *effect)
 	}
 }
 
+/*
+ * A step that may obey a MARK or CLEAR is one of those that hot_answer() must not meet: the test of its
+ * seq and the change of held belong together. While the mirror is closed every request comes to the
+ * core, also those that an attach lets go on.
+ */
+static void step_core(struct log *log, const struct mlog_event *event)
+{
+	bool obeys = event->kind == MLOG_EV_REQUEST || atomic_load(&log->hot.shared->open) == 0;
+
+	if (obeys)
+		pthread_mutex_lock(&log->mark_lock);
+	mlog_step(log->mlog, event);
+	if (obeys)
+		pthread_mutex_unlock(&log->mark_lock);
+}
+
 static void step(struct log *log, struct mlog_event *event)
 {
 	char line[TRACE_LINE_SIZE];
@@ -306,7 +322,7 @@ static void step(struct log *log, struct mlog_event *event)
 		trace_event(event, line);
 		qb_log(LOG_TRACE, "%s %s", log->uuid, line);
 	}
-	mlog_step(log->mlog, event);
+	step_core(log, event);
 	while (mlog_next(log->mlog, &effect)) {
 		if (traces) {
 			trace_effect(&effect, line);

@@ -53,7 +53,7 @@ struct log {
 	struct statefile state;
 	struct hot hot;
 	struct mlog *mlog;
-	pthread_mutex_t mark_lock; /* hot_answer() one at a time */
+	pthread_mutex_t mark_lock; /* hot_answer(), and steps that obey a MARK */
 	struct stats stats;
 
 	/* pump.c */

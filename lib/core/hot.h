@@ -22,8 +22,9 @@
  * test/model/hot.pml is the model of these rules, test/unit/test_hot_stress.c runs them.
  *
  * Two responders may hold requests of one mirror at once only when the kernel gave up waiting for
- * the older one. The caller serialises hot_answer() per mirror (a mutex); the newest seq wins and
- * what is older is dropped, because a late CLEAR must not undo a newer MARK.
+ * the older one. The caller serialises hot_answer() per mirror (a mutex), together with the loop's
+ * steps that obey a MARK or CLEAR; the newest seq wins and what is older is dropped, because a late
+ * CLEAR must not undo a newer MARK.
  */
 #ifndef DLM_CORE_HOT_H
 #define DLM_CORE_HOT_H

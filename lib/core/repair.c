@@ -66,6 +66,9 @@ static bool copy_quiet(const struct mlog *m, const struct copy *c)
 
 static void copy_arm(struct mlog *m, uint64_t region, bool verify)
 {
+	/* Asked before the gate closes: a MARK that could be answered by now may have been, by a
+	 * responder that met its repetition. */
+	bool waits = request_waits_for(m, region);
 	struct copy *c = m->copy;
 
 	while (c->used)
@@ -73,7 +76,7 @@ static void copy_arm(struct mlog *m, uint64_t region, bool verify)
 	assert(c < m->copy + MLOG_COPIES_MAX);
 	*c = (struct copy){.region = region, .used = true, .verify = verify, .armed_ms = m->now_ms};
 	m->copy_count++;
-	if (hot_gate_close(m->hot, region) || request_waits_for(m, region))
+	if (hot_gate_close(m->hot, region) || waits)
 		copy_move(m, c);
 }
 

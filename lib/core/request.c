@@ -56,6 +56,14 @@ static void pend(struct mlog *m, const struct mlog_request *request)
 	m->pending[m->pending_count++] = *request;
 }
 
+static bool regions_ready(const struct mlog *m, const struct mlog_request *request)
+{
+	for (uint32_t i = 0; i < request->region_count; i++)
+		if (!hot_dirty(m->hot, request->region[i]) || hot_gated(m->hot, request->region[i]))
+			return false;
+	return true;
+}
+
 bool request_waits_for(const struct mlog *m, uint64_t region)
 {
 	for (uint32_t i = 0; i < m->pending_count; i++) {
@@ -64,7 +72,7 @@ bool request_waits_for(const struct mlog *m, uint64_t region)
 		if (p->type != ULOG_MARK_REGION && p->type != ULOG_FLUSH)
 			continue;
 		for (uint32_t k = 0; k < p->region_count; k++)
-			if (p->region[k] == region)
+			if (p->region[k] == region && !regions_ready(m, p))
 				return true;
 	}
 	return false;
@@ -218,14 +226,6 @@ void request_admit(struct mlog *m, const struct mlog_request *request)
 		/* The kernel has resumed and we did not hear of it: this makes it say so. */
 		request_reply(m, request, -ESRCH);
 	}
-}
-
-static bool regions_ready(const struct mlog *m, const struct mlog_request *request)
-{
-	for (uint32_t i = 0; i < request->region_count; i++)
-		if (!hot_dirty(m->hot, request->region[i]) || hot_gated(m->hot, request->region[i]))
-			return false;
-	return true;
 }
 
 /* What to do with a waiting request now. */
