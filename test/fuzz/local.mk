@@ -4,6 +4,7 @@
 fuzz_programs = \
 	test/fuzz/fuzz_admin \
 	test/fuzz/fuzz_config \
+	test/fuzz/fuzz_disk \
 	test/fuzz/fuzz_kmsg \
 	test/fuzz/fuzz_table
 
@@ -14,6 +15,10 @@ test_fuzz_fuzz_admin_LDADD = libcodec.la
 test_fuzz_fuzz_config_SOURCES = test/fuzz/fuzz_config.c daemons/dlmirrord/config.c $(fuzz_main)
 test_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_config_LDADD = $(INIH_LIBS)
+
+test_fuzz_fuzz_disk_SOURCES = test/fuzz/fuzz_disk.c $(fuzz_main)
+test_fuzz_fuzz_disk_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
+test_fuzz_fuzz_disk_LDADD = libstorage.la
 
 test_fuzz_fuzz_kmsg_SOURCES = test/fuzz/fuzz_kmsg.c $(fuzz_main)
 test_fuzz_fuzz_kmsg_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
