@@ -3,14 +3,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -720,6 +723,78 @@ static void file_on_disk(void **state)
 	close(fd);
 }
 
+/* The device that the memory file becomes with that block size, or -1. It goes away when closed. */
+static int loop_attach(const struct rig *rig, uint32_t block_bytes, char *path, size_t cap)
+{
+	struct loop_config config = {
+	    .fd = (uint32_t)rig->fd,
+	    .block_size = block_bytes,
+	    .info = {.lo_flags = LO_FLAGS_AUTOCLEAR},
+	};
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int fd = -1;
+
+	/* Somebody else may take the free device first. */
+	for (unsigned tries = 0; control >= 0 && fd < 0 && tries < 10; tries++) {
+		int number = ioctl(control, LOOP_CTL_GET_FREE);
+
+		snprintf(path, cap, "/dev/loop%d", number);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &config) != 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	if (control >= 0)
+		close(control);
+	return fd;
+}
+
+/* A block device, by path and by number, with direct I/O in its own block size. */
+static void block_device(struct rig *rig, uint32_t block_bytes)
+{
+	char path[64];
+	char number[32];
+	struct stat st;
+	int loop = loop_attach(rig, block_bytes, path, sizeof(path));
+
+	if (loop < 0)
+		skip(); /* not root, or no loop devices here */
+	assert_int_equal(fstat(loop, &st), 0);
+	snprintf(number, sizeof(number), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	for (unsigned round = 0; round < 2; round++) {
+		rig->spec.device = round == 0 ? path : number;
+		maps_random(rig, 22 + round);
+		rig_open(rig);
+		assert_int_equal(storage_page_bytes(rig->storage), block_bytes);
+		assert_int_equal(storage_devno(rig->storage), st.st_rdev);
+		assert_int_equal(rig_claim(rig), 0);
+		assert_crashed(rig, rig->sync, rig->slot);
+		maps_random(rig, 24 + round);
+		for (uint64_t page = 0; page * block_bytes * 8 < REGIONS; page++) {
+			assert_int_equal(rig_write(rig, MLOG_AREA_SLOT, page), 0);
+			assert_int_equal(rig_write(rig, MLOG_AREA_SYNC, page), 0);
+		}
+		assert_crashed(rig, rig->sync, rig->slot);
+		assert_int_equal(rig_release(rig), 0);
+		assert_int_equal(rig_load(rig), 0);
+		assert_map(rig->history.in_sync, rig->kernel);
+		rig_close(rig);
+	}
+	rig->spec.device = rig->path;
+	close(loop);
+}
+
+static void block_device_of_512(void **state)
+{
+	block_device(*state, 512);
+}
+
+static void block_device_of_4096(void **state)
+{
+	block_device(*state, 4096);
+}
+
 static void generations_rise(void **state)
 {
 	struct rig *rig = *state;
@@ -774,6 +849,8 @@ int main(void)
 	    TEST(many_logs_share_the_engine),
 	    TEST(mirror_of_64_tib),
 	    TEST(file_on_disk),
+	    TEST(block_device_of_512),
+	    TEST(block_device_of_4096),
 	    TEST(generations_rise),
 	};
 
