@@ -74,6 +74,15 @@ static void on_loaded(void *context, int error, const struct mlog_history *histo
 	if (error == 0) {
 		event.loaded.history = *history;
 		event.loaded.history.distrust = marker_is_set(log);
+		if (history->remark != NULL)
+			qb_log(LOG_WARNING, "%s: log device %s: %s", log->uuid, log->device,
+			       history->remark);
+		if (event.loaded.history.distrust)
+			qb_log(
+			    LOG_WARNING,
+			    "%s: log device %s had failed before the last crash: all regions are "
+			    "compared",
+			    log->uuid, log->device);
 	}
 	log->log_error = error;
 	pump_event(log, &event);
@@ -296,9 +305,9 @@ static void do_effect(struct log *log, const struct mlog_effect *effect)
 }
 
 /*
- * A step that may obey a MARK or CLEAR is one of those that hot_answer() must not meet: the test of its
- * seq and the change of held belong together. While the mirror is closed every request comes to the
- * core, also those that an attach lets go on.
+ * A step that may obey a MARK or CLEAR is one of those that hot_answer() must not meet: the test of
+ * its seq and the change of held belong together. While the mirror is closed every request comes to
+ * the core, also those that an attach lets go on.
  */
 static void step_core(struct log *log, const struct mlog_event *event)
 {
