@@ -136,8 +136,10 @@ static void handle(struct mlog *m, const struct mlog_event *event)
 	}
 }
 
-/* request_settle() comes last: what the others did may have answered somebody. What it begins
- * itself (an attach, a request of a mirror that has just become active) needs the others once more.
+/*
+ * request_settle() comes after what may have answered somebody, and before repair_settle(), which
+ * takes a MARK that waits for proof that no write is in flight: see copy_arm(). What each begins
+ * (an attach, a request of a mirror that has just become active) needs the others once more.
  */
 static void settle(struct mlog *m)
 {
@@ -147,8 +149,8 @@ static void settle(struct mlog *m)
 		device_settle(m);
 		dirty_settle(m);
 		sync_settle(m);
-		repair_settle(m);
 		request_settle(m);
+		repair_settle(m);
 	}
 	at = min_ms(min_ms(dirty_deadline(m), sync_deadline(m)),
 		    min_ms(device_deadline(m), repair_deadline(m)));

@@ -129,8 +129,8 @@ bool pages_written(struct pages *p, int error);
 void request_admit(struct mlog *m, const struct mlog_request *request);
 void request_settle(struct mlog *m); /* answers what has become answerable */
 void request_reply(struct mlog *m, const struct mlog_request *request, int32_t error);
-/* Does the kernel wait for the mark of region, and nobody may have answered it? Then no write of it
- * is in flight. A MARK whose regions are dirty and not gated does not count: see copy_arm(). */
+/* Does the kernel wait for the mark of region? Then no write of it is in flight. What could be
+ * answered must have been: see copy_arm(). */
 bool request_waits_for(const struct mlog *m, uint64_t region);
 
 /* dirty.c */

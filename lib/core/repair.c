@@ -66,8 +66,8 @@ static bool copy_quiet(const struct mlog *m, const struct copy *c)
 
 static void copy_arm(struct mlog *m, uint64_t region, bool verify)
 {
-	/* Asked before the gate closes: a MARK that could be answered by now may have been, by a
-	 * responder that met its repetition. */
+	/* Asked before the gate closes, because it also checks that no such MARK could be answered
+	 * by now: a responder that met its repetition may have let the write go. */
 	bool waits = request_waits_for(m, region);
 	struct copy *c = m->copy;
 

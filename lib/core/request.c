@@ -71,9 +71,12 @@ bool request_waits_for(const struct mlog *m, uint64_t region)
 
 		if (p->type != ULOG_MARK_REGION && p->type != ULOG_FLUSH)
 			continue;
-		for (uint32_t k = 0; k < p->region_count; k++)
-			if (p->region[k] == region && !regions_ready(m, p))
-				return true;
+		for (uint32_t k = 0; k < p->region_count; k++) {
+			if (p->region[k] != region)
+				continue;
+			assert(!regions_ready(m, p));
+			return true;
+		}
 	}
 	return false;
 }
@@ -255,12 +258,12 @@ static enum due request_due(const struct mlog *m, const struct mlog_request *req
 	return m->phase == MLOG_ATTACHING || m->phase == MLOG_DETACHING ? DUE_WAIT : DUE_AGAIN;
 }
 
-void request_settle(struct mlog *m)
+/* Answers what can be answered; returns how many were admitted anew. */
+static uint32_t settle_once(struct mlog *m)
 {
 	struct mlog_request again[MLOG_PENDING_MAX];
 	uint32_t again_count = 0;
 	uint32_t kept = 0;
-	bool resume = false;
 
 	for (uint32_t i = 0; i < m->pending_count; i++) {
 		enum due due = request_due(m, &m->pending[i]);
@@ -275,6 +278,16 @@ void request_settle(struct mlog *m)
 	m->pending_count = kept;
 	for (uint32_t i = 0; i < again_count; i++)
 		request_admit(m, &again[i]);
+	return again_count;
+}
+
+void request_settle(struct mlog *m)
+{
+	bool resume = false;
+
+	/* What was admitted anew may be answerable, and must not stay so: see copy_arm(). */
+	if (settle_once(m) > 0)
+		settle_once(m);
 	for (uint32_t i = 0; i < m->pending_count; i++)
 		resume = resume || m->pending[i].type == ULOG_RESUME;
 	if (resume && (m->phase == MLOG_CREATED || m->phase == MLOG_SUSPENDED))
