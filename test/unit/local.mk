@@ -16,6 +16,12 @@ test_unit_test_crc32c_SOURCES = test/unit/test_crc32c.c
 test_unit_test_crc32c_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_crc32c_LDADD = libbase.la $(CMOCKA_LIBS)
 
+# lib/core
+check_PROGRAMS += test/unit/test_hot
+test_unit_test_hot_SOURCES = test/unit/test_hot.c
+test_unit_test_hot_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_hot_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 # lib/codec
 check_PROGRAMS += test/unit/test_disk
 test_unit_test_disk_SOURCES = test/unit/test_disk.c
