@@ -1,1 +1,30 @@
-# what daemons/dlmirror builds
+# The command. What is pure is a library, for its unit test.
+noinst_LTLIBRARIES += libcommand.la
+libcommand_la_SOURCES = \
+	daemons/dlmirror/format.c daemons/dlmirror/format.h \
+	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \
+	daemons/dlmirror/spec.c daemons/dlmirror/spec.h
+libcommand_la_LIBADD = libcodec.la
+
+sbin_PROGRAMS += dlmirror
+dlmirror_SOURCES = \
+	daemons/dlmirror/block.c daemons/dlmirror/block.h \
+	daemons/dlmirror/create.c \
+	daemons/dlmirror/daemon.c \
+	daemons/dlmirror/dlmirror.c \
+	daemons/dlmirror/identity.c daemons/dlmirror/identity.h \
+	daemons/dlmirror/list.c \
+	daemons/dlmirror/log.c \
+	daemons/dlmirror/mapper.c daemons/dlmirror/mapper.h \
+	daemons/dlmirror/mirrors.c daemons/dlmirror/mirrors.h \
+	daemons/dlmirror/remove.c \
+	daemons/dlmirror/show.c \
+	daemons/dlmirror/status.c \
+	daemons/dlmirror/ui.c daemons/dlmirror/ui.h \
+	daemons/dlmirror/verb.h \
+	daemons/dlmirror/verify.c \
+	daemons/dlmirrord/config.c daemons/dlmirrord/config.h
+dlmirror_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
+	$(SMARTCOLS_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(INIH_CFLAGS)
+dlmirror_LDADD = libcommand.la libcommon.la libdlmirror.la \
+	$(SMARTCOLS_LIBS) $(DEVMAPPER_LIBS) $(BLKID_LIBS) $(INIH_LIBS)

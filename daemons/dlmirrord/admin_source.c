@@ -188,6 +188,8 @@ static void source_daemon(void *context, struct dlmirror_daemon *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->version, sizeof(ret->version), "%s", PACKAGE_VERSION);
+	snprintf(ret->host_id, sizeof(ret->host_id), "%s", d->owner.host_id);
+	snprintf(ret->host_name, sizeof(ret->host_name), "%s", d->owner.host_name);
 	ret->pid = (uint32_t)getpid();
 	ret->mirrors = (uint32_t)d->registry.count;
 	ret->responders = d->threads ? d->handover.socket_count : 0;

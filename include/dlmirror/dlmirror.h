@@ -27,6 +27,7 @@ extern "C" {
 #define DLMIRROR_REGIONS_MAX  64 /* differing regions that a verify lists */
 #define DLMIRROR_DEVICE_SIZE  128
 #define DLMIRROR_STATE_SIZE   16
+#define DLMIRROR_HOST_SIZE    65
 
 struct dlmirror; /* a connection */
 
@@ -87,6 +88,8 @@ struct dlmirror_counters {
 
 struct dlmirror_daemon {
 	char version[32];
+	char host_id[DLMIRROR_HOST_SIZE]; /* who this host is on log devices */
+	char host_name[DLMIRROR_HOST_SIZE];
 	uint32_t pid;
 	uint32_t mirrors;
 	uint32_t responders;   /* 0: single-thread mode */

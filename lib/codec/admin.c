@@ -377,6 +377,8 @@ void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmir
 	struct writer *w = &reply->w;
 
 	write_string(w, daemon->version);
+	write_string(w, daemon->host_id);
+	write_string(w, daemon->host_name);
 	write_u32(w, daemon->pid);
 	write_u32(w, daemon->mirrors);
 	write_u32(w, daemon->responders);
@@ -396,6 +398,8 @@ int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret)
 	struct reader *r = &reply->body;
 
 	read_string(r, daemon.version, sizeof(daemon.version));
+	read_string(r, daemon.host_id, sizeof(daemon.host_id));
+	read_string(r, daemon.host_name, sizeof(daemon.host_name));
 	daemon.pid = read_u32(r);
 	daemon.mirrors = read_u32(r);
 	daemon.responders = read_u32(r);

@@ -151,6 +151,8 @@ static void source_daemon(void *context, struct dlmirror_daemon *ret)
 {
 	(void)context;
 	strcpy(ret->version, "1.2.3");
+	strcpy(ret->host_id, "host-7");
+	strcpy(ret->host_name, "seven");
 	ret->pid = (uint32_t)getpid();
 	ret->mirrors = shared->mirrors;
 	ret->generation = 7;
@@ -366,6 +368,8 @@ static void test_actions(void **state)
 	assert_int_equal(dlmirror_daemon(d, &daemon), 0);
 	assert_int_equal(daemon.pid, server_pid);
 	assert_string_equal(daemon.version, "1.2.3");
+	assert_string_equal(daemon.host_id, "host-7");
+	assert_string_equal(daemon.host_name, "seven");
 	assert_int_equal(daemon.generation, 7);
 	assert_int_equal(daemon.memory_bytes, UINT64_C(1) << 40);
 

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemons/dlmirror/block.h"
+
+#include <blkid.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static int open_failed(const char *path, char error[BLOCK_TEXT_SIZE])
+{
+	int result = -errno;
+
+	(void)snprintf(error, BLOCK_TEXT_SIZE, "%s cannot be opened: %s", path, strerror(-result));
+	return result;
+}
+
+int block_examine(const char *path, struct block *ret, char error[BLOCK_TEXT_SIZE])
+{
+	struct block block = {0};
+	struct stat status;
+	int block_bytes = 0;
+	int result = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return open_failed(path, error);
+	if (fstat(fd, &status) != 0 || !S_ISBLK(status.st_mode)) {
+		(void)snprintf(error, BLOCK_TEXT_SIZE, "%s is not a block device", path);
+		result = -ENOTBLK;
+	} else if (ioctl(fd, BLKGETSIZE64, &block.bytes) != 0 ||
+		   ioctl(fd, BLKSSZGET, &block_bytes) != 0) {
+		result = -errno;
+		(void)snprintf(error, BLOCK_TEXT_SIZE, "the size of %s cannot be read: %s", path,
+			       strerror(-result));
+	} else if (block.bytes == 0) {
+		(void)snprintf(error, BLOCK_TEXT_SIZE, "%s is empty (no medium?)", path);
+		result = -ENOMEDIUM;
+	} else {
+		block.devno = status.st_rdev;
+		block.block_bytes = (uint32_t)block_bytes;
+		*ret = block;
+	}
+	(void)close(fd);
+	return result;
+}
+
+/* Where devno is mounted, by the kernel's own list. */
+static bool mounted_where(dev_t devno, char who[BLOCK_TEXT_SIZE])
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char line[4096];
+	unsigned major;
+	unsigned minor;
+	char where[256];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%*d %*d %u:%u %*s %255s", &major, &minor, where) != 3 ||
+		    makedev(major, minor) != devno)
+			continue;
+		(void)snprintf(who, BLOCK_TEXT_SIZE, "mounted on %s", where);
+		found = true;
+	}
+	if (file)
+		(void)fclose(file);
+	return found;
+}
+
+/* One line of a file in sysfs, without its end; false when there is none. */
+static bool sysfs_read(const char *path, char *ret, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	bool read = file && fgets(ret, (int)size, file);
+
+	if (file)
+		(void)fclose(file);
+	if (read)
+		ret[strcspn(ret, "\n")] = '\0';
+	return read;
+}
+
+/* Who holds the device; *ret_mapped: nobody but device-mapper does. */
+static bool holders_list(dev_t devno, char who[BLOCK_TEXT_SIZE], bool *ret_mapped)
+{
+	char path[640];
+	char name[256];
+	struct dirent *entry;
+	DIR *directory;
+	size_t used = (size_t)snprintf(who, BLOCK_TEXT_SIZE, "part of");
+	bool found = false;
+
+	*ret_mapped = true;
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(devno),
+		       minor(devno));
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		found = true;
+		(void)snprintf(path, sizeof(path), "/sys/class/block/%s/dm/name", entry->d_name);
+		if (!sysfs_read(path, name, sizeof(name))) {
+			*ret_mapped = false;
+			(void)snprintf(name, sizeof(name), "%s", entry->d_name);
+		}
+		if (used < BLOCK_TEXT_SIZE)
+			used += (size_t)snprintf(who + used, BLOCK_TEXT_SIZE - used, " %s", name);
+	}
+	if (directory)
+		(void)closedir(directory);
+	return found;
+}
+
+enum block_use block_used(const char *path, dev_t devno, char who[BLOCK_TEXT_SIZE])
+{
+	bool mapped;
+	int fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+
+	who[0] = '\0';
+	if (fd >= 0) {
+		(void)close(fd);
+		return BLOCK_FREE;
+	}
+	if (errno != EBUSY) {
+		(void)open_failed(path, who);
+		return BLOCK_BUSY;
+	}
+	if (mounted_where(devno, who))
+		return BLOCK_MOUNTED;
+	if (holders_list(devno, who, &mapped))
+		return mapped ? BLOCK_MAPPED : BLOCK_BUSY;
+	(void)snprintf(who, BLOCK_TEXT_SIZE, "in use by another program (swap?)");
+	return BLOCK_BUSY;
+}
+
+static void signature_name(blkid_probe probe, char ret[BLOCK_TEXT_SIZE])
+{
+	const char *name;
+
+	if (blkid_probe_lookup_value(probe, "TYPE", &name, NULL) == 0)
+		(void)snprintf(ret, BLOCK_TEXT_SIZE, "%s", name);
+	else if (blkid_probe_lookup_value(probe, "PTTYPE", &name, NULL) == 0)
+		(void)snprintf(ret, BLOCK_TEXT_SIZE, "%s partition table", name);
+	else
+		(void)snprintf(ret, BLOCK_TEXT_SIZE, "something");
+}
+
+int block_signature(const char *path, char ret[BLOCK_TEXT_SIZE])
+{
+	blkid_probe probe;
+	int found;
+
+	ret[0] = '\0';
+	errno = 0;
+	probe = blkid_new_probe_from_filename(path);
+	if (!probe)
+		return errno ? -errno : -EIO;
+	(void)blkid_probe_enable_superblocks(probe, 1);
+	(void)blkid_probe_enable_partitions(probe, 1);
+	found = blkid_do_safeprobe(probe);
+	if (found == 0)
+		signature_name(probe, ret);
+	else if (found == -2)
+		(void)snprintf(ret, BLOCK_TEXT_SIZE, "several things at once");
+	blkid_free_probe(probe);
+	return found == -1 ? -EIO : 0;
+}
+
+void block_name(unsigned major, unsigned minor, char ret[BLOCK_TEXT_SIZE])
+{
+	char path[128];
+	char name[256];
+	char target[256];
+	ssize_t length;
+	char *base;
+
+	ret[0] = '\0';
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/name", major, minor);
+	if (sysfs_read(path, name, sizeof(name))) {
+		(void)snprintf(ret, BLOCK_TEXT_SIZE, "/dev/mapper/%s", name);
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length <= 0)
+		return;
+	target[length] = '\0';
+	base = strrchr(target, '/');
+	(void)snprintf(ret, BLOCK_TEXT_SIZE, "/dev/%s", base ? base + 1 : target);
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The command: a table of verbs, and what their arguments have in common. */
+#include <config.h>
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/dlmirror/ui.h"
+#include "daemons/dlmirror/verb.h"
+
+static const struct verb verbs[] = {
+    {"create", "make a mirror of two or more devices", verb_create},
+    {"remove", "take a mirror down; its legs and log device stay as they are", verb_remove},
+    {"list", "list the mirrors that the daemon serves", verb_list},
+    {"status", "say how mirrors are doing, and follow their progress", verb_status},
+    {"show", "show all there is to know about a mirror", verb_show},
+    {"verify", "compare the legs of a mirror, and mend them", verb_verify},
+    {"log", "inspect, adopt or retry a log device", verb_log},
+    {"daemon", "ask and command the daemon", verb_daemon},
+};
+
+static void usage(FILE *to, const char *program, const struct verb *list, size_t count)
+{
+	size_t i;
+
+	(void)fprintf(to, "Usage: %s VERB [ARGUMENTS]\n\n", program);
+	for (i = 0; i < count; i++)
+		(void)fprintf(to, "  %-10s %s\n", list[i].name, list[i].summary);
+	(void)fprintf(to, "\n%s VERB --help says more about a verb; so does dlmirror(8).\n",
+		      program);
+}
+
+int verb_dispatch(const char *program, const struct verb *list, size_t count, int argc, char **argv)
+{
+	char name[64];
+	size_t i;
+
+	if (argc < 2) {
+		usage(stderr, program, list, count);
+		return UI_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		usage(stdout, program, list, count);
+		return UI_OK;
+	}
+	for (i = 0; i < count; i++) {
+		if (strcmp(argv[1], list[i].name) != 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "%s %s", program, list[i].name);
+		argv[1] = name;
+		return list[i].run(argc - 1, argv + 1);
+	}
+	return ui_fail(UI_USAGE, "there is no verb '%s'; %s --help lists them", argv[1], program);
+}
+
+struct parsing {
+	const struct verb_syntax *syntax;
+	struct verb_arguments *result;
+};
+
+static error_t parse_common(int key, char *argument, struct argp_state *state)
+{
+	struct parsing *parsing = state->input;
+	const struct verb_syntax *syntax = parsing->syntax;
+	struct verb_arguments *result = parsing->result;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = syntax->input;
+		return 0;
+	case 'j':
+		if (!syntax->json)
+			return ARGP_ERR_UNKNOWN;
+		result->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (result->names >= syntax->max)
+			argp_error(state, "there is one argument too many: '%s'", argument);
+		result->name[result->names++] = argument;
+		return 0;
+	case ARGP_KEY_END:
+		if (result->names < syntax->min)
+			argp_error(state, "%s is missing", syntax->names);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+void verb_parse(const struct verb_syntax *syntax, int argc, char **argv, struct verb_arguments *ret)
+{
+	static const struct argp_option json[] = {
+	    {"json", 'j', NULL, 0, "print JSON, for programs", 0}, {0}};
+	static const struct argp_option none[] = {{0}};
+	const struct argp own = {.options = syntax->options ? syntax->options : none,
+				 .parser = syntax->parser};
+	const struct argp_child children[] = {{&own, 0, NULL, 0}, {0}};
+	const struct argp argp = {.options = syntax->json ? json : none,
+				  .parser = parse_common,
+				  .args_doc = syntax->names,
+				  .doc = syntax->doc,
+				  .children = children};
+	struct parsing parsing = {.syntax = syntax, .result = ret};
+
+	*ret = (struct verb_arguments){0};
+	argp_err_exit_status = UI_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &parsing) != 0)
+		exit(UI_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+	(void)setlocale(LC_ALL, "");
+	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+		(void)printf("dlmirror %s\n", PACKAGE_VERSION);
+		return UI_OK;
+	}
+	return verb_dispatch("dlmirror", verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);
+}

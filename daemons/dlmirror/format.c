@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemons/dlmirror/format.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char units[] = "KMGTPE";
+
+static bool unit_shift(const char *unit, unsigned *ret)
+{
+	const char *at;
+
+	if (unit[0] == '\0' || strcasecmp(unit, "B") == 0) {
+		*ret = 0;
+		return true;
+	}
+	if (strcmp(unit, "s") == 0) {
+		*ret = 9;
+		return true;
+	}
+	at = strchr(units, toupper((unsigned char)unit[0]));
+	if (!at || !(unit[1] == '\0' || strcasecmp(unit + 1, "iB") == 0))
+		return false;
+	*ret = (unsigned)(at - units + 1) * 10;
+	return true;
+}
+
+int format_parse_bytes(const char *text, uint64_t *ret_bytes)
+{
+	unsigned long long value;
+	unsigned shift;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno != 0)
+		return -ERANGE;
+	if (!unit_shift(end, &shift))
+		return -EINVAL;
+	if (shift > 0 && value >> (64 - shift) != 0)
+		return -ERANGE;
+	*ret_bytes = (uint64_t)value << shift;
+	return 0;
+}
+
+void format_bytes(uint64_t bytes, char ret[FORMAT_SIZE])
+{
+	unsigned power = 0;
+	double value = (double)bytes;
+
+	while (value >= 1024 && power < sizeof(units) - 1) {
+		value /= 1024;
+		power++;
+	}
+	if (power == 0)
+		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 " B", bytes);
+	else if (value == (double)(uint64_t)value || value >= 100)
+		(void)snprintf(ret, FORMAT_SIZE, "%.0f %ciB", value, units[power - 1]);
+	else
+		(void)snprintf(ret, FORMAT_SIZE, "%.1f %ciB", value, units[power - 1]);
+}
+
+void format_percent(uint64_t part, uint64_t whole, char ret[FORMAT_SIZE])
+{
+	double per_mille;
+
+	if (part >= whole) {
+		(void)snprintf(ret, FORMAT_SIZE, "100%%");
+		return;
+	}
+	per_mille = (double)part * 1000 / (double)whole;
+	/* Cut, not rounded: what is not whole must not look so. */
+	(void)snprintf(ret, FORMAT_SIZE, "%u.%u%%", (unsigned)per_mille / 10,
+		       (unsigned)per_mille % 10);
+}
+
+void format_duration(uint64_t seconds, char ret[FORMAT_SIZE])
+{
+	if (seconds < 60)
+		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 " s", seconds);
+	else if (seconds < 3600)
+		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 ":%02" PRIu64 " min", seconds / 60,
+			       seconds % 60);
+	else if (seconds < 86400)
+		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64 " h",
+			       seconds / 3600, seconds / 60 % 60, seconds % 60);
+	else
+		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 " d %" PRIu64 " h", seconds / 86400,
+			       seconds / 3600 % 24);
+}
+
+void format_microseconds(uint64_t microseconds, char ret[FORMAT_SIZE])
+{
+	if (microseconds < 1000)
+		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 " µs", microseconds);
+	else if (microseconds < 1000000)
+		(void)snprintf(ret, FORMAT_SIZE, "%.1f ms", (double)microseconds / 1000);
+	else
+		(void)snprintf(ret, FORMAT_SIZE, "%.1f s", (double)microseconds / 1000000);
+}
+
+uint64_t format_quantile_us(const struct dlmirror_counter *counter, unsigned per_mille)
+{
+	uint64_t total = 0;
+	uint64_t seen = 0;
+	uint64_t rank;
+	unsigned i;
+
+	for (i = 0; i < DLMIRROR_BUCKETS; i++)
+		total += counter->bucket[i];
+	if (total == 0)
+		return 0;
+	/* The first rank is 1. In two parts, because total * per_mille could overflow. */
+	rank = total / 1000 * per_mille + (total % 1000 * per_mille + 999) / 1000;
+	if (rank == 0)
+		rank = 1;
+	for (i = 0; i < DLMIRROR_BUCKETS - 1; i++) {
+		seen += counter->bucket[i];
+		if (seen >= rank)
+			break;
+	}
+	return UINT64_C(2) << i;
+}
+
+uint64_t format_mean_us(const struct dlmirror_counter *counter)
+{
+	return counter->count ? counter->total_us / counter->count : 0;
+}
+
+const char *format_request_type(unsigned type)
+{
+	static const char *const names[DLMIRROR_TYPES] = {
+	    NULL,	    "ctr",
+	    "dtr",	    "presuspend",
+	    "postsuspend",  "resume",
+	    "region-size",  "is-clean",
+	    "in-sync",	    "flush",
+	    "mark",	    "clear",
+	    "resync-work",  "set-region-sync",
+	    "sync-count",   "status-info",
+	    "status-table", "is-remote-recovering",
+	};
+
+	return type < DLMIRROR_TYPES ? names[type] : NULL;
+}
+
+const char *format_leg_health(char health)
+{
+	switch (health) {
+	case 'A':
+		return "alive";
+	case 'D':
+		return "dead (write error)";
+	case 'S':
+		return "stale (missed a write)";
+	case 'R':
+		return "read error";
+	case 'F':
+		return "flush error";
+	default:
+		return "not known";
+	}
+}
+
+void format_log_state(const struct dlmirror_mirror *m, char *ret, size_t size)
+{
+	if (strcmp(m->log_state, "failed") == 0 && m->log_error != 0)
+		(void)snprintf(ret, size, "failed: %s", strerror(abs(m->log_error)));
+	else
+		(void)snprintf(ret, size, "%s", m->log_state);
+}
+
+static bool phase_is(const struct dlmirror_mirror *m, const char *phase)
+{
+	return strcmp(m->phase, phase) == 0;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+part_add(char *ret, size_t size, const char *format, ...)
+{
+	size_t used = strlen(ret);
+	va_list args;
+
+	if (used > 0 && used + 2 < size) {
+		strcpy(ret + used, ", ");
+		used += 2;
+	}
+	va_start(args, format);
+	(void)vsnprintf(ret + used, size - used, format, args);
+	va_end(args);
+}
+
+static void resync_add(const struct dlmirror_mirror *m, char *ret, size_t size)
+{
+	uint64_t left = m->region_count - m->in_sync;
+
+	if (m->in_sync >= m->region_count)
+		return;
+	if (m->recovering < m->region_count)
+		part_add(ret, size, "resync, %" PRIu64 " regions left", left);
+	else
+		part_add(ret, size, "%" PRIu64 " regions wait for the kernel to resync them", left);
+}
+
+void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size)
+{
+	uint32_t i;
+	unsigned failed = 0;
+
+	ret[0] = '\0';
+	if (phase_is(m, "attaching"))
+		part_add(ret, size, "reads its log device");
+	if (phase_is(m, "suspending") || phase_is(m, "detaching"))
+		part_add(ret, size, "writes its log device");
+	if (phase_is(m, "created"))
+		part_add(ret, size, "waits for the first resume");
+	if (phase_is(m, "suspended"))
+		part_add(ret, size, "waits for a resume");
+	if (phase_is(m, "active"))
+		resync_add(m, ret, size);
+	if (m->repair > 0)
+		part_add(ret, size, "repair after a crash, %" PRIu64 " regions left", m->repair);
+	if (m->verifying)
+		part_add(ret, size,
+			 m->suspect ? "compares the legs after a gap of the daemon, %" PRIu64
+				      " regions left"
+				    : "verify, %" PRIu64 " regions left",
+			 m->region_count - m->verify_done);
+	else if (m->suspect)
+		part_add(ret, size, "legs to be compared after a gap of the daemon");
+	if (strcmp(m->log_state, "failed") == 0)
+		part_add(ret, size, "waits for its log device, marks are kept in memory");
+	for (i = 0; i < m->leg_count; i++)
+		failed += m->leg[i].health != 'A' && m->leg[i].health != '?';
+	if (failed > 0)
+		part_add(ret, size, "waits for %u failed legs to be replaced", failed);
+	if (m->pending > 0)
+		part_add(ret, size, "%u requests of the kernel wait", m->pending);
+}
+
+bool format_settled(const struct dlmirror_mirror *m)
+{
+	if (phase_is(m, "suspended"))
+		return true;
+	return phase_is(m, "active") && m->in_sync >= m->region_count && m->repair == 0 &&
+	       m->copying == 0 && !m->verifying && !m->suspect;
+}
+
+uint64_t format_regions_left(const struct dlmirror_mirror *m)
+{
+	uint64_t left = m->repair;
+
+	if (m->in_sync < m->region_count)
+		left += m->region_count - m->in_sync;
+	if (left == 0 && m->verifying && m->verify_done < m->region_count)
+		left = m->region_count - m->verify_done;
+	return left;
+}
+
+/* A few seconds of memory: quick enough to see a change, slow enough to be read. */
+#define RATE_MEMORY_MS 5000.0
+
+void format_rate_sample(struct format_rate *rate, uint64_t now_ms, uint64_t left)
+{
+	double elapsed_ms = (double)(now_ms - rate->at_ms);
+	double now;
+	double weight;
+
+	/* More to do than before is other work: begin again. */
+	if (!rate->begun || left > rate->left) {
+		*rate = (struct format_rate){.begun = true, .at_ms = now_ms, .left = left};
+		return;
+	}
+	if (elapsed_ms <= 0)
+		return;
+	now = (double)(rate->left - left) * 1000 / elapsed_ms;
+	weight = elapsed_ms < RATE_MEMORY_MS ? elapsed_ms / RATE_MEMORY_MS : 1;
+	rate->regions_s =
+	    rate->regions_s > 0 ? rate->regions_s + (now - rate->regions_s) * weight : now;
+	rate->at_ms = now_ms;
+	rate->left = left;
+}
+
+uint64_t format_rate_seconds_left(const struct format_rate *rate)
+{
+	double seconds;
+
+	if (rate->left == 0)
+		return 0;
+	if (rate->regions_s <= 0)
+		return UINT64_MAX;
+	seconds = (double)rate->left / rate->regions_s + 0.5;
+	return seconds < 1e9 ? (uint64_t)seconds : UINT64_MAX;
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemons/dlmirror/logdev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+#define CHUNK_BYTES ((size_t)1 << 20)
+
+static int __attribute__((format(printf, 3, 4)))
+refuse(char error[LOGDEV_ERROR_SIZE], int code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(error, LOGDEV_ERROR_SIZE, format, args);
+	va_end(args);
+	return code;
+}
+
+/* Aligned for O_DIRECT, as offsets and sizes here are. */
+static void *buffer_make(size_t bytes)
+{
+	void *buffer = NULL;
+
+	return posix_memalign(&buffer, DISK_UNIT, bytes) == 0 ? buffer : NULL;
+}
+
+static int all_read(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+	ssize_t got = pread(fd, buffer, bytes, (off_t)offset);
+
+	if (got < 0)
+		return -errno;
+	return (size_t)got == bytes ? 0 : -EIO;
+}
+
+static int all_write(int fd, const void *buffer, size_t bytes, uint64_t offset)
+{
+	ssize_t done = pwrite(fd, buffer, bytes, (off_t)offset);
+
+	if (done < 0)
+		return -errno;
+	if ((size_t)done != bytes)
+		return -EIO;
+	return fdatasync(fd) == 0 ? 0 : -errno;
+}
+
+static int search_run(struct logdev *log, uint64_t region_count, char error[LOGDEV_ERROR_SIZE])
+{
+	void *buffer = buffer_make(DISK_SEARCH_SIZE);
+	uint64_t offset;
+	size_t bytes;
+	int result = 0;
+
+	if (!buffer)
+		return refuse(error, -ENOMEM, "no memory");
+	disk_search_begin(&log->search, log->bytes, region_count);
+	while (result == 0 && disk_search_next(&log->search, &offset, &bytes)) {
+		result = all_read(log->fd, buffer, bytes, offset);
+		if (result == 0)
+			disk_search_feed(&log->search, buffer);
+	}
+	free(buffer);
+	if (result != 0)
+		return refuse(error, result, "%s cannot be read: %s", log->path, strerror(-result));
+	return 0;
+}
+
+static int size_get(int fd, uint64_t *ret)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0)
+		return -errno;
+	if (S_ISREG(status.st_mode)) {
+		*ret = (uint64_t)status.st_size;
+		return 0;
+	}
+	if (!S_ISBLK(status.st_mode))
+		return -ENOTBLK;
+	return ioctl(fd, BLKGETSIZE64, ret) == 0 ? 0 : -errno;
+}
+
+/* Past the page cache, which may hold what was there before the daemon wrote; files of some file
+ * systems can only be read through it. */
+static int device_open(const char *path, bool write)
+{
+	int flags = O_CLOEXEC | (write ? O_RDWR | O_EXCL : O_RDONLY);
+	int fd = open(path, flags | O_DIRECT);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = open(path, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+int logdev_open(const char *path, bool write, uint64_t region_count, struct logdev *ret,
+		char error[LOGDEV_ERROR_SIZE])
+{
+	struct logdev log = {.path = path, .fd = device_open(path, write)};
+	int result;
+
+	if (log.fd == -EBUSY)
+		return refuse(error, -EBUSY,
+			      "%s is in use on this host, perhaps by an active mirror; dlmirror "
+			      "list shows those",
+			      path);
+	if (log.fd < 0)
+		return refuse(error, log.fd, "%s cannot be opened: %s", path, strerror(-log.fd));
+	result = size_get(log.fd, &log.bytes);
+	if (result == 0)
+		result = search_run(&log, region_count, error);
+	else
+		(void)refuse(error, result, "%s is not a block device, nor a file", path);
+	if (result != 0) {
+		(void)close(log.fd);
+		return result;
+	}
+	*ret = log;
+	return 0;
+}
+
+void logdev_close(struct logdev *log)
+{
+	(void)close(log->fd);
+}
+
+/* Reads nbits from offset and counts those set. The offset is that of a whole unit, skip bytes
+ * before the first bit. */
+static int bits_read_count(const struct logdev *log, uint64_t offset, size_t skip, uint64_t nbits,
+			   uint64_t *ret)
+{
+	uint8_t *buffer = buffer_make(CHUNK_BYTES);
+	uint64_t left = nbits;
+	uint64_t count = 0;
+	int result = buffer ? 0 : -ENOMEM;
+
+	while (result == 0 && left > 0) {
+		uint64_t here = (CHUNK_BYTES - skip) * 8;
+		size_t bytes;
+
+		if (here > left)
+			here = left;
+		bytes =
+		    (skip + (size_t)((here + 63) / 64 * 8) + DISK_UNIT - 1) / DISK_UNIT * DISK_UNIT;
+		result = all_read(log->fd, buffer, bytes, offset);
+		if (result != 0)
+			break;
+		/* Moved to the front: words must be aligned. */
+		memmove(buffer, buffer + skip, bytes - skip);
+		disk_bits_decode(buffer, (size_t)((here + 63) / 64 * 8),
+				 (uint64_t *)(void *)buffer);
+		count += bits_count((uint64_t *)(void *)buffer, here);
+		left -= here;
+		offset += bytes;
+		skip = 0;
+	}
+	free(buffer);
+	if (result == 0)
+		*ret = count;
+	return result;
+}
+
+int logdev_slot(const struct logdev *log, uint32_t i, struct disk_slot *ret)
+{
+	void *buffer = buffer_make(DISK_UNIT);
+	int result = buffer ? 0 : -ENOMEM;
+
+	if (result == 0)
+		result = all_read(log->fd, buffer, DISK_UNIT,
+				  disk_slot_offset(&log->search.super.layout, i));
+	if (result == 0)
+		result = disk_slot_decode(buffer, ret);
+	if (result == 0 && ret->index != i)
+		result = -EINVAL;
+	free(buffer);
+	return result;
+}
+
+static int slots_count(const struct logdev *log, struct logdev_count *ret)
+{
+	const struct disk_layout *l = &log->search.super.layout;
+	struct disk_slot slot;
+	uint64_t dirty;
+	uint32_t i;
+	int result = 0;
+
+	for (i = 0; i < l->slots && result == 0; i++) {
+		result = logdev_slot(log, i, &slot);
+		if (result == -EIO || result == -ENOMEM)
+			break;
+		if (result != 0) {
+			ret->damaged = true;
+			result = 0;
+			continue;
+		}
+		if (!slot.in_use)
+			continue;
+		ret->slots_in_use++;
+		result = bits_read_count(log, disk_slot_offset(l, i) + DISK_UNIT, 0, l->slot_bits,
+					 &dirty);
+		if (result == 0)
+			ret->dirty += dirty;
+	}
+	return result;
+}
+
+int logdev_count(const struct logdev *log, struct logdev_count *ret, char error[LOGDEV_ERROR_SIZE])
+{
+	const struct disk_search *search = &log->search;
+	struct logdev_count count = {0};
+	int result = 0;
+
+	if (search->belief == DISK_KERNEL)
+		result = bits_read_count(log, 0, DISK_BITS_OFFSET, search->header.region_count,
+					 &count.in_sync);
+	else if (search->belief == DISK_IN_USE || search->belief == DISK_CLEAN)
+		result = bits_read_count(log, search->super.layout.sync_offset, 0,
+					 search->super.layout.region_count, &count.in_sync);
+	if (result == 0 && search->belief == DISK_IN_USE)
+		result = slots_count(log, &count);
+	if (result != 0)
+		return refuse(error, result, "%s cannot be read: %s", log->path, strerror(-result));
+	*ret = count;
+	return 0;
+}
+
+/* Changes part of a unit on the device. */
+static int unit_change(const struct logdev *log, uint64_t offset, size_t at, const void *data,
+		       size_t bytes)
+{
+	uint8_t *buffer = buffer_make(DISK_UNIT);
+	int result = buffer ? 0 : -ENOMEM;
+
+	if (result == 0)
+		result = all_read(log->fd, buffer, DISK_UNIT, offset);
+	if (result == 0) {
+		memcpy(buffer + at, data, bytes);
+		result = all_write(log->fd, buffer, DISK_UNIT, offset);
+	}
+	free(buffer);
+	return result;
+}
+
+/* Copy B first: as in a claim, copy A is what makes the change count. */
+int logdev_adopt(struct logdev *log, const struct disk_owner *owner, char error[LOGDEV_ERROR_SIZE])
+{
+	struct disk_super super = log->search.super;
+	uint8_t bytes[DISK_SUPER_SIZE];
+	int result;
+
+	super.owner = *owner;
+	super.generation++;
+	disk_super_encode(bytes, &super);
+	result = unit_change(log, super.layout.super_b, 0, bytes, sizeof(bytes));
+	if (result == 0)
+		result = unit_change(log, 0, DISK_SUPER_OFFSET, bytes, sizeof(bytes));
+	if (result != 0)
+		return refuse(error, result, "%s cannot be written: %s", log->path,
+			      strerror(-result));
+	log->search.super = super;
+	return 0;
+}
+
+int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE])
+{
+	static const uint8_t zeros[DISK_BITS_OFFSET];
+	int result = 0;
+
+	if (log->search.has_super)
+		result =
+		    unit_change(log, log->search.super.layout.super_b, 0, zeros, sizeof(zeros));
+	if (result == 0)
+		result = unit_change(log, 0, 0, zeros, sizeof(zeros));
+	if (result != 0)
+		return refuse(error, result, "%s cannot be written: %s", log->path,
+			      strerror(-result));
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A log device, read and (for an adoption or a fresh start) written by the command while no daemon
+ * has it. Formats are codec/disk.h's. A regular file will do, for a copy of a log.
+ */
+#ifndef DLM_COMMAND_LOGDEV_H
+#define DLM_COMMAND_LOGDEV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "codec/disk.h"
+
+#define LOGDEV_ERROR_SIZE 512U
+
+struct logdev {
+	int fd;
+	const char *path;
+	uint64_t bytes;
+	struct disk_search search; /* what is on it */
+};
+
+/*
+ * Opens path and looks what is there. write: also for writing, and only when nobody else has it
+ * (-EBUSY). region_count: of the mirror, where known; else 0. 0 or negative errno, then error says
+ * why and there is nothing to close.
+ */
+int logdev_open(const char *path, bool write, uint64_t region_count, struct logdev *ret,
+		char error[LOGDEV_ERROR_SIZE]);
+void logdev_close(struct logdev *log);
+
+/* What a believed superblock says, counted. */
+struct logdev_count {
+	uint64_t in_sync; /* regions; of a kernel's log too */
+	uint32_t slots_in_use;
+	uint64_t dirty; /* set bits of all slots in use */
+	bool damaged;	/* a slot header could not be read */
+};
+int logdev_count(const struct logdev *log, struct logdev_count *ret, char error[LOGDEV_ERROR_SIZE]);
+/* The header of slot i. -EBADMSG and others as disk_slot_decode(). */
+int logdev_slot(const struct logdev *log, uint32_t i, struct disk_slot *ret);
+
+/* Rewrites the owner in both superblocks; marks and maps stay. */
+int logdev_adopt(struct logdev *log, const struct disk_owner *owner, char error[LOGDEV_ERROR_SIZE]);
+/* Makes it a device without a log. */
+int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE]);
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemons/dlmirror/mapper.h"
+
+#include <errno.h>
+#include <libdevmapper.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What libdevmapper said last of what went wrong: it has no other way to tell. */
+static char said[MAPPER_ERROR_SIZE];
+
+static void __attribute__((format(printf, 5, 6)))
+on_log(int level, const char *file, int line, int error, const char *format, ...)
+{
+	va_list args;
+
+	(void)file;
+	(void)line;
+	(void)error;
+	if ((level & 7) > 3)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(said, sizeof(said), format, args);
+	va_end(args);
+}
+
+/* Where no udev runs, or shall not be waited for, the library makes the nodes itself. */
+static void library_prepare(void)
+{
+	const char *off = getenv("DM_DISABLE_UDEV");
+
+	dm_log_with_errno_init(on_log);
+	if (off && strcmp(off, "0") != 0) {
+		(void)dm_udev_set_sync_support(0);
+		(void)dm_udev_set_checking(0);
+	}
+	said[0] = '\0';
+}
+
+static int fail(struct dm_task *task, char error[MAPPER_ERROR_SIZE])
+{
+	int code = task ? dm_task_get_errno(task) : ENOMEM;
+
+	(void)snprintf(error, MAPPER_ERROR_SIZE, "%s",
+		       said[0] ? said : strerror(code ? code : EIO));
+	return code ? -code : -EIO;
+}
+
+static struct dm_task *task_make(int type, const char *name)
+{
+	struct dm_task *task = dm_task_create(type);
+
+	if (task && !dm_task_set_name(task, name)) {
+		dm_task_destroy(task);
+		return NULL;
+	}
+	return task;
+}
+
+/* The uuid of the log, when params are of a mirror with a log of ours. */
+static bool log_uuid_get(const char *params, char ret[DLMIRROR_NAME_SIZE])
+{
+	char format[32];
+
+	(void)snprintf(format, sizeof(format), "userspace %%*u %%%us", DLMIRROR_NAME_SIZE - 1);
+	return strstr(params, " clustered-") && sscanf(params, format, ret) == 1;
+}
+
+static int table_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE])
+{
+	struct dm_task *task = task_make(DM_DEVICE_TABLE, name);
+	uint64_t start;
+	uint64_t length;
+	char *type = NULL;
+	char *params = NULL;
+	int result = 0;
+
+	if (!task || !dm_task_run(task)) {
+		result = fail(task, error);
+	} else {
+		(void)dm_get_next_target(task, NULL, &start, &length, &type, &params);
+		ret->ours = type && params && strcmp(type, "mirror") == 0 &&
+			    log_uuid_get(params, ret->log_uuid);
+	}
+	if (task)
+		dm_task_destroy(task);
+	return result;
+}
+
+int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE])
+{
+	struct mapper_device device = {0};
+	struct dm_info info;
+	struct dm_task *task;
+	int result = 0;
+
+	library_prepare();
+	task = task_make(DM_DEVICE_INFO, name);
+	if (!task || !dm_task_run(task) || !dm_task_get_info(task, &info)) {
+		result = fail(task, error);
+	} else if (info.exists) {
+		device.exists = true;
+		device.suspended = info.suspended != 0;
+		device.open_count = info.open_count;
+		device.major = info.major;
+		device.minor = info.minor;
+		result = table_examine(name, &device, error);
+	}
+	if (task)
+		dm_task_destroy(task);
+	if (result == 0)
+		*ret = device;
+	return result;
+}
+
+/* Runs a task that makes or removes a node, and waits until udev is done with it. */
+static int task_run_and_wait(struct dm_task *task, char error[MAPPER_ERROR_SIZE])
+{
+	uint32_t cookie = 0;
+	bool wait = dm_udev_get_sync_support() != 0;
+	int result = 0;
+
+	if (wait && !dm_task_set_cookie(task, &cookie, 0))
+		return fail(task, error);
+	if (!dm_task_run(task))
+		result = fail(task, error);
+	if (wait)
+		(void)dm_udev_wait(cookie);
+	dm_task_update_nodes();
+	return result;
+}
+
+int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, const char *params,
+		  char error[MAPPER_ERROR_SIZE])
+{
+	struct dm_task *task;
+	int result;
+
+	library_prepare();
+	task = task_make(DM_DEVICE_CREATE, name);
+	if (!task || !dm_task_set_uuid(task, uuid) ||
+	    !dm_task_add_target(task, 0, length_sectors, "mirror", params) ||
+	    !dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME))
+		result = fail(task, error);
+	else
+		result = task_run_and_wait(task, error);
+	if (task)
+		dm_task_destroy(task);
+	return result;
+}
+
+int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE])
+{
+	struct dm_task *task;
+	int result;
+
+	library_prepare();
+	task = task_make(DM_DEVICE_REMOVE, name);
+	/* udev and its friends open a device for a moment now and then. */
+	if (!task || !dm_task_retry_remove(task))
+		result = fail(task, error);
+	else
+		result = task_run_and_wait(task, error);
+	if (task)
+		dm_task_destroy(task);
+	return result;
+}
+
+bool mapper_has_mirror_target(void)
+{
+	struct dm_task *task;
+	struct dm_versions *version;
+	unsigned next;
+	bool found = false;
+
+	library_prepare();
+	task = dm_task_create(DM_DEVICE_LIST_VERSIONS);
+	if (task && dm_task_run(task)) {
+		version = dm_task_get_versions(task);
+		do {
+			found = found || strcmp(version->name, "mirror") == 0;
+			next = version->next;
+			version = (struct dm_versions *)(void *)((char *)version + next);
+		} while (next != 0);
+	}
+	if (task)
+		dm_task_destroy(task);
+	return found;
+}

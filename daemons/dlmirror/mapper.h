@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* device-mapper, as far as the command needs it. The only user of libdevmapper here. */
+#ifndef DLM_COMMAND_MAPPER_H
+#define DLM_COMMAND_MAPPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dlmirror/dlmirror.h"
+
+#define MAPPER_ERROR_SIZE 512U
+
+struct mapper_device {
+	bool exists;
+	bool ours; /* a mirror with a log of ours */
+	bool suspended;
+	int32_t open_count;
+	uint32_t major;
+	uint32_t minor;
+	char log_uuid[DLMIRROR_NAME_SIZE]; /* of a mirror of ours */
+};
+
+/* All return 0 or a negative errno; error then says what went wrong, in one line. */
+int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE]);
+/* Creates, loads and resumes. Nothing is left of the device when it fails. */
+int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, const char *params,
+		  char error[MAPPER_ERROR_SIZE]);
+int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE]);
+/* Does the kernel have the mirror target (now)? */
+bool mapper_has_mirror_target(void);
+
+#endif

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dlmirror status: one screen about the mirrors, once or again and again until nothing is under
+ * way. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/mirrors.h"
+#include "daemons/dlmirror/verb.h"
+
+#define INTERVAL_MS	1000U
+#define INTERVAL_MIN_MS 100U
+#define INTERVAL_MAX_S	3600
+#define AWAY_MS		60000U /* a restarting daemon is waited for this long */
+#define CLEAR_SCREEN	"\033[H\033[2J"
+
+struct status_options {
+	bool watch;
+	bool forever;
+	unsigned interval_ms;
+};
+
+enum { OPTION_FOREVER = 256 };
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct status_options *options = state->input;
+	double seconds;
+	char *end;
+
+	switch (key) {
+	case 'w':
+		options->watch = true;
+		return 0;
+	case OPTION_FOREVER:
+		options->watch = true;
+		options->forever = true;
+		return 0;
+	case 'n':
+		seconds = strtod(argument, &end);
+		if (*end != '\0' || !(seconds * 1000 >= INTERVAL_MIN_MS) ||
+		    seconds > INTERVAL_MAX_S)
+			argp_error(state, "an interval is 0.1 to %d seconds, not '%s'",
+				   INTERVAL_MAX_S, argument);
+		options->interval_ms = (unsigned)(seconds * 1000);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* How fast each mirror advances, from one look to the next. */
+struct pace {
+	char uuid[DLMIRROR_NAME_SIZE];
+	uint64_t luid;
+	struct format_rate rate;
+};
+
+struct watch {
+	struct pace *pace;
+	size_t count;
+};
+
+static const struct format_rate *rate_find(const struct watch *watch,
+					   const struct dlmirror_mirror *m)
+{
+	size_t i;
+
+	for (i = 0; i < watch->count; i++)
+		if (watch->pace[i].luid == m->luid && strcmp(watch->pace[i].uuid, m->uuid) == 0)
+			return &watch->pace[i].rate;
+	return NULL;
+}
+
+/* The paces of the mirrors there are now, those known before carried on. */
+static int watch_update(struct watch *watch, const struct dlmirror_mirror *mirrors, size_t count)
+{
+	struct watch next = {.pace = calloc(count ? count : 1, sizeof(*next.pace)), .count = count};
+	uint64_t now_ms = ui_now_ms();
+	size_t i;
+
+	if (!next.pace)
+		return ui_fail(UI_FAILED, "no memory");
+	for (i = 0; i < count; i++) {
+		const struct format_rate *known = rate_find(watch, &mirrors[i]);
+
+		memcpy(next.pace[i].uuid, mirrors[i].uuid, sizeof(next.pace[i].uuid));
+		next.pace[i].luid = mirrors[i].luid;
+		if (known)
+			next.pace[i].rate = *known;
+		format_rate_sample(&next.pace[i].rate, now_ms, format_regions_left(&mirrors[i]));
+	}
+	free(watch->pace);
+	*watch = next;
+	return UI_OK;
+}
+
+/* "120 MiB/s" and "0:32 min", or empty while nothing moves. */
+static void pace_text(const struct watch *watch, const struct dlmirror_mirror *m,
+		      char speed[FORMAT_SIZE + 2], char left[FORMAT_SIZE])
+{
+	const struct format_rate *rate = rate_find(watch, m);
+	uint64_t seconds;
+	double bytes;
+
+	speed[0] = '\0';
+	left[0] = '\0';
+	if (!rate || rate->left == 0 || rate->regions_s <= 0)
+		return;
+	bytes = rate->regions_s * (double)m->region_sectors * SECTOR_BYTES;
+	format_bytes((uint64_t)bytes, speed);
+	strcat(speed, "/s");
+	seconds = format_rate_seconds_left(rate);
+	if (seconds != UINT64_MAX)
+		format_duration(seconds, left);
+}
+
+enum {
+	COLUMN_NAME,
+	COLUMN_STATE,
+	COLUMN_SYNC,
+	COLUMN_DIRTY,
+	COLUMN_REPAIR,
+	COLUMN_ACTIVITY,
+	COLUMN_SPEED,
+	COLUMN_LEFT,
+	COLUMNS
+};
+
+static void legs_add(struct libscols_table *table, struct libscols_line *parent,
+		     const struct dlmirror_mirror *m)
+{
+	char device[320];
+	char state[128];
+	struct libscols_line *row;
+	uint32_t i;
+
+	for (i = 0; i < m->leg_count; i++) {
+		row = ui_row(table, parent);
+		mirror_device(m->leg[i].major, m->leg[i].minor, device, sizeof(device));
+		ui_cell(row, COLUMN_NAME, "leg %s", device);
+		ui_cell(row, COLUMN_STATE, "%s", format_leg_health(m->leg[i].health));
+	}
+	if (!m->has_disk)
+		return;
+	row = ui_row(table, parent);
+	mirror_log_device(m, device, sizeof(device));
+	format_log_state(m, state, sizeof(state));
+	ui_cell(row, COLUMN_NAME, "log %s", device);
+	ui_cell(row, COLUMN_STATE, "%s", state);
+}
+
+static void mirror_add(struct libscols_table *table, const struct dlmirror_mirror *m,
+		       const struct watch *watch)
+{
+	struct libscols_line *row = ui_row(table, NULL);
+	char activity[256];
+	char speed[FORMAT_SIZE + 2];
+	char text[FORMAT_SIZE];
+
+	ui_cell(row, COLUMN_NAME, "%s", mirror_label(m));
+	ui_cell(row, COLUMN_STATE, "%s", m->phase);
+	format_percent(m->in_sync, m->region_count, text);
+	ui_cell(row, COLUMN_SYNC, "%s", text);
+	ui_cell(row, COLUMN_DIRTY, "%" PRIu64, m->dirty);
+	ui_cell(row, COLUMN_REPAIR, "%" PRIu64, m->repair);
+	format_activity(m, activity, sizeof(activity));
+	ui_cell(row, COLUMN_ACTIVITY, "%s", activity[0] ? activity : "-");
+	if (watch) {
+		pace_text(watch, m, speed, text);
+		ui_cell(row, COLUMN_SPEED, "%s", speed);
+		ui_cell(row, COLUMN_LEFT, "%s", text);
+	}
+	legs_add(table, row, m);
+}
+
+static void screen_print(const struct dlmirror_mirror *mirrors, size_t count,
+			 const struct watch *watch)
+{
+	static const struct ui_column columns[COLUMNS] = {
+	    {"NAME", SCOLS_FL_TREE, 0},	   {"STATE", 0, 0},
+	    {"SYNC", SCOLS_FL_RIGHT, 0},   {"DIRTY", SCOLS_FL_RIGHT, 0},
+	    {"REPAIR", SCOLS_FL_RIGHT, 0}, {"ACTIVITY", 0, 0},
+	    {"SPEED", SCOLS_FL_RIGHT, 0},  {"LEFT", SCOLS_FL_RIGHT, 0},
+	};
+	struct libscols_table *table =
+	    ui_table("mirrors", columns, watch ? COLUMNS : COLUMN_SPEED, false);
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		mirror_add(table, &mirrors[i], watch);
+	ui_print(table);
+}
+
+/* For a log file or a pipe: a line for each mirror. */
+static void lines_print(const struct dlmirror_mirror *mirrors, size_t count,
+			const struct watch *watch)
+{
+	time_t now = time(NULL);
+	struct tm local;
+	char clock[16] = "";
+	size_t i;
+
+	if (localtime_r(&now, &local))
+		(void)strftime(clock, sizeof(clock), "%H:%M:%S", &local);
+	for (i = 0; i < count; i++) {
+		const struct dlmirror_mirror *m = &mirrors[i];
+		char activity[256];
+		char sync[FORMAT_SIZE];
+		char speed[FORMAT_SIZE + 2];
+		char left[FORMAT_SIZE];
+
+		format_percent(m->in_sync, m->region_count, sync);
+		format_activity(m, activity, sizeof(activity));
+		pace_text(watch, m, speed, left);
+		(void)printf("%s %s: %s, %s in sync%s%s%s%s%s%s\n", clock, mirror_label(m),
+			     m->phase, sync, activity[0] ? ", " : "", activity,
+			     speed[0] ? ", " : "", speed, left[0] ? ", ready in " : "", left);
+	}
+	(void)fflush(stdout);
+}
+
+static bool all_settled(const struct dlmirror_mirror *mirrors, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!format_settled(&mirrors[i]))
+			return false;
+	return true;
+}
+
+/* The mirrors now; a daemon that restarts meanwhile is waited for. */
+static int look(struct dlmirror **d, const char *name, struct dlmirror_mirror **ret, size_t *count)
+{
+	struct dlmirror_daemon daemon;
+	int error = dlmirror_daemon(*d, &daemon);
+
+	if (error == -ENOTCONN)
+		error = ui_reconnect(d, AWAY_MS);
+	if (error != 0)
+		return ui_fail(UI_NO_DAEMON, "the daemon went away and did not come back");
+	return mirrors_get(*d, name, ret, count);
+}
+
+static int status_watch(struct dlmirror **d, const char *name, const struct status_options *options)
+{
+	struct watch watch = {0};
+	struct dlmirror_mirror *mirrors;
+	bool tty = isatty(STDOUT_FILENO) == 1;
+	bool settled = false;
+	size_t count;
+	int code = UI_OK;
+
+	while (code == UI_OK && !settled) {
+		code = look(d, name, &mirrors, &count);
+		if (code != UI_OK)
+			break;
+		code = watch_update(&watch, mirrors, count);
+		if (code == UI_OK && tty) {
+			(void)fputs(CLEAR_SCREEN, stdout);
+			screen_print(mirrors, count, &watch);
+			(void)fflush(stdout);
+		} else if (code == UI_OK) {
+			lines_print(mirrors, count, &watch);
+		}
+		settled = !options->forever && all_settled(mirrors, count);
+		free(mirrors);
+		if (ferror(stdout))
+			break;
+		if (!settled)
+			ui_pause_ms(options->interval_ms);
+	}
+	free(watch.pace);
+	return code;
+}
+
+static int status_once(struct dlmirror *d, const char *name, bool json)
+{
+	struct dlmirror_mirror *mirrors;
+	size_t count;
+	int code = mirrors_get(d, name, &mirrors, &count);
+
+	if (code != UI_OK)
+		return code;
+	if (json)
+		ui_print(mirrors_json(mirrors, count));
+	else
+		screen_print(mirrors, count, NULL);
+	free(mirrors);
+	return UI_OK;
+}
+
+int verb_status(int argc, char **argv)
+{
+	static const struct argp_option table[] = {
+	    {"watch", 'w', NULL, 0, "show it again and again, until nothing is under way", 0},
+	    {"forever", OPTION_FOREVER, NULL, 0, "watch without an end", 0},
+	    {"interval", 'n', "SECONDS", 0, "between two looks while watching (1)", 0},
+	    {0}};
+	struct status_options options = {.interval_ms = INTERVAL_MS};
+	const struct verb_syntax syntax = {
+	    .options = table,
+	    .parser = parse,
+	    .input = &options,
+	    .names = "[MIRROR]",
+	    .doc = "Says how the mirrors, or one of them, are doing and what they wait for.",
+	    .max = 1,
+	    .json = true};
+	struct verb_arguments arguments;
+	struct dlmirror *d;
+	int code;
+
+	verb_parse(&syntax, argc, argv, &arguments);
+	if (options.watch && arguments.json)
+		return ui_fail(UI_USAGE, "--watch and --json do not go together; run status --json "
+					 "as often as needed");
+	code = ui_connect(&d);
+	if (code != UI_OK)
+		return code;
+	if (options.watch)
+		code = status_watch(&d, arguments.name[0], &options);
+	else
+		code = status_once(d, arguments.name[0], arguments.json);
+	dlmirror_free(d);
+	return code;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs of the command. Each takes its own arguments (argv[0] is "dlmirror VERB") and returns
+ * the exit code. */
+#ifndef DLM_COMMAND_VERB_H
+#define DLM_COMMAND_VERB_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
+#define VERB_CONFIG_PATH SYSCONFDIR "/dlmirror/dlmirror.conf"
+
+struct verb {
+	const char *name;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+};
+
+int verb_create(int argc, char **argv);
+int verb_remove(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_status(int argc, char **argv);
+int verb_show(int argc, char **argv);
+int verb_verify(int argc, char **argv);
+int verb_log(int argc, char **argv);
+int verb_daemon(int argc, char **argv);
+
+/* Runs the one of the verbs that argv[1] names. program: what stands before it, for messages. */
+int verb_dispatch(const char *program, const struct verb *verbs, size_t count, int argc,
+		  char **argv);
+
+/* Options that many verbs have, parsed by verb_parse(). */
+struct verb_arguments {
+	bool json;
+	const char *name[2]; /* what is no option */
+	unsigned names;
+};
+
+/*
+ * Parses --json (where json is true) and between min and max names. Options of the verb's own come
+ * first: parser gets them with input. Does not return after --help or an error (exit code 2).
+ */
+struct verb_syntax {
+	const struct argp_option *options; /* NULL: none but --json */
+	argp_parser_t parser;
+	void *input;
+	const char *names; /* "NAME", "[NAME]" */
+	const char *doc;
+	unsigned min;
+	unsigned max;
+	bool json;
+};
+void verb_parse(const struct verb_syntax *syntax, int argc, char **argv,
+		struct verb_arguments *ret);
+
+#endif
