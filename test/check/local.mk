@@ -1,2 +1,6 @@
 # ./quickstart check: everything that can be tested.
 EXTRA_DIST += .ci/run .shellcheckrc test/check/cppcheck-suppressions test/check/run
+
+# What the build must keep true, as part of make check.
+check_SCRIPTS += test/check/layers test/check/purity test/check/tsan
+EXTRA_DIST += test/check/layers test/check/purity test/check/tsan

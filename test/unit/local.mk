@@ -22,6 +22,11 @@ test_unit_test_hot_SOURCES = test/unit/test_hot.c
 test_unit_test_hot_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_hot_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_hot_stress
+test_unit_test_hot_stress_SOURCES = test/unit/test_hot_stress.c
+test_unit_test_hot_stress_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_hot_stress_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 # lib/codec
 check_PROGRAMS += test/unit/test_disk
 test_unit_test_disk_SOURCES = test/unit/test_disk.c
