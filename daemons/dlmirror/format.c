@@ -69,16 +69,15 @@ void format_bytes(uint64_t bytes, char ret[FORMAT_SIZE])
 
 void format_percent(uint64_t part, uint64_t whole, char ret[FORMAT_SIZE])
 {
-	double per_mille;
+	unsigned per_mille = 999; /* what is not whole must not look so */
 
 	if (part >= whole) {
 		(void)snprintf(ret, FORMAT_SIZE, "100%%");
 		return;
 	}
-	per_mille = (double)part * 1000 / (double)whole;
-	/* Cut, not rounded: what is not whole must not look so. */
-	(void)snprintf(ret, FORMAT_SIZE, "%u.%u%%", (unsigned)per_mille / 10,
-		       (unsigned)per_mille % 10);
+	if ((double)part * 1000 / (double)whole < per_mille)
+		per_mille = (unsigned)((double)part * 1000 / (double)whole);
+	(void)snprintf(ret, FORMAT_SIZE, "%u.%u%%", per_mille / 10, per_mille % 10);
 }
 
 void format_duration(uint64_t seconds, char ret[FORMAT_SIZE])
@@ -99,7 +98,7 @@ void format_duration(uint64_t seconds, char ret[FORMAT_SIZE])
 void format_microseconds(uint64_t microseconds, char ret[FORMAT_SIZE])
 {
 	if (microseconds < 1000)
-		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 " µs", microseconds);
+		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 " us", microseconds);
 	else if (microseconds < 1000000)
 		(void)snprintf(ret, FORMAT_SIZE, "%.1f ms", (double)microseconds / 1000);
 	else

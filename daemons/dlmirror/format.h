@@ -21,7 +21,7 @@ void format_bytes(uint64_t bytes, char ret[FORMAT_SIZE]);
 void format_percent(uint64_t part, uint64_t whole, char ret[FORMAT_SIZE]);
 /* "5 s", "2:05 min", "3:04:05 h", "4 d 5 h". */
 void format_duration(uint64_t seconds, char ret[FORMAT_SIZE]);
-/* "12 µs", "1.5 ms", "2.0 s". */
+/* "12 us", "1.5 ms", "2.0 s". */
 void format_microseconds(uint64_t microseconds, char ret[FORMAT_SIZE]);
 
 /* Of a histogram as in struct dlmirror_counter: the upper bound of the bucket in which the request

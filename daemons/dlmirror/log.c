@@ -78,7 +78,7 @@ static void super_text(struct ui_facts *facts, const struct disk_super *super)
 	ui_fact(facts, "Generation", "%" PRIu64, super->generation);
 	format_bytes(l->region_sectors * SECTOR_BYTES, text);
 	ui_fact(facts, "Regions", "%" PRIu64 " of %s", l->region_count, text);
-	ui_fact(facts, "Slots", "%" PRIu32 ", a bit covers %" PRIu64 " regions", l->slots,
+	ui_fact(facts, "Slots", "%" PRIu32 ", regions per bit: %" PRIu64, l->slots,
 		UINT64_C(1) << l->shift);
 	format_bytes(l->total_bytes, text);
 	ui_fact(facts, "Space used", "%s", text);

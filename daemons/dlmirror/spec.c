@@ -42,7 +42,7 @@ int spec_leg_parse(const char *text, struct spec_leg *ret, char error[SPEC_ERROR
 	if (length == 0)
 		return refuse(error, "leg %s: the device is missing", text);
 	if (length >= sizeof(ret->path))
-		return refuse(error, "leg %.32s…: the path is too long", text);
+		return refuse(error, "leg %.32s...: the path is too long", text);
 	if (bytes % SECTOR_BYTES != 0)
 		return refuse(error, "leg %s: an offset is a multiple of %u bytes", text,
 			      SECTOR_BYTES);

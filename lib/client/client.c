@@ -237,7 +237,7 @@ static int mirror_call(struct dlmirror *d, enum admin_kind kind, const char *mir
 
 	if (length == 0 || length >= sizeof(request.mirror))
 		return fail(d, -ENOENT, "no mirror can have the name \"%.20s%s\"", mirror,
-			    length > 20 ? "…" : "");
+			    length > 20 ? "..." : "");
 	memcpy(request.mirror, mirror, length + 1);
 	return call(d, &request, ret);
 }

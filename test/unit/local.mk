@@ -101,3 +101,9 @@ check_PROGRAMS += test/unit/test_mlog
 test_unit_test_mlog_SOURCES = test/unit/test_mlog.c
 test_unit_test_mlog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_mlog_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
+# the command
+check_PROGRAMS += test/unit/test_command
+test_unit_test_command_SOURCES = test/unit/test_command.c
+test_unit_test_command_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_command_LDADD = libcommand.la $(CMOCKA_LIBS)

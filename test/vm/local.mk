@@ -4,6 +4,7 @@ test_vm_compare_legs_SOURCES = test/vm/compare_legs.c
 test_vm_wtimer_SOURCES = test/vm/wtimer.c
 
 VM_SCENARIOS = \
+	test/vm/scenarios/command \
 	test/vm/scenarios/core-marks \
 	test/vm/scenarios/create-write-status \
 	test/vm/scenarios/daemon-kill \

@@ -1,0 +1,689 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What of the command needs no kernel: numbers in words, tables for device-mapper, log devices. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/bits.h"
+#include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/logdev.h"
+#include "daemons/dlmirror/spec.h"
+
+/* --- format --- */
+
+static void assert_bytes(const char *text, uint64_t expected)
+{
+	uint64_t bytes = 0;
+
+	if (format_parse_bytes(text, &bytes) != 0)
+		fail_msg("%s is refused", text);
+	assert_int_equal(bytes, expected);
+}
+
+static void test_parse_bytes(void **state)
+{
+	const char *const bad[] = {"",	   "K",	    "-1",   "1 K", "1KB", "1X",
+				   "1.5G", "1KiBs", "0x10", "+1",  "1ss", " 1"};
+	uint64_t bytes = 42;
+	size_t i;
+
+	(void)state;
+	assert_bytes("0", 0);
+	assert_bytes("4096", 4096);
+	assert_bytes("12B", 12);
+	assert_bytes("2048s", 1048576);
+	assert_bytes("512K", 524288);
+	assert_bytes("512k", 524288);
+	assert_bytes("512KiB", 524288);
+	assert_bytes("1MiB", 1048576);
+	assert_bytes("3G", UINT64_C(3) << 30);
+	assert_bytes("64TiB", UINT64_C(64) << 40);
+	assert_bytes("15E", UINT64_C(15) << 60);
+	assert_bytes("18446744073709551615", UINT64_MAX);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(format_parse_bytes(bad[i], &bytes), -EINVAL);
+	assert_int_equal(format_parse_bytes("16E", &bytes), -ERANGE);
+	assert_int_equal(format_parse_bytes("18446744073709551616", &bytes), -ERANGE);
+	assert_int_equal(format_parse_bytes("36028797018963968s", &bytes), -ERANGE);
+	assert_int_equal(bytes, 42);
+}
+
+static void assert_text(void (*format)(uint64_t, char *), uint64_t value, const char *expected)
+{
+	char text[FORMAT_SIZE];
+
+	format(value, text);
+	assert_string_equal(text, expected);
+}
+
+static void test_units(void **state)
+{
+	(void)state;
+	assert_text(format_bytes, 0, "0 B");
+	assert_text(format_bytes, 1023, "1023 B");
+	assert_text(format_bytes, 1024, "1 KiB");
+	assert_text(format_bytes, 1536, "1.5 KiB");
+	assert_text(format_bytes, UINT64_C(1) << 30, "1 GiB");
+	assert_text(format_bytes, (UINT64_C(1) << 30) + (UINT64_C(1) << 29), "1.5 GiB");
+	assert_text(format_bytes, UINT64_MAX, "16 EiB");
+	assert_text(format_duration, 0, "0 s");
+	assert_text(format_duration, 59, "59 s");
+	assert_text(format_duration, 61, "1:01 min");
+	assert_text(format_duration, 3600 + 62, "1:01:02 h");
+	assert_text(format_duration, 2 * 86400 + 3 * 3600, "2 d 3 h");
+	assert_text(format_microseconds, 999, "999 us");
+	assert_text(format_microseconds, 1500, "1.5 ms");
+	assert_text(format_microseconds, 2000000, "2.0 s");
+}
+
+static void assert_percent(uint64_t part, uint64_t whole, const char *expected)
+{
+	char text[FORMAT_SIZE];
+
+	format_percent(part, whole, text);
+	assert_string_equal(text, expected);
+}
+
+static void test_percent(void **state)
+{
+	(void)state;
+	assert_percent(0, 0, "100%");
+	assert_percent(0, 5, "0.0%");
+	assert_percent(1, 3, "33.3%");
+	assert_percent(999999, 1000000, "99.9%");
+	assert_percent(UINT64_MAX - 1, UINT64_MAX, "99.9%");
+	assert_percent(7, 7, "100%");
+}
+
+static void test_quantiles(void **state)
+{
+	struct dlmirror_counter c = {0};
+
+	(void)state;
+	assert_int_equal(format_quantile_us(&c, 500), 0);
+	assert_int_equal(format_mean_us(&c), 0);
+	c.count = 100;
+	c.total_us = 1000;
+	c.bucket[0] = 50; /* below 2 us */
+	c.bucket[4] = 49; /* below 32 */
+	c.bucket[10] = 1; /* below 2048 */
+	assert_int_equal(format_mean_us(&c), 10);
+	assert_int_equal(format_quantile_us(&c, 500), 2);
+	assert_int_equal(format_quantile_us(&c, 501), 32);
+	assert_int_equal(format_quantile_us(&c, 990), 32);
+	assert_int_equal(format_quantile_us(&c, 991), 2048);
+	assert_int_equal(format_quantile_us(&c, 1000), 2048);
+	/* One alone is every quantile; so many that a product would overflow are none. */
+	memset(&c, 0, sizeof(c));
+	c.bucket[DLMIRROR_BUCKETS - 1] = UINT64_MAX;
+	assert_int_equal(format_quantile_us(&c, 1), UINT64_C(2) << (DLMIRROR_BUCKETS - 1));
+}
+
+static struct dlmirror_mirror active(void)
+{
+	return (struct dlmirror_mirror){.phase = "active",
+					.log_state = "ok",
+					.region_count = 100,
+					.in_sync = 100,
+					.recovering = 100,
+					.leg_count = 2,
+					.leg = {{.health = 'A'}, {.health = 'A'}}};
+}
+
+static void assert_activity(const struct dlmirror_mirror *m, const char *expected)
+{
+	char text[256];
+
+	format_activity(m, text, sizeof(text));
+	assert_string_equal(text, expected);
+}
+
+static void test_activity(void **state)
+{
+	struct dlmirror_mirror m = active();
+
+	(void)state;
+	assert_activity(&m, "");
+	assert_true(format_settled(&m));
+	assert_int_equal(format_regions_left(&m), 0);
+
+	m.in_sync = 60;
+	assert_activity(&m, "40 regions wait for the kernel to resync them");
+	m.recovering = 60;
+	assert_activity(&m, "resync, 40 regions left");
+	assert_false(format_settled(&m));
+	m.repair = 3;
+	m.pending = 2;
+	assert_activity(&m, "resync, 40 regions left, repair after a crash, 3 regions left, 2 "
+			    "requests of the kernel wait");
+	assert_int_equal(format_regions_left(&m), 43);
+
+	m = active();
+	m.verifying = true;
+	m.verify_done = 30;
+	assert_activity(&m, "verify, 70 regions left");
+	assert_int_equal(format_regions_left(&m), 70);
+	assert_false(format_settled(&m));
+	m.suspect = true;
+	assert_activity(&m, "compares the legs after a gap of the daemon, 70 regions left");
+
+	m = active();
+	strcpy(m.log_state, "failed");
+	m.log_error = EIO;
+	m.leg[1].health = 'D';
+	assert_activity(&m,
+			"waits for its log device, marks are kept in memory, waits for 1 failed "
+			"legs to be replaced");
+
+	m = active();
+	strcpy(m.phase, "suspended");
+	m.in_sync = 0;
+	assert_activity(&m, "waits for a resume");
+	assert_true(format_settled(&m));
+	strcpy(m.phase, "attaching");
+	assert_activity(&m, "reads its log device");
+	assert_false(format_settled(&m));
+}
+
+/* However much there is to say, it is cut, not written past the end. */
+static void test_activity_short(void **state)
+{
+	struct dlmirror_mirror m = active();
+	char text[300];
+	size_t size;
+
+	(void)state;
+	m.in_sync = 1;
+	m.repair = 2;
+	m.suspect = true;
+	m.pending = 3;
+	strcpy(m.log_state, "failed");
+	m.leg[0].health = 'D';
+	for (size = 1; size < sizeof(text) - 1; size++) {
+		memset(text, '#', sizeof(text));
+		format_activity(&m, text, size);
+		assert_non_null(memchr(text, '\0', size));
+		assert_int_equal(text[size], '#');
+	}
+}
+
+static void test_rate(void **state)
+{
+	struct format_rate rate = {0};
+	unsigned second;
+
+	(void)state;
+	format_rate_sample(&rate, 1000, 1000);
+	assert_true(format_rate_seconds_left(&rate) == UINT64_MAX);
+	for (second = 1; second <= 10; second++)
+		format_rate_sample(&rate, 1000 + second * 1000, 1000 - second * 50);
+	assert_true(rate.regions_s > 49.9 && rate.regions_s < 50.1);
+	assert_int_equal(format_rate_seconds_left(&rate), 10);
+	/* The same instant again changes nothing. */
+	format_rate_sample(&rate, 11000, 500);
+	assert_int_equal(format_rate_seconds_left(&rate), 10);
+	/* It slows down: the estimate follows, not at once. */
+	format_rate_sample(&rate, 12000, 500);
+	assert_true(rate.regions_s > 35 && rate.regions_s < 45);
+	/* More work than before: what was known is no more. */
+	format_rate_sample(&rate, 13000, 5000);
+	assert_true(format_rate_seconds_left(&rate) == UINT64_MAX);
+	format_rate_sample(&rate, 14000, 0);
+	assert_int_equal(format_rate_seconds_left(&rate), 0);
+}
+
+static void test_request_types(void **state)
+{
+	unsigned type;
+
+	(void)state;
+	assert_null(format_request_type(0));
+	for (type = 1; type < DLMIRROR_TYPES; type++)
+		assert_non_null(format_request_type(type));
+	assert_string_equal(format_request_type(10), "mark");
+	assert_string_equal(format_request_type(17), "is-remote-recovering");
+	assert_null(format_request_type(DLMIRROR_TYPES));
+}
+
+/* --- spec --- */
+
+static void test_leg_arguments(void **state)
+{
+	const char *const bad[] = {"", "@1MiB", "/dev/a@1000", "/dev/a@1Q", "/dev/a@99999999T"};
+	char error[SPEC_ERROR_SIZE];
+	char path[300];
+	struct spec_leg leg;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(spec_leg_parse("/dev/a", &leg, error), 0);
+	assert_string_equal(leg.path, "/dev/a");
+	assert_int_equal(leg.start_sector, 0);
+	assert_int_equal(spec_leg_parse("/dev/a@1MiB", &leg, error), 0);
+	assert_string_equal(leg.path, "/dev/a");
+	assert_int_equal(leg.start_sector, 2048);
+	/* An @ that begins no number is part of the name. */
+	assert_int_equal(spec_leg_parse("/dev/disk/by-id/x@y", &leg, error), 0);
+	assert_string_equal(leg.path, "/dev/disk/by-id/x@y");
+	assert_int_equal(leg.start_sector, 0);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(spec_leg_parse(bad[i], &leg, error), -EINVAL);
+	memset(path, '/', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	assert_int_equal(spec_leg_parse(path, &leg, error), -EINVAL);
+}
+
+static void test_names(void **state)
+{
+	char error[SPEC_ERROR_SIZE];
+	char text[SPEC_UUID_LENGTH + 2];
+
+	(void)state;
+	assert_int_equal(spec_name_check("data-1.x", error), 0);
+	assert_int_equal(spec_name_check("", error), -EINVAL);
+	assert_int_equal(spec_name_check("a b", error), -EINVAL);
+	assert_int_equal(spec_name_check("a/b", error), -EINVAL);
+	assert_int_equal(spec_name_check("..", error), -EINVAL);
+	memset(text, 'x', sizeof(text));
+	text[SPEC_NAME_LENGTH] = '\0';
+	assert_int_equal(spec_name_check(text, error), 0);
+	text[SPEC_NAME_LENGTH] = 'x';
+	text[SPEC_NAME_LENGTH + 1] = '\0';
+	assert_int_equal(spec_name_check(text, error), -EINVAL);
+
+	assert_int_equal(spec_uuid_check("LVM-abc", error), 0);
+	assert_int_equal(spec_uuid_check("", error), -EINVAL);
+	assert_int_equal(spec_uuid_check("two words", error), -EINVAL);
+	memset(text, 'x', sizeof(text));
+	text[SPEC_UUID_LENGTH + 1] = '\0';
+	assert_int_equal(spec_uuid_check(text, error), -EINVAL);
+	text[SPEC_UUID_LENGTH] = '\0';
+	assert_int_equal(spec_uuid_check(text, error), 0);
+
+	assert_true(spec_uuid_is_for("data-0123abcd", "data"));
+	assert_false(spec_uuid_is_for("data-0123abcd", "dat"));
+	assert_false(spec_uuid_is_for("data-0123abc", "data"));
+	assert_false(spec_uuid_is_for("data-0123abcde", "data"));
+	assert_false(spec_uuid_is_for("data-0123abcx", "data"));
+	assert_false(spec_uuid_is_for("data", "data"));
+}
+
+static struct spec two_legs(uint64_t sectors_a, uint64_t sectors_b)
+{
+	struct spec spec = {
+	    .name = "data",
+	    .uuid = "data-01234567",
+	    .leg_count = 2,
+	    .leg = {{.path = "/dev/a",
+		     .devno = makedev(7, 0),
+		     .device_sectors = sectors_a,
+		     .block_bytes = 512},
+		    {.path = "/dev/b",
+		     .devno = makedev(253, 12),
+		     .device_sectors = sectors_b,
+		     .block_bytes = 512}},
+	    .region_sectors = 1024,
+	};
+
+	return spec;
+}
+
+static void assert_params(const struct spec *spec, const char *expected)
+{
+	char params[SPEC_PARAMS_SIZE];
+	size_t size;
+
+	assert_int_equal(spec_params(spec, params, sizeof(params)), 0);
+	assert_string_equal(params, expected);
+	for (size = 0; size <= strlen(expected); size++)
+		assert_int_equal(spec_params(spec, params, size), -ENOSPC);
+}
+
+static void test_params(void **state)
+{
+	struct spec spec = two_legs(2097152, 2097152);
+
+	(void)state;
+	assert_params(&spec, "userspace 3 data-01234567 clustered-core 1024 2 7:0 0 253:12 0");
+	spec.sync = SPEC_SYNC_NOSYNC;
+	assert_params(&spec,
+		      "userspace 4 data-01234567 clustered-core 1024 nosync 2 7:0 0 253:12 0");
+	spec.has_log = true;
+	spec.log_devno = makedev(254, 48);
+	assert_params(&spec, "userspace 5 data-01234567 clustered-disk 254:48 1024 nosync 2 7:0 0 "
+			     "253:12 0");
+	spec.integrated_flush = true;
+	spec.handle_errors = true;
+	spec.sync = SPEC_SYNC_FORCE;
+	spec.leg[1].start_sector = 2048;
+	assert_params(&spec,
+		      "userspace 6 data-01234567 integrated_flush clustered-disk 254:48 1024 "
+		      "sync 2 7:0 0 253:12 2048 1 handle_errors");
+}
+
+static void assert_refused(struct spec spec, const char *part)
+{
+	char error[SPEC_ERROR_SIZE] = "";
+
+	assert_int_equal(spec_complete(&spec, error), -EINVAL);
+	if (!strstr(error, part))
+		fail_msg("\"%s\" does not say \"%s\"", error, part);
+}
+
+static void test_complete(void **state)
+{
+	struct spec spec = two_legs(2097152, 2097152);
+	char error[SPEC_ERROR_SIZE];
+
+	(void)state;
+	assert_int_equal(spec_complete(&spec, error), 0);
+	assert_int_equal(spec.length_sectors, 2097152);
+	/* Legs of different size: the user says how long. */
+	spec = two_legs(2097152, 4194304);
+	assert_refused(spec, "the legs differ in size (/dev/a: 1 GiB, /dev/b: 2 GiB); give --size, "
+			     "at most 2097152s");
+	spec.length_sectors = 2097152;
+	assert_int_equal(spec_complete(&spec, error), 0);
+	spec.length_sectors++;
+	assert_refused(spec, "leg /dev/a has only 1 GiB");
+	/* An offset makes the leg shorter. */
+	spec = two_legs(2097152, 2097152 + 2048);
+	spec.leg[1].start_sector = 2048;
+	assert_int_equal(spec_complete(&spec, error), 0);
+	assert_int_equal(spec.length_sectors, 2097152);
+	spec.leg[1].start_sector = 2097152 + 2048;
+	assert_refused(spec, "the offset is behind its end");
+}
+
+static void test_refusals(void **state)
+{
+	struct spec spec = two_legs(2097152, 2097152);
+
+	(void)state;
+	spec.leg_count = 1;
+	assert_refused(spec, "two legs or more");
+	spec = two_legs(2097152, 2097152);
+	spec.leg[1].devno = spec.leg[0].devno;
+	assert_refused(spec, "are the same device");
+	spec = two_legs(2097152, 2097152);
+	spec.has_log = true;
+	spec.log_devno = spec.leg[1].devno;
+	assert_refused(spec, "/dev/b cannot be leg and log device at once");
+	spec = two_legs(2097152, 2097152);
+	spec.region_sectors = 1000;
+	assert_refused(spec, "power of two");
+	spec.region_sectors = 4;
+	assert_refused(spec, "power of two");
+	spec.region_sectors = UINT64_C(1) << 32;
+	assert_refused(spec, "power of two");
+	spec.region_sectors = 4194304;
+	assert_refused(spec, "larger than the mirror");
+	spec = two_legs(2097152, 2097152);
+	spec.leg[1].block_bytes = 4096;
+	spec.length_sectors = 2097144 + 1;
+	assert_refused(spec, "leg /dev/b has blocks of 4096 bytes; the size");
+	spec.length_sectors = 1048576;
+	spec.leg[1].start_sector = 9;
+	assert_refused(spec, "the offset must be a multiple");
+}
+
+/* --- log devices --- */
+
+#define REGIONS	     UINT64_C(20000)
+#define DEVICE_BYTES (UINT64_C(8) << 20)
+
+struct image {
+	char path[64];
+	uint8_t *bytes;
+	struct disk_super super;
+};
+
+/* A log in use by "first": two slots in use, regions 0 to 9,999 in sync, 3 and 5 bits dirty. */
+static void image_fill(struct image *image)
+{
+	const struct disk_layout *l = &image->super.layout;
+	uint64_t *words = calloc((size_t)l->sync_bytes / 8 + l->slot_stride / 8, sizeof(*words));
+	struct disk_slot slot = {.host_id = "first", .host_name = "alpha", .boot_id = "b"};
+	uint32_t i;
+
+	assert_non_null(words);
+	disk_kernel_header_encode(image->bytes, REGIONS, false);
+	disk_super_encode(image->bytes + DISK_SUPER_OFFSET, &image->super);
+	disk_super_encode(image->bytes + l->super_b, &image->super);
+	bits_fill(words, 10000, true);
+	disk_bits_encode(image->bytes + l->sync_offset, (size_t)l->sync_bytes, words);
+	for (i = 0; i < l->slots; i++) {
+		slot.index = i;
+		slot.in_use = i < 2;
+		memset(words, 0, (size_t)l->slot_stride);
+		words[0] = i == 0 ? 0x7 : 0x1f; /* of a slot not in use they do not count */
+		disk_slot_encode(image->bytes + disk_slot_offset(l, i), &slot);
+		disk_bits_encode(image->bytes + disk_slot_offset(l, i) + DISK_UNIT, 64, words);
+	}
+	free(words);
+}
+
+static int image_setup(void **state)
+{
+	struct image *image = calloc(1, sizeof(*image));
+
+	assert_non_null(image);
+	image->bytes = calloc(1, DEVICE_BYTES);
+	assert_non_null(image->bytes);
+	image->super = (struct disk_super){.generation = 7,
+					   .in_use = true,
+					   .uuid = "data-01234567",
+					   .owner = {.host_id = "first", .host_name = "alpha"}};
+	assert_int_equal(
+	    disk_layout_make(REGIONS, 1024, DEVICE_BYTES, 0, &image->super.layout, NULL), 0);
+	image_fill(image);
+	*state = image;
+	return 0;
+}
+
+static int image_teardown(void **state)
+{
+	struct image *image = *state;
+
+	if (image->path[0])
+		(void)unlink(image->path);
+	free(image->bytes);
+	free(image);
+	return 0;
+}
+
+static void image_write(struct image *image)
+{
+	int fd;
+
+	strcpy(image->path, "test-command-log-XXXXXX");
+	fd = mkstemp(image->path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, image->bytes, DEVICE_BYTES), DEVICE_BYTES);
+	(void)close(fd);
+}
+
+static void log_open(const struct image *image, bool write, struct logdev *ret)
+{
+	char error[LOGDEV_ERROR_SIZE];
+
+	if (logdev_open(image->path, write, 0, ret, error) != 0)
+		fail_msg("%s", error);
+}
+
+static void test_inspect(void **state)
+{
+	struct image *image = *state;
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev_count count;
+	struct logdev log;
+
+	image_write(image);
+	log_open(image, false, &log);
+	assert_int_equal(log.bytes, DEVICE_BYTES);
+	assert_int_equal(log.search.belief, DISK_IN_USE);
+	assert_string_equal(log.search.super.uuid, "data-01234567");
+	assert_int_equal(logdev_count(&log, &count, error), 0);
+	assert_int_equal(count.in_sync, 10000);
+	assert_int_equal(count.slots_in_use, 2);
+	assert_int_equal(count.dirty, 3 + 5);
+	assert_false(count.damaged);
+	logdev_close(&log);
+}
+
+static void test_inspect_damaged_slot(void **state)
+{
+	struct image *image = *state;
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev_count count;
+	struct logdev log;
+
+	image->bytes[disk_slot_offset(&image->super.layout, 1) + 40] ^= 1;
+	image_write(image);
+	log_open(image, false, &log);
+	assert_int_equal(logdev_count(&log, &count, error), 0);
+	assert_true(count.damaged);
+	assert_int_equal(count.slots_in_use, 1);
+	assert_int_equal(count.dirty, 3);
+	logdev_close(&log);
+}
+
+/* A log that the kernel wrote, longer than one piece that is read. */
+static void test_inspect_kernel(void **state)
+{
+	struct image *image = *state;
+	const uint64_t regions = UINT64_C(20) << 20;
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev_count count;
+	struct logdev log;
+
+	memset(image->bytes, 0, DEVICE_BYTES);
+	disk_kernel_header_encode(image->bytes, regions, true);
+	memset(image->bytes + DISK_BITS_OFFSET, 0xff, (size_t)(regions / 8) - 1);
+	image->bytes[DISK_BITS_OFFSET + regions / 8 - 1] = 0x0f;
+	image->bytes[DISK_BITS_OFFSET + regions / 8] = 0xff; /* behind the last region */
+	image_write(image);
+	log_open(image, false, &log);
+	assert_int_equal(log.search.belief, DISK_KERNEL);
+	assert_int_equal(logdev_count(&log, &count, error), 0);
+	assert_int_equal(count.in_sync, regions - 4);
+	logdev_close(&log);
+}
+
+static void test_adopt(void **state)
+{
+	struct image *image = *state;
+	const struct disk_owner second = {.host_id = "second", .host_name = "beta"};
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev_count count;
+	struct disk_slot slot;
+	struct logdev log;
+
+	image_write(image);
+	log_open(image, true, &log);
+	assert_int_equal(logdev_adopt(&log, &second, error), 0);
+	logdev_close(&log);
+
+	log_open(image, false, &log);
+	assert_int_equal(log.search.belief, DISK_IN_USE);
+	assert_int_equal(log.search.copy_a, 0);
+	assert_int_equal(log.search.copy_b, 0);
+	assert_int_equal(log.search.super.generation, 8);
+	assert_string_equal(log.search.super.owner.host_id, "second");
+	assert_string_equal(log.search.super.owner.host_name, "beta");
+	assert_string_equal(log.search.super.uuid, "data-01234567");
+	assert_int_equal(disk_search_refuse(&log.search, &second, "data-01234567"), 0);
+	/* The marks are what this is all about. */
+	assert_int_equal(logdev_count(&log, &count, error), 0);
+	assert_int_equal(count.dirty, 3 + 5);
+	assert_int_equal(count.in_sync, 10000);
+	assert_int_equal(logdev_slot(&log, 0, &slot), 0);
+	assert_string_equal(slot.host_id, "first");
+	logdev_close(&log);
+}
+
+/* With only one good superblock left, both are good afterwards. */
+static void test_adopt_damaged(void **state)
+{
+	struct image *image = *state;
+	const struct disk_owner second = {.host_id = "second", .host_name = "beta"};
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev log;
+
+	image->bytes[DISK_SUPER_OFFSET + 100] ^= 1;
+	image_write(image);
+	log_open(image, true, &log);
+	assert_int_equal(log.search.copy_a, -EBADMSG);
+	assert_int_equal(logdev_adopt(&log, &second, error), 0);
+	logdev_close(&log);
+	log_open(image, false, &log);
+	assert_int_equal(log.search.copy_a, 0);
+	assert_string_equal(log.search.super.owner.host_id, "second");
+	logdev_close(&log);
+}
+
+static void test_wipe(void **state)
+{
+	struct image *image = *state;
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev log;
+
+	image_write(image);
+	log_open(image, true, &log);
+	assert_int_equal(logdev_wipe(&log, error), 0);
+	logdev_close(&log);
+	/* Also for somebody who knows where copy B would be. */
+	assert_int_equal(logdev_open(image->path, false, REGIONS, &log, error), 0);
+	assert_int_equal(log.search.belief, DISK_BLANK);
+	assert_false(log.search.has_super);
+	logdev_close(&log);
+}
+
+static void test_open_errors(void **state)
+{
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev log;
+
+	(void)state;
+	assert_int_equal(logdev_open("/nonexistent/log", false, 0, &log, error), -ENOENT);
+	assert_string_equal(error, "/nonexistent/log cannot be opened: No such file or directory");
+	assert_int_equal(logdev_open("/dev/null", false, 0, &log, error), -ENOTBLK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_parse_bytes),
+	    cmocka_unit_test(test_units),
+	    cmocka_unit_test(test_percent),
+	    cmocka_unit_test(test_quantiles),
+	    cmocka_unit_test(test_activity),
+	    cmocka_unit_test(test_activity_short),
+	    cmocka_unit_test(test_rate),
+	    cmocka_unit_test(test_request_types),
+	    cmocka_unit_test(test_leg_arguments),
+	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_params),
+	    cmocka_unit_test(test_complete),
+	    cmocka_unit_test(test_refusals),
+	    cmocka_unit_test_setup_teardown(test_inspect, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_inspect_damaged_slot, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_inspect_kernel, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_adopt, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_adopt_damaged, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_wipe, image_setup, image_teardown),
+	    cmocka_unit_test(test_open_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
