@@ -1,1 +1,5 @@
-# what man builds
+dist_man_MANS += man/dlmirror.8 man/dlmirrord.8 man/dlmirror.conf.5
+check_SCRIPTS += man/check-man
+EXTRA_DIST += man/check-man
+# An example, to be copied to sysconfdir: without a file the daemon has the same values.
+dist_doc_DATA = etc/dlmirror.conf

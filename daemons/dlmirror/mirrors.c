@@ -122,10 +122,10 @@ static const struct ui_column columns[COLUMNS] = {
     [COLUMN_VERIFY_SKIPPED] = {"verify_skipped", 0, SCOLS_JSON_NUMBER},
     [COLUMN_VERIFY_DIFFERED] = {"verify_differed", 0, SCOLS_JSON_NUMBER},
     [COLUMN_VERIFY_REPAIRED] = {"verify_repaired", 0, SCOLS_JSON_NUMBER},
-    [COLUMN_VERIFY_REGIONS] = {"verify_regions", SCOLS_FL_WRAP, SCOLS_JSON_ARRAY_NUMBER},
-    [COLUMN_LEGS] = {"legs", SCOLS_FL_WRAP, SCOLS_JSON_ARRAY_STRING},
-    [COLUMN_LEG_SECTORS] = {"leg_start_sectors", SCOLS_FL_WRAP, SCOLS_JSON_ARRAY_NUMBER},
-    [COLUMN_LEG_HEALTH] = {"leg_health", SCOLS_FL_WRAP, SCOLS_JSON_ARRAY_STRING},
+    [COLUMN_VERIFY_REGIONS] = {"verify_regions", 0, SCOLS_JSON_ARRAY_NUMBER},
+    [COLUMN_LEGS] = {"legs", 0, SCOLS_JSON_ARRAY_STRING},
+    [COLUMN_LEG_SECTORS] = {"leg_start_sectors", 0, SCOLS_JSON_ARRAY_NUMBER},
+    [COLUMN_LEG_HEALTH] = {"leg_health", 0, SCOLS_JSON_ARRAY_STRING},
 };
 
 static void number(struct libscols_line *row, size_t column, uint64_t value)

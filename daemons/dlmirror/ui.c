@@ -97,14 +97,17 @@ static void wrap_at_newlines(struct libscols_column *column)
 		no_memory();
 }
 
+/* Members of an array are the lines of a cell. */
 static void column_add(struct libscols_table *table, const struct ui_column *column)
 {
-	struct libscols_column *added =
-	    scols_table_new_column(table, column->name, 0, column->flags);
+	bool array =
+	    column->json == SCOLS_JSON_ARRAY_STRING || column->json == SCOLS_JSON_ARRAY_NUMBER;
+	int flags = column->flags | (array ? SCOLS_FL_WRAP : 0);
+	struct libscols_column *added = scols_table_new_column(table, column->name, 0, flags);
 
 	if (!added || scols_column_set_json_type(added, column->json) != 0)
 		no_memory();
-	if (column->json == SCOLS_JSON_ARRAY_STRING || column->json == SCOLS_JSON_ARRAY_NUMBER)
+	if (array)
 		wrap_at_newlines(added);
 }
 
@@ -153,29 +156,64 @@ void ui_cell(struct libscols_line *row, size_t column, const char *format, ...)
 		no_memory();
 }
 
-void ui_print(struct libscols_table *table)
+/* libsmartcols prints an array without members as one of null. A newline is in no JSON string. */
+static void empty_arrays_mend(char *text)
 {
-	if (scols_table_is_json(table) && scols_table_get_nlines(table) == 0)
-		(void)printf("{\n   \"%s\": []\n}\n", scols_table_get_name(table));
-	else
-		(void)scols_print_table(table);
-	scols_unref_table(table);
+	static const char null[] = "null";
+	char *from = text;
+	char *to = text;
+
+	while (*from) {
+		size_t before = strspn(from + 1, "\n ");
+		const char *after = from + 1 + before + strlen(null);
+
+		if (*from == '[' && before > 0 &&
+		    strncmp(from + 1 + before, null, strlen(null)) == 0 && *after == '\n' &&
+		    after[strspn(after, "\n ")] == ']') {
+			*to++ = '[';
+			from += after - from + (ptrdiff_t)strspn(after, "\n ");
+			continue;
+		}
+		*to++ = *from++;
+	}
+	*to = '\0';
 }
 
-/* The members of the object that libsmartcols prints for one table. */
-static char *members(struct libscols_table *table)
+/* What libsmartcols makes of a table, to be freed. */
+static char *json_text(struct libscols_table *table)
 {
 	char *text = NULL;
-	char *end;
 
 	if (scols_table_get_nlines(table) == 0) {
-		if (asprintf(&text, "\n   \"%s\": []", scols_table_get_name(table)) < 0)
+		if (asprintf(&text, "{\n   \"%s\": []\n}\n", scols_table_get_name(table)) < 0)
 			no_memory();
 		return text;
 	}
 	if (scols_print_table_to_string(table, &text) != 0 || !text)
 		no_memory();
-	end = strrchr(text, '}');
+	empty_arrays_mend(text);
+	return text;
+}
+
+void ui_print(struct libscols_table *table)
+{
+	if (scols_table_is_json(table)) {
+		char *text = json_text(table);
+
+		(void)fputs(text, stdout);
+		free(text);
+	} else {
+		(void)scols_print_table(table);
+	}
+	scols_unref_table(table);
+}
+
+/* The members of the object that is printed for one table: what is between its braces. */
+static char *members(struct libscols_table *table)
+{
+	char *text = json_text(table);
+	char *end = strrchr(text, '}');
+
 	if (text[0] != '{' || !end)
 		no_memory();
 	while (end > text && (end[-1] == '\n' || end[-1] == ' '))

@@ -98,8 +98,7 @@ static void result_json(const struct dlmirror_mirror *m)
 	ui_fact_json(facts, "skipped", SCOLS_JSON_NUMBER, "%" PRIu64, m->verify_skipped);
 	ui_fact_json(facts, "differed", SCOLS_JSON_NUMBER, "%" PRIu64, m->verify_differed);
 	ui_fact_json(facts, "repaired", SCOLS_JSON_NUMBER, "%" PRIu64, m->verify_repaired);
-	if (m->verify_listed > 0)
-		ui_fact_json(facts, "differing_regions", SCOLS_JSON_ARRAY_NUMBER, "%s", regions);
+	ui_fact_json(facts, "differing_regions", SCOLS_JSON_ARRAY_NUMBER, "%s", regions);
 	ui_facts_print(facts);
 }
 
