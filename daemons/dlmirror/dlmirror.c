@@ -70,7 +70,8 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = syntax->input;
+		if (syntax->options)
+			state->child_inputs[0] = syntax->input;
 		return 0;
 	case 'j':
 		if (!syntax->json)
@@ -95,15 +96,13 @@ void verb_parse(const struct verb_syntax *syntax, int argc, char **argv, struct 
 {
 	static const struct argp_option json[] = {
 	    {"json", 'j', NULL, 0, "print JSON, for programs", 0}, {0}};
-	static const struct argp_option none[] = {{0}};
-	const struct argp own = {.options = syntax->options ? syntax->options : none,
-				 .parser = syntax->parser};
+	const struct argp own = {.options = syntax->options, .parser = syntax->parser};
 	const struct argp_child children[] = {{&own, 0, NULL, 0}, {0}};
-	const struct argp argp = {.options = syntax->json ? json : none,
+	const struct argp argp = {.options = syntax->json ? json : NULL,
 				  .parser = parse_common,
 				  .args_doc = syntax->names,
 				  .doc = syntax->doc,
-				  .children = children};
+				  .children = syntax->options ? children : NULL};
 	struct parsing parsing = {.syntax = syntax, .result = ret};
 
 	*ret = (struct verb_arguments){0};
