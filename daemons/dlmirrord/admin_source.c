@@ -242,18 +242,98 @@ static int source_command(void *context, enum dlmirror_daemon_command command, c
 	return fail(-EINVAL, text, size, "unknown command %d", (int)command);
 }
 
+/* ---- the same with the core: what the admin server calls, in the loop */
+
+static size_t admin_count(void *context)
+{
+	size_t count;
+
+	daemon_enter(context);
+	count = source_count(context);
+	daemon_leave(context);
+	return count;
+}
+
+static void admin_mirror(void *context, size_t index, struct dlmirror_mirror *ret)
+{
+	daemon_enter(context);
+	source_mirror(context, index, ret);
+	daemon_leave(context);
+}
+
+static int admin_find(void *context, const char *mirror, struct dlmirror_mirror *ret)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_find(context, mirror, ret);
+	daemon_leave(context);
+	return error;
+}
+
+static int admin_counters(void *context, const char *mirror, struct dlmirror_counters *ret)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_counters(context, mirror, ret);
+	daemon_leave(context);
+	return error;
+}
+
+static int admin_verify(void *context, const char *mirror, bool repair, char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_verify(context, mirror, repair, text, size);
+	daemon_leave(context);
+	return error;
+}
+
+static int admin_verify_stop(void *context, const char *mirror, char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_verify_stop(context, mirror, text, size);
+	daemon_leave(context);
+	return error;
+}
+
+static int admin_log_retry(void *context, const char *mirror, char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_log_retry(context, mirror, text, size);
+	daemon_leave(context);
+	return error;
+}
+
+static int admin_command(void *context, enum dlmirror_daemon_command command, const char *argument,
+			 char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_command(context, command, argument, text, size);
+	daemon_leave(context);
+	return error;
+}
+
 void admin_source_fill(struct daemon *d, struct admin_source *ret)
 {
 	*ret = (struct admin_source){
 	    .context = d,
-	    .count = source_count,
-	    .mirror = source_mirror,
-	    .find = source_find,
-	    .counters = source_counters,
-	    .verify = source_verify,
-	    .verify_stop = source_verify_stop,
-	    .log_retry = source_log_retry,
+	    .count = admin_count,
+	    .mirror = admin_mirror,
+	    .find = admin_find,
+	    .counters = admin_counters,
+	    .verify = admin_verify,
+	    .verify_stop = admin_verify_stop,
+	    .log_retry = admin_log_retry,
 	    .daemon = source_daemon,
-	    .command = source_command,
+	    .command = admin_command,
 	};
 }

@@ -129,8 +129,6 @@ void log_destroy(struct log *log, bool forget)
 	struct daemon *d = log->daemon;
 
 	registry_remove(&d->registry, log);
-	if (log->timer_set)
-		qb_loop_timer_del(d->loop, log->timer);
 	if (log->storage != NULL)
 		log->storage = storage_abandon(log->storage);
 	log->mlog = mlog_destroy(log->mlog);

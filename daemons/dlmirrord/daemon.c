@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <qb/qbdefs.h>
@@ -47,29 +49,63 @@
 #define PR_SET_IO_FLUSHER 57
 #endif
 
-/* ---- ports in the loop */
+/* ---- ports in the loop: each callback takes the core */
+
+void daemon_enter(struct daemon *d)
+{
+	pthread_mutex_lock(&d->core_lock);
+}
+
+void daemon_leave(struct daemon *d)
+{
+	pthread_mutex_unlock(&d->core_lock);
+}
 
 static int32_t on_storage(int32_t fd, int32_t events, void *context)
 {
+	struct daemon *d = context;
+
 	(void)fd;
 	(void)events;
-	storage_engine_dispatch(((struct daemon *)context)->storage);
+	daemon_enter(d);
+	storage_engine_dispatch(d->storage);
+	daemon_leave(d);
+	return 0;
+}
+
+static int32_t on_timers(int32_t fd, int32_t events, void *context)
+{
+	struct daemon *d = context;
+
+	(void)fd;
+	(void)events;
+	daemon_enter(d);
+	pump_timers(d);
+	daemon_leave(d);
 	return 0;
 }
 
 static int32_t on_mover(int32_t fd, int32_t events, void *context)
 {
+	struct daemon *d = context;
+
 	(void)fd;
 	(void)events;
-	mover_dispatch(((struct daemon *)context)->mover);
+	daemon_enter(d);
+	mover_dispatch(d->mover);
+	daemon_leave(d);
 	return 0;
 }
 
 static int32_t on_devmap(int32_t fd, int32_t events, void *context)
 {
+	struct daemon *d = context;
+
 	(void)fd;
 	(void)events;
-	devmap_dispatch(((struct daemon *)context)->devmap);
+	daemon_enter(d);
+	devmap_dispatch(d->devmap);
+	daemon_leave(d);
 	return 0;
 }
 
@@ -84,7 +120,9 @@ static int32_t on_handoff(int32_t fd, int32_t events, void *context)
 
 	(void)fd;
 	(void)events;
-	responders_dispatch(d->responders, on_item, d);
+	daemon_enter(d);
+	responders_dispatch(d->responders);
+	daemon_leave(d);
 	return 0;
 }
 
@@ -94,10 +132,12 @@ static int32_t on_socket(int32_t fd, int32_t events, void *context)
 	struct daemon *d = context;
 
 	(void)events;
+	daemon_enter(d);
 	for (unsigned i = 0; i < d->handover.socket_count; i++)
 		if (d->handover.socket[i] == fd)
 			responders_poll(d->responders, i);
-	responders_dispatch(d->responders, on_item, d);
+	responders_dispatch(d->responders);
+	daemon_leave(d);
 	return 0;
 }
 
@@ -120,7 +160,7 @@ static void serving_stop(struct daemon *d)
 	else
 		for (unsigned i = 0; i < d->handover.socket_count; i++)
 			qb_loop_poll_del(d->loop, d->handover.socket[i]);
-	responders_dispatch(d->responders, on_item, d);
+	responders_dispatch(d->responders);
 }
 
 /* ---- planned restart and end */
@@ -179,9 +219,8 @@ static void become_new(struct daemon *d)
 
 static void restart_later(struct daemon *d, uint64_t ms);
 
-static void on_restart_timer(void *context)
+static void restart_step(struct daemon *d)
 {
-	struct daemon *d = context;
 	bool late = clock_ms() - d->restart_ms > RESTART_LIMIT_MS;
 
 	if (!d->quiescing && !late) {
@@ -208,6 +247,15 @@ static void on_restart_timer(void *context)
 	d->quiescing = false;
 	logs_quiesce(d, false);
 	serving_start(d);
+}
+
+static void on_restart_timer(void *context)
+{
+	struct daemon *d = context;
+
+	daemon_enter(d);
+	restart_step(d);
+	daemon_leave(d);
 }
 
 static void restart_later(struct daemon *d, uint64_t ms)
@@ -240,8 +288,11 @@ static int32_t on_terminate(int32_t number, void *context)
 {
 	struct daemon *d = context;
 	char names[512];
-	size_t active = daemon_active(d, names, sizeof(names));
+	size_t active;
 
+	daemon_enter(d);
+	active = daemon_active(d, names, sizeof(names));
+	daemon_leave(d);
 	if (active == 0) {
 		daemon_stop(d);
 		return 0;
@@ -259,8 +310,10 @@ static int32_t on_hangup(int32_t number, void *context)
 	char text[512];
 
 	(void)number;
+	daemon_enter(context);
 	if (daemon_restart(context, text, sizeof(text)) != 0)
 		qb_log(LOG_ERR, "planned restart refused: %s", text);
+	daemon_leave(context);
 	return 0;
 }
 
@@ -306,7 +359,9 @@ static void on_heartbeat(void *context)
 	if (d->handover.heartbeat_fd >= 0 && write(d->handover.heartbeat_fd, "", 1) < 0 &&
 	    errno != EAGAIN)
 		qb_log(LOG_WARNING, "the supervisor is gone");
+	daemon_enter(d);
 	report_problems(d);
+	daemon_leave(d);
 	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, d, on_heartbeat,
 			  &timer);
 }
@@ -432,18 +487,24 @@ static void requests_nudge(struct daemon *d)
 
 static int ports_create(struct daemon *d)
 {
+	const struct responders_core core = {.lock = &d->core_lock, .take = on_item, .context = d};
 	int error = storage_engine_create(&d->storage);
 
+	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (error == 0 && d->timer_fd < 0)
+		error = -errno;
 	if (error == 0)
 		error = mover_create(MOVER_THREADS, legs_copied, d, &d->mover);
 	if (error == 0)
 		error = devmap_create(&d->devmap);
 	if (error == 0)
 		error = responders_create(&d->registry, d->handover.socket,
-					  d->handover.socket_count, &d->responders);
+					  d->handover.socket_count, &core, &d->responders);
 	if (error == 0)
 		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, storage_engine_fd(d->storage),
 					 POLLIN, d, on_storage);
+	if (error == 0)
+		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, d->timer_fd, POLLIN, d, on_timers);
 	if (error == 0)
 		error =
 		    qb_loop_poll_add(d->loop, QB_LOOP_MED, mover_fd(d->mover), POLLIN, d, on_mover);
@@ -455,6 +516,18 @@ static int ports_create(struct daemon *d)
 					 POLLIN, d, on_handoff);
 	if (error != 0)
 		qb_log(LOG_ERR, "cannot start: %s", strerror(-error));
+	return error;
+}
+
+static int core_lock_init(struct daemon *d)
+{
+	pthread_mutexattr_t attribute;
+	int error;
+
+	pthread_mutexattr_init(&attribute);
+	pthread_mutexattr_setprotocol(&attribute, PTHREAD_PRIO_INHERIT);
+	error = -pthread_mutex_init(&d->core_lock, &attribute);
+	pthread_mutexattr_destroy(&attribute);
 	return error;
 }
 
@@ -503,6 +576,18 @@ static void suspects_begin(struct daemon *d)
 	}
 }
 
+/* What responders hand over is waited for like what they answer: without this the wake-up of the
+ * loop on another CPU is most of the time of a request. Threads it starts later do not inherit it.
+ */
+static void loop_hurry(const struct daemon *d)
+{
+	struct sched_param priority = {.sched_priority = d->config.realtime_priority};
+
+	if (d->config.realtime_priority > 0 &&
+	    sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority) < 0)
+		qb_log(LOG_WARNING, "no real-time priority: %s", strerror(errno));
+}
+
 static int start(struct daemon *d)
 {
 	bool handed_over = d->handover.socket_count > 0;
@@ -528,10 +613,13 @@ static int start(struct daemon *d)
 		return -1;
 	if (serving_start(d) != 0)
 		return -1;
+	daemon_enter(d);
 	if (!handed_over)
 		requests_nudge(d);
 	suspects_begin(d);
+	daemon_leave(d);
 	on_heartbeat(d);
+	loop_hurry(d);
 	qb_log(LOG_NOTICE, "dlmirrord " PACKAGE_VERSION " %s, %zu logs, %u responders",
 	       handed_over ? "carries on" : "started", d->registry.count,
 	       d->threads ? d->handover.socket_count : 0);
@@ -551,6 +639,7 @@ static void end(struct daemon *d)
 	d->mover = mover_destroy(d->mover);
 	d->responders = responders_destroy(d->responders);
 	d->storage = storage_engine_destroy(d->storage);
+	close(d->timer_fd);
 	registry_destroy(&d->registry);
 	qb_loop_destroy(d->loop);
 }
@@ -568,7 +657,8 @@ int daemon_run(const struct config *config, const char *config_path,
 	snprintf(d.config_path, sizeof(d.config_path), "%s", config_path);
 	logging_start(config->target, config->level);
 	d.loop = qb_loop_create();
-	if (d.loop != NULL && registry_create(&d.registry) == 0 && start(&d) == 0) {
+	if (d.loop != NULL && core_lock_init(&d) == 0 && registry_create(&d.registry) == 0 &&
+	    start(&d) == 0) {
 		qb_loop_run(d.loop);
 		end(&d);
 		qb_log(LOG_NOTICE, "ended");

@@ -25,9 +25,17 @@
  * told to be suspended and resumed, then RESET until its legs have been compared. */
 enum { SUSPECT_NO, SUSPECT_NEW, SUSPECT_RESET };
 
+/*
+ * Everything below is used with core_lock held: by the loop in each of its callbacks, by a
+ * responder for the step of a request. Nobody waits for anything with it, except for memory and the
+ * log's own target.
+ */
 struct daemon {
+	pthread_mutex_t core_lock;
 	struct config config;
 	qb_loop_t *loop;
+	int timer_fd;	   /* of all logs */
+	uint64_t timer_ms; /* when it fires; 0: never */
 	struct registry registry;
 	struct storage_engine *storage;
 	struct mover *mover;
@@ -56,6 +64,9 @@ int daemon_run(const struct config *config, const char *config_path,
  * -EINVAL, and text says why: the configuration is not good. */
 int daemon_restart(struct daemon *d, char *text, size_t size);
 void daemon_stop(struct daemon *d);
+/* Take and give back the core lock. */
+void daemon_enter(struct daemon *d);
+void daemon_leave(struct daemon *d);
 /* Names of active mirrors into text, and how many. */
 size_t daemon_active(const struct daemon *d, char *text, size_t size);
 
@@ -70,6 +81,8 @@ void log_destroy(struct log *log, bool forget);
 void pump_event(struct log *log, struct mlog_event *event);
 void pump_request(struct log *log, const struct mlog_request *request, uint32_t request_type,
 		  uint64_t received_us);
+/* The timers that are due, and the next one. */
+void pump_timers(struct daemon *d);
 /* To be pumped after the effects of the step under way. */
 void pump_defer(struct log *log, const struct mlog_event *event);
 extern const struct storage_callbacks pump_storage;

@@ -4,8 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
-#include <qb/qbdefs.h>
 #include <qb/qblog.h>
 
 #include "codec/trace.h"
@@ -201,27 +202,47 @@ static void do_storage(struct log *log, const struct mlog_effect *effect)
 
 /* ---- clock port */
 
-static void on_timer(void *context)
+/* One timer descriptor for all logs, set to the earliest; any thread that has the core may set it.
+ */
+static void timer_set(struct daemon *d, uint64_t at_ms)
 {
-	struct log *log = context;
+	struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_ms / 1000),
+					       .tv_nsec = (long)(at_ms % 1000) * 1000000}};
 
-	log->timer_set = false;
-	pump_event(log, &(struct mlog_event){.kind = MLOG_EV_TIMER});
+	d->timer_ms = at_ms;
+	timerfd_settime(d->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 static void do_timer(struct log *log, uint64_t at_ms)
 {
+	struct daemon *d = log->daemon;
 	uint64_t now = clock_ms();
 
-	if (log->timer_set)
-		qb_loop_timer_del(log->daemon->loop, log->timer);
-	log->timer_set = false;
-	if (at_ms == 0)
-		return;
-	/* One millisecond more than the difference: not before at_ms, and never a busy loop. */
-	log->timer_set = qb_loop_timer_add(log->daemon->loop, QB_LOOP_MED,
-					   (at_ms > now ? at_ms - now + 1 : 1) * QB_TIME_NS_IN_MSEC,
-					   log, on_timer, &log->timer) == 0;
+	/* Never now: what is to be done at once is done in the step. */
+	log->timer_ms = at_ms == 0 || at_ms > now ? at_ms : now + 1;
+	if (at_ms != 0 && (d->timer_ms == 0 || log->timer_ms < d->timer_ms))
+		timer_set(d, log->timer_ms);
+}
+
+void pump_timers(struct daemon *d)
+{
+	uint64_t now = clock_ms();
+	uint64_t next = 0;
+	uint64_t count;
+
+	(void)!read(d->timer_fd, &count, sizeof(count));
+	d->timer_ms = 0;
+	for (size_t i = 0; i < d->registry.count; i++) {
+		struct log *log = d->registry.log[i];
+
+		if (log->timer_ms != 0 && log->timer_ms <= now) {
+			log->timer_ms = 0;
+			pump_event(log, &(struct mlog_event){.kind = MLOG_EV_TIMER});
+		}
+		if (log->timer_ms != 0 && (next == 0 || log->timer_ms < next))
+			next = log->timer_ms;
+	}
+	timer_set(d, next);
 }
 
 /* ---- what an admin may want to know */

@@ -12,8 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <qb/qbloop.h>
-
 #include "codec/kmsg.h"
 #include "codec/table.h"
 #include "core/mlog.h"
@@ -57,8 +55,7 @@ struct log {
 	struct stats stats;
 
 	/* pump.c */
-	qb_loop_timer_handle timer;
-	bool timer_set;
+	uint64_t timer_ms; /* when the core wants to be called; 0: never */
 	struct log_received received[LOG_RECEIVED_MAX];
 	uint32_t received_next;
 	struct mlog_event deferred[LOG_DEFERRED_MAX];

@@ -27,6 +27,7 @@ struct responder {
 
 struct responders {
 	struct registry *registry;
+	struct responders_core core;
 	unsigned count;
 	bool running;
 	_Atomic bool stop;
@@ -57,6 +58,15 @@ static struct handoff_item *ring_place(struct responder *self)
 	return item;
 }
 
+static void item_fill(struct handoff_item *item, const void *datagram, size_t size,
+		      uint64_t received_us, bool cleared)
+{
+	item->received_us = received_us;
+	item->cleared = cleared;
+	item->size = (uint32_t)size;
+	memcpy(item->datagram, datagram, size);
+}
+
 static void hand_over(struct responder *self, const void *datagram, size_t size,
 		      uint64_t received_us, bool cleared)
 {
@@ -64,12 +74,24 @@ static void hand_over(struct responder *self, const void *datagram, size_t size,
 
 	if (item == NULL)
 		return;
-	item->received_us = received_us;
-	item->cleared = cleared;
-	item->size = (uint32_t)size;
-	memcpy(item->datagram, datagram, size);
+	item_fill(item, datagram, size, received_us, cleared);
 	handoff_push(&self->ring);
 	loop_wake(self->set);
+}
+
+/* False: somebody else has the core. */
+static bool step_here(struct responder *self, const void *datagram, size_t size,
+		      uint64_t received_us, bool cleared)
+{
+	const struct responders_core *core = &self->set->core;
+	struct handoff_item item;
+
+	if (pthread_mutex_trylock(core->lock) != 0)
+		return false;
+	item_fill(&item, datagram, size, received_us, cleared);
+	core->take(core->context, &item);
+	pthread_mutex_unlock(core->lock);
+	return true;
 }
 
 static void reply_error(struct responder *self, const struct kmsg *k, int error)
@@ -89,10 +111,13 @@ static void refuse(struct responder *self, const struct kmsg *k, enum kmsg_probl
 		reply_error(self, k, -EINVAL);
 }
 
+/* About logs, not regions: may open devices or move whole maps, which a responder has no time for.
+ */
 static bool for_loop(enum ulog_type type)
 {
 	return type == ULOG_CTR || type == ULOG_DTR || type == ULOG_STATUS_INFO ||
-	       type == ULOG_STATUS_TABLE;
+	       type == ULOG_STATUS_TABLE || type == ULOG_RESUME || type == ULOG_PRESUSPEND ||
+	       type == ULOG_POSTSUSPEND;
 }
 
 /* What the loop must still see of a request. */
@@ -135,6 +160,7 @@ static void take(struct responder *self, const void *datagram, size_t size)
 	struct kmsg k;
 	enum kmsg_problem problem = kmsg_decode(datagram, size, &k);
 	enum rest rest = REST_ALL;
+	bool here = false;
 	struct log *log;
 
 	if (problem != KMSG_OK) {
@@ -145,12 +171,15 @@ static void take(struct responder *self, const void *datagram, size_t size)
 	if (!for_loop(k.type)) {
 		pthread_rwlock_rdlock(&registry->lock);
 		log = registry_find(registry, k.luid);
-		if (log != NULL && strcmp(log->uuid, k.uuid) == 0)
+		here = log != NULL && strcmp(log->uuid, k.uuid) == 0;
+		if (here)
 			rest = answer(self, log, &k, received_us);
 		pthread_rwlock_unlock(&registry->lock);
 	}
-	if (rest != REST_NOTHING)
-		hand_over(self, datagram, size, received_us, rest == REST_CLEARED);
+	if (rest == REST_NOTHING ||
+	    (here && step_here(self, datagram, size, received_us, rest == REST_CLEARED)))
+		return;
+	hand_over(self, datagram, size, received_us, rest == REST_CLEARED);
 }
 
 /* False: nothing was there. */
@@ -181,7 +210,7 @@ static void on_stop_signal(int number)
 }
 
 int responders_create(struct registry *registry, const int *sockets, unsigned count,
-		      struct responders **ret)
+		      const struct responders_core *core, struct responders **ret)
 {
 	struct responders *r = calloc(1, sizeof(*r) + count * sizeof(struct responder));
 
@@ -195,6 +224,7 @@ int responders_create(struct registry *registry, const int *sockets, unsigned co
 		return error;
 	}
 	r->registry = registry;
+	r->core = *core;
 	r->count = count;
 	for (unsigned i = 0; i < count; i++) {
 		r->responder[i].set = r;
@@ -290,7 +320,7 @@ int responders_fd(const struct responders *r)
 	return r->event_fd;
 }
 
-void responders_dispatch(struct responders *r, responders_item_fn item_fn, void *context)
+void responders_dispatch(struct responders *r)
 {
 	uint64_t count;
 	ssize_t size = read(r->event_fd, &count, sizeof(count));
@@ -301,7 +331,7 @@ void responders_dispatch(struct responders *r, responders_item_fn item_fn, void 
 		struct handoff_item *item;
 
 		while ((item = handoff_peek(ring)) != NULL) {
-			item_fn(context, item);
+			r->core.take(r->core.context, item);
 			handoff_pop(ring);
 		}
 	}
