@@ -34,6 +34,11 @@ instance_lock() {
 	return 1
 }
 
+# somebody may use our ports who does not know our locks
+port_answers() {
+	(: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
 # instance_take: the instance asked for by DLMIRROR_VM_INSTANCE, or else the first free one but 0,
 # which is for people who call test/vm/node by hand
 instance_take() {
@@ -44,10 +49,8 @@ instance_take() {
 		return
 	fi
 	for k in $(seq $((INSTANCES_MAX - 1))); do
-		if instance_lock "$k"; then
-			instance_use "$k"
-			return
-		fi
+		instance_use "$k"
+		! port_answers $((PORT + 1)) && instance_lock "$k" && return
 	done
 	die "all $INSTANCES_MAX instances are in use (locks in $RUN)"
 }
