@@ -10,10 +10,11 @@
  *	mark_lock		log->mark_lock, around hot_answer() and the loop's admit_mark()
  *	Responder		responder.c: answer(), hot_answer(), hot_mark(), hot_clear(). Two, because a
  *				kernel that gave up waiting may ask again from another CPU
- *	hand			the handoff rings
- *	Loop			mlog_step(): what core/dirty.c (want, durable, sweep: hot_dirty_drop()),
- *				core/repair.c (arm: hot_gate_close(), armed, copied) and core/request.c
- *				(admit_mark, settle) do with the maps
+ *	hand			the handoff rings, taken in any order: there is one per responder, and a
+ *				responder that finds the core free steps it for its own request at once
+ *	Loop			mlog_step(), by whoever has the core: what core/dirty.c (want, durable, sweep:
+ *				hot_dirty_drop()), core/repair.c (arm: hot_gate_close(), armed, copied) and
+ *				core/request.c (admit_mark, settle) do with the maps
  *	Kernel			kmirrord: one request at a time; marks a region again while it is marked,
  *				but not while a write of it is in flight (kernel-contract 8)
  *	WriteEnds		the legs
@@ -366,6 +367,7 @@ proctype Loop()
 end:
 	do
 	:: handed()
+	:: atomic { len(hand) > 1 -> hand?type, r, seq; hand!type, r, seq; type = 0; r = 0; seq = 0 }
 	:: durable()
 	:: sweep()
 	:: arm(0)
