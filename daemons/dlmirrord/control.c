@@ -364,7 +364,7 @@ static void restore_one(struct daemon *d, const char *path, const struct devmap_
 		return;
 	}
 	pump_event(log, &event);
-	if (d->unplanned)
+	if (d->unplanned && atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
 	qb_log(LOG_INFO, "%s: log %016" PRIx64 " restored", log->uuid, log->luid);
 }

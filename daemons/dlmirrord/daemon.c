@@ -567,11 +567,13 @@ static void suspects_begin(struct daemon *d)
 		uint32_t suspect = atomic_load(&log->hot.shared->suspect);
 
 		legs_refresh(log);
-		if (atomic_load(&log->hot.shared->open) == 0)
-			continue;
-		if (suspect == SUSPECT_NEW)
+		if (suspect == SUSPECT_RESETTING)
 			legs_suspect(log);
-		else if (suspect == SUSPECT_RESET && d->config.compare_after_gap)
+		else if (atomic_load(&log->hot.shared->open) == 0)
+			continue;
+		else if (suspect == SUSPECT_NEW)
+			legs_suspect(log);
+		else if (suspect == SUSPECT_COMPARING && d->config.compare_after_gap)
 			pump_event(log, &verify);
 	}
 }

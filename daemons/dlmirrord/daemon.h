@@ -21,9 +21,10 @@
 #include "daemons/dlmirrord/responder.h"
 #include "daemons/dlmirrord/storage.h"
 
-/* Values of hot_shared.suspect: after an unplanned gap a mirror is NEW until its device has been
- * told to be suspended and resumed, then RESET until its legs have been compared. */
-enum { SUSPECT_NO, SUSPECT_NEW, SUSPECT_RESET };
+/* Values of hot_shared.suspect: after an unplanned gap a mirror is NEW; RESETTING while its device
+ * is being suspended and resumed (a daemon killed meanwhile leaves it suspended, its successor
+ * resumes it); COMPARING until its legs have been compared. */
+enum { SUSPECT_NO, SUSPECT_NEW, SUSPECT_RESETTING, SUSPECT_COMPARING };
 
 /*
  * Everything below is used with core_lock held: by the loop in each of its callbacks, by a

@@ -54,7 +54,8 @@ struct job {
 	struct job *next;
 	enum job_kind kind;
 	char uuid[DEVMAP_NAME_SIZE];
-	bool status;
+	bool status; /* of a find */
+	bool finish; /* of a reset */
 	devmap_found_fn found_done;
 	devmap_done_fn done;
 	void *context;
@@ -210,14 +211,16 @@ static int catalog_find(struct catalog *catalog, const char *uuid, struct found 
 
 /* A resume would also put a waiting table in force, which is for whoever loaded it to decide; and a
  * device that is suspended already will be reset by whoever resumes it. */
-static int found_reset(const struct found *found)
+static int found_reset(const struct found *found, bool finish)
 {
+	bool suspended = found->mirror.suspended;
 	dev_t devno = found->mirror.devno;
-	int error;
+	int error = 0;
 
-	if (found->inactive_table || found->mirror.suspended)
+	if (found->inactive_table || (suspended && !finish))
 		return -EBUSY;
-	error = devmap_device_suspend(devno);
+	if (!suspended)
+		error = devmap_device_suspend(devno);
 	if (error != 0)
 		return error;
 	/* A device left suspended is the worst outcome, so what may pass (no memory) gets a chance.
@@ -241,7 +244,7 @@ static bool ioctl_lane_run(struct devmap *devmap, struct job *job)
 			job->error = devmap_health_read(&job->found);
 		return false;
 	case JOB_RESET:
-		job->error = found_reset(&job->found);
+		job->error = found_reset(&job->found, job->finish);
 		return false;
 	case JOB_WAKE:
 		/* A suspended device holds the read until its resume, which wakes kmirrord anyway.
@@ -492,9 +495,11 @@ int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_fou
 	return job_submit(devmap, uuid, &job);
 }
 
-int devmap_reset(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context)
+int devmap_reset(struct devmap *devmap, const char *uuid, bool finish, devmap_done_fn done,
+		 void *context)
 {
-	const struct job job = {.kind = JOB_RESET, .done = done, .context = context};
+	const struct job job = {
+	    .kind = JOB_RESET, .finish = finish, .done = done, .context = context};
 
 	return job_submit(devmap, uuid, &job);
 }

@@ -62,8 +62,11 @@ int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_fou
 typedef void (*devmap_done_fn)(void *context, const char *uuid, int error);
 /* Suspends (noflush, no lockfs) and resumes the device of log uuid: the kernel forgets what it
  * concluded about regions. -EBUSY: it is suspended already, or a loaded table waits for its resume;
- * somebody is changing the device, and his resume will do it. */
-int devmap_reset(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
+ * somebody is changing the device, and his resume will do it. finish: an earlier reset may have
+ * been cut short by the daemon's death; if the device is suspended, that was us, and it is resumed.
+ */
+int devmap_reset(struct devmap *devmap, const char *uuid, bool finish, devmap_done_fn done,
+		 void *context);
 /* One O_DIRECT read of the first sectors of the mirror: wakes an idle kmirrord. -EBUSY: suspended.
  */
 int devmap_wake(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);

@@ -137,17 +137,19 @@ static void on_reset(void *context, const char *uuid, int error)
 		qb_log(LOG_WARNING, "%s: could not be suspended and resumed after a gap: %s", uuid,
 		       strerror(-error));
 	event.verify.repair = true;
+	atomic_store(&log->hot.shared->suspect,
+		     d->config.compare_after_gap ? SUSPECT_COMPARING : SUSPECT_NO);
 	if (d->config.compare_after_gap)
 		pump_event(log, &event);
-	else
-		atomic_store(&log->hot.shared->suspect, SUSPECT_NO);
 }
 
 void legs_suspect(struct log *log)
 {
+	bool finish;
+
 	if (log->daemon->restart_ms != 0)
 		return; /* the next image finds it suspect */
-	atomic_store(&log->hot.shared->suspect, SUSPECT_RESET);
-	if (devmap_reset(log->daemon->devmap, log->uuid, on_reset, log->daemon) != 0)
+	finish = atomic_exchange(&log->hot.shared->suspect, SUSPECT_RESETTING) == SUSPECT_RESETTING;
+	if (devmap_reset(log->daemon->devmap, log->uuid, finish, on_reset, log->daemon) != 0)
 		qb_log(LOG_ERR, "%s: no memory to reset it after a gap", log->uuid);
 }

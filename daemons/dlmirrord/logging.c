@@ -54,7 +54,7 @@ void logging_start(const char *target, const char *level)
 	target_id = to_stderr ? QB_LOG_STDERR : QB_LOG_SYSLOG;
 	qb_log_ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, !to_stderr);
 	if (to_stderr) {
-		qb_log_format_set(QB_LOG_STDERR, "%t dlmirrord %p: %b");
+		qb_log_format_set(QB_LOG_STDERR, "%T dlmirrord %p: %b");
 		qb_log_ctl(QB_LOG_STDERR, QB_LOG_CONF_ENABLED, QB_TRUE);
 	}
 	qb_log_filter_ctl(QB_LOG_BLACKBOX, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", LOG_TRACE);

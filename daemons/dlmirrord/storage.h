@@ -72,12 +72,12 @@ dev_t storage_devno(const struct storage *s);
 
 /*
  * One of load, claim and release at a time, and no page write during it. Each waits for writes that
- * are still in flight to the device, also those of an abandoned storage. Load and claim look again at
- * what is there: -EBUSY when somebody else has it in use by now, and then nothing is written. A page
- * write or release of a log that is not claimed (after a failed claim or release too) is -ESTALE; a
- * log that was found in use by us at storage_open() is claimed.
- * A log that is there but cannot be trusted is no MLOG_LOAD_BLANK, which "nosync" makes in sync: it
- * is MLOG_LOAD_CLEAN with nothing in sync, and history->remark says why.
+ * are still in flight to the device, also those of an abandoned storage. Load and claim look again
+ * at what is there: -EBUSY when somebody else has it in use by now, and then nothing is written. A
+ * page write or release of a log that is not claimed (after a failed claim or release too) is
+ * -ESTALE; a log that was found in use by us at storage_open() is claimed. A log that is there but
+ * cannot be trusted is no MLOG_LOAD_BLANK, which "nosync" makes in sync: it is MLOG_LOAD_CLEAN with
+ * nothing in sync, and history->remark says why.
  */
 void storage_load(struct storage *s);
 void storage_claim(struct storage *s);

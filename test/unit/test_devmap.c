@@ -72,7 +72,7 @@ static void jobs(void **state)
 	assert_false(answers.with_mirror);
 	if (access("/sys/module/dm_mod", F_OK) == 0 && geteuid() == 0)
 		assert_int_equal(answers.error, -ENOENT);
-	assert_int_equal(devmap_reset(devmap, NOBODY, on_done, &answers), 0);
+	assert_int_equal(devmap_reset(devmap, NOBODY, false, on_done, &answers), 0);
 	assert_int_equal(devmap_wake(devmap, NOBODY, on_done, &answers), 0);
 	assert_int_equal(devmap_jobs(devmap), 2);
 	wait_answers(devmap, &answers, 3);
@@ -91,7 +91,7 @@ static void bad_uuid(void **state)
 	uuid[DEVMAP_NAME_SIZE] = '\0';
 	assert_int_equal(devmap_create(&devmap), 0);
 	assert_int_equal(devmap_find(devmap, uuid, false, on_found, &answers), -EINVAL);
-	assert_int_equal(devmap_reset(devmap, "", on_done, &answers), -EINVAL);
+	assert_int_equal(devmap_reset(devmap, "", false, on_done, &answers), -EINVAL);
 	assert_int_equal(devmap_jobs(devmap), 0);
 	devmap_destroy(devmap);
 	assert_int_equal(answers.count, 0);
