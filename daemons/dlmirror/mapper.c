@@ -65,7 +65,7 @@ static bool log_uuid_get(const char *params, char ret[DLMIRROR_NAME_SIZE])
 {
 	char format[32];
 
-	(void)snprintf(format, sizeof(format), "userspace %%*u %%%us", DLMIRROR_NAME_SIZE - 1);
+	(void)snprintf(format, sizeof(format), "userspace %%*u %%%us", DLMIRROR_NAME_SIZE - 1U);
 	return strstr(params, " clustered-") && sscanf(params, format, ret) == 1;
 }
 

@@ -4,10 +4,10 @@
  *
  * Every function returns 0 or a negative errno unless it says otherwise; -ENOTCONN means that no
  * daemon answers, -EACCES that the caller is neither root nor in the administrators' group, -EPROTO
- * that library and daemon do not understand each other. After a failure dlmirror_error() has a sentence
- * for people. Returned memory belongs to the caller and is freed with the function named at each call.
- * A handle may be used by one thread at a time. Sizes are in the unit that the name says; a sector has
- * 512 bytes.
+ * that library and daemon do not understand each other. After a failure dlmirror_error() has a
+ * sentence for people. Returned memory belongs to the caller and is freed with the function named
+ * at each call. A handle may be used by one thread at a time. Sizes are in the unit that the name
+ * says; a sector has 512 bytes.
  */
 #ifndef DLMIRROR_H
 #define DLMIRROR_H
@@ -20,14 +20,14 @@
 extern "C" {
 #endif
 
-#define DLMIRROR_NAME_SIZE    129
-#define DLMIRROR_LEGS_MAX     8
-#define DLMIRROR_TYPES        18 /* kernel request types, by their number; 0 is unused */
-#define DLMIRROR_BUCKETS      24 /* latency histogram: bucket i counts 2^i to 2^(i+1) microseconds */
-#define DLMIRROR_REGIONS_MAX  64 /* differing regions that a verify lists */
-#define DLMIRROR_DEVICE_SIZE  128
-#define DLMIRROR_STATE_SIZE   16
-#define DLMIRROR_HOST_SIZE    65
+#define DLMIRROR_NAME_SIZE   129
+#define DLMIRROR_LEGS_MAX    8
+#define DLMIRROR_TYPES	     18 /* kernel request types, by their number; 0 is unused */
+#define DLMIRROR_BUCKETS     24 /* latency histogram: bucket i counts 2^i to 2^(i+1) microseconds */
+#define DLMIRROR_REGIONS_MAX 64 /* differing regions that a verify lists */
+#define DLMIRROR_DEVICE_SIZE 128
+#define DLMIRROR_STATE_SIZE  16
+#define DLMIRROR_HOST_SIZE   65
 
 struct dlmirror; /* a connection */
 
@@ -35,7 +35,8 @@ struct dlmirror_leg {
 	uint32_t major;
 	uint32_t minor;
 	uint64_t start_sector;
-	char health; /* 'A' alive, 'D' dead (write error), 'S' stale, 'R' read error, 'F' flush error, '?' */
+	char health; /* 'A' alive, 'D' dead (write error), 'S' stale, 'R' read error, 'F' flush
+			error, '?' */
 };
 
 /* One mirror log as the daemon knows it. */
@@ -43,23 +44,24 @@ struct dlmirror_mirror {
 	char uuid[DLMIRROR_NAME_SIZE]; /* of the log */
 	char name[DLMIRROR_NAME_SIZE]; /* of the device-mapper device; empty while not known */
 	uint64_t luid;
-	char phase[DLMIRROR_STATE_SIZE];     /* created attaching active suspending detaching suspended */
+	char phase[DLMIRROR_STATE_SIZE]; /* created attaching active suspending detaching suspended
+					  */
 	char log_state[DLMIRROR_STATE_SIZE]; /* none idle loading claiming ok failed */
 	bool has_disk;
 	bool integrated_flush;
 	bool handle_errors;
 	bool suspect; /* legs are being compared after an unplanned gap of the daemon */
 	char log_device[DLMIRROR_DEVICE_SIZE]; /* "major:minor"; empty for clustered-core */
-	int32_t log_error;                     /* last errno of the log device, 0: none */
+	int32_t log_error;		       /* last errno of the log device, 0: none */
 	uint64_t length_sectors;
 	uint64_t region_sectors;
 	uint64_t region_count;
-	uint64_t in_sync;   /* regions */
-	uint64_t dirty;     /* regions (or groups of 2^shift) dirty in our slot */
-	uint64_t repair;    /* crash-dirty regions left */
-	uint64_t copying;   /* regions being compared or copied now */
+	uint64_t in_sync;    /* regions */
+	uint64_t dirty;	     /* regions (or groups of 2^shift) dirty in our slot */
+	uint64_t repair;     /* crash-dirty regions left */
+	uint64_t copying;    /* regions being compared or copied now */
 	uint64_t recovering; /* region the kernel resyncs now; region_count: none */
-	uint32_t pending;   /* requests that wait */
+	uint32_t pending;    /* requests that wait */
 	uint64_t log_writes;
 	uint64_t memory_bytes;
 	bool verifying;
@@ -92,23 +94,23 @@ struct dlmirror_daemon {
 	char host_name[DLMIRROR_HOST_SIZE];
 	uint32_t pid;
 	uint32_t mirrors;
-	uint32_t responders;   /* 0: single-thread mode */
+	uint32_t responders; /* 0: single-thread mode */
 	uint64_t uptime_s;
-	uint32_t generation;   /* planned restarts since the start */
+	uint32_t generation; /* planned restarts since the start */
 	uint64_t requests;
 	uint64_t malformed;    /* messages refused */
 	uint64_t overruns;     /* receive buffer was full (ENOBUFS) */
 	uint64_t unknown_log;  /* requests for logs not known, answered -ESRCH */
-	uint64_t stale;        /* late duplicates dropped */
+	uint64_t stale;	       /* late duplicates dropped */
 	uint64_t memory_bytes; /* resident */
 };
 
 enum dlmirror_daemon_command {
 	DLMIRROR_DAEMON_RESTART = 1, /* planned: hands sockets and state to a new image */
-	DLMIRROR_DAEMON_STOP,        /* refused (-EBUSY) while mirrors are active */
+	DLMIRROR_DAEMON_STOP,	     /* refused (-EBUSY) while mirrors are active */
 	DLMIRROR_DAEMON_STOP_FORCE,
-	DLMIRROR_DAEMON_BLACKBOX,    /* writes the flight record; text is the path */
-	DLMIRROR_DAEMON_LOG_LEVEL,   /* argument: error, warning, notice, info, debug, trace */
+	DLMIRROR_DAEMON_BLACKBOX,  /* writes the flight record; text is the path */
+	DLMIRROR_DAEMON_LOG_LEVEL, /* argument: error, warning, notice, info, debug, trace */
 };
 
 /* Connects to the daemon of this host. *ret is valid also on failure, for dlmirror_error(); free it

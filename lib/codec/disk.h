@@ -21,8 +21,8 @@
  *	neither, a superblock   somebody overwrote the header: every region is stale, because the
  *	                        kernel may have used the log since the superblock was written
  *	neither, nothing        no log
- * DISK_MAGIC_IN_USE is no log at all for the kernel. While copy A is good, copy B counts only at the
- * place that A names: what lies elsewhere is a remnant of another geometry.
+ * DISK_MAGIC_IN_USE is no log at all for the kernel. While copy A is good, copy B counts only at
+ *the place that A names: what lies elsewhere is a remnant of another geometry.
  *
  * Order of writing, each step durable before the next:
  *	claim    in-sync map, slot bits, slot header, other slots emptied, superblock B, unit 0 with
@@ -45,21 +45,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DISK_UNIT           4096U
+#define DISK_UNIT	    4096U
 #define DISK_KERNEL_MAGIC   UINT32_C(0x4d695272)
 #define DISK_KERNEL_VERSION 2U
 #define DISK_MAGIC_IN_USE   UINT32_C(0x4d6c6f67) /* no kernel knows it */
 #define DISK_SUPER_OFFSET   512U
-#define DISK_SUPER_SIZE     512U
+#define DISK_SUPER_SIZE	    512U
 #define DISK_BITS_OFFSET    1024U
 #define DISK_SLOTS_DEFAULT  16U
-#define DISK_SLOTS_MAX      128U
+#define DISK_SLOTS_MAX	    128U
 #define DISK_FORMAT_VERSION 1U
-#define DISK_UUID_SIZE      129U
-#define DISK_NAME_SIZE      65U
+#define DISK_UUID_SIZE	    129U
+#define DISK_NAME_SIZE	    65U
 #define DISK_REGIONS_MAX    (UINT64_C(1) << 40)
-#define DISK_SEARCH_SIZE    65536U /* bytes that one step of a search reads at most */
-#define DISK_SCAN_BYTES     (UINT64_C(32) << 20) /* a search looks for a lost copy B this far */
+#define DISK_SEARCH_SIZE    65536U		 /* bytes that one step of a search reads at most */
+#define DISK_SCAN_BYTES	    (UINT64_C(32) << 20) /* a search looks for a lost copy B this far */
 
 /* Where everything is. All offsets and sizes in bytes, multiples of DISK_UNIT except where said. */
 struct disk_layout {
@@ -67,12 +67,12 @@ struct disk_layout {
 	uint64_t region_sectors;
 	unsigned shift; /* a slot bit covers 2^shift regions */
 	uint32_t slots;
-	uint64_t slot_bits;     /* per slot */
-	uint64_t super_b;       /* offset */
-	uint64_t sync_offset;   /* in-sync map */
+	uint64_t slot_bits;   /* per slot */
+	uint64_t super_b;     /* offset */
+	uint64_t sync_offset; /* in-sync map */
 	uint64_t sync_bytes;
-	uint64_t slot_offset;   /* slot 0 */
-	uint64_t slot_stride;   /* header and bits */
+	uint64_t slot_offset; /* slot 0 */
+	uint64_t slot_stride; /* header and bits */
 	uint64_t total_bytes;
 };
 
@@ -90,7 +90,8 @@ int disk_layout_make(uint64_t region_count, uint64_t region_sectors, uint64_t de
 bool disk_layout_equal(const struct disk_layout *a, const struct disk_layout *b);
 static inline uint64_t disk_slot_offset(const struct disk_layout *l, uint32_t slot)
 {
-	return l->slot_offset + slot * l->slot_stride; /* of its header; the bits are a unit later */
+	return l->slot_offset +
+	       slot * l->slot_stride; /* of its header; the bits are a unit later */
 }
 
 /* Who may have a device in use. cluster is empty for a single-node daemon. */
@@ -103,7 +104,7 @@ struct disk_owner {
 struct disk_super {
 	uint64_t generation; /* of every write; the higher of two good copies is believed */
 	bool in_use;
-	bool stale; /* maps and slots hold nothing (yet): every region is stale */
+	bool stale;		   /* maps and slots hold nothing (yet): every region is stale */
 	char uuid[DISK_UUID_SIZE]; /* of the log */
 	struct disk_owner owner;
 	struct disk_layout layout;
@@ -130,8 +131,9 @@ void disk_kernel_header_decode(const void *buffer, struct disk_kernel_header *re
 /* valid: the kernel's header for region_count regions; else the in-use mark. Writes 512 bytes. */
 void disk_kernel_header_encode(void *buffer, uint64_t region_count, bool valid);
 
-/* buffer: DISK_SUPER_SIZE bytes. -ENODATA: not a superblock; -EBADMSG: checksum; -EPROTONOSUPPORT: a
- * newer format version (magic, version and checksum stay where they are in all versions); -EINVAL: fields contradict each other (every offset is recomputed). */
+/* buffer: DISK_SUPER_SIZE bytes. -ENODATA: not a superblock; -EBADMSG: checksum; -EPROTONOSUPPORT:
+ * a newer format version (magic, version and checksum stay where they are in all versions);
+ * -EINVAL: fields contradict each other (every offset is recomputed). */
 int disk_super_decode(const void *buffer, struct disk_super *ret);
 void disk_super_encode(void *buffer, const struct disk_super *super);
 
@@ -139,7 +141,8 @@ void disk_super_encode(void *buffer, const struct disk_super *super);
 int disk_slot_decode(const void *buffer, struct disk_slot *ret);
 void disk_slot_encode(void *buffer, const struct disk_slot *slot);
 
-/* Bitmaps: bytes <-> host-order words; bytes is a multiple of 8. Both sides may be the same memory. */
+/* Bitmaps: bytes <-> host-order words; bytes is a multiple of 8. Both sides may be the same memory.
+ */
 void disk_bits_decode(const void *buffer, size_t bytes, uint64_t *ret_words);
 void disk_bits_encode(void *buffer, size_t bytes, const uint64_t *words);
 
@@ -169,11 +172,11 @@ struct disk_search {
 	enum disk_belief belief;
 	const char *remark; /* DISK_STALE: why. Else NULL */
 	struct disk_kernel_header header;
-	bool has_super; /* also where it is not believed */
+	bool has_super;		 /* also where it is not believed */
 	struct disk_super super; /* the good copy of the higher generation */
-	uint64_t super_b; /* where copy B is or was looked for; 0: nowhere */
-	int copy_a; /* what disk_super_decode() said of each copy; */
-	int copy_b; /* -ENODATA also when it was not looked for */
+	uint64_t super_b;	 /* where copy B is or was looked for; 0: nowhere */
+	int copy_a;		 /* what disk_super_decode() said of each copy; */
+	int copy_b;		 /* -ENODATA also when it was not looked for */
 	/* The search itself. */
 	enum { DISK_SEARCH_UNIT0, DISK_SEARCH_COPY_B, DISK_SEARCH_SCAN, DISK_SEARCH_DONE } step;
 	uint64_t device_bytes;

@@ -17,9 +17,11 @@
 
 #include "core/mlog.h"
 
-#define TABLE_DEVICE_SIZE 128U /* a device name with its NUL: what the kernel takes in a CTR reply */
-#define TABLE_ERROR_SIZE  160U
-/* Six bits of locked memory per region: a table must not be able to ask for more than the host has. */
+#define TABLE_DEVICE_SIZE                                                                          \
+	128U /* a device name with its NUL: what the kernel takes in a CTR reply */
+#define TABLE_ERROR_SIZE 160U
+/* Six bits of locked memory per region: a table must not be able to ask for more than the host has.
+ */
 #define TABLE_REGIONS_MAX (UINT64_C(1) << 30)
 
 struct table {
@@ -33,8 +35,9 @@ struct table {
 	bool integrated_flush;
 };
 
-/* text: size bytes, with or without a final NUL. On failure -EINVAL, and error says what is wrong and
- * what would be right. Region sizes are powers of two from 8 sectors (4 KiB) to 2^31 sectors. */
+/* text: size bytes, with or without a final NUL. On failure -EINVAL, and error says what is wrong
+ * and what would be right. Region sizes are powers of two from 8 sectors (4 KiB) to 2^31 sectors.
+ */
 int table_parse(const char *text, size_t size, struct table *ret, char error[TABLE_ERROR_SIZE]);
 
 /* "1 clustered-core" or "3 clustered-disk <devno> <A|D>"; log_alive chooses the letter. Returns the
