@@ -363,6 +363,7 @@ static void restore_one(struct daemon *d, const char *path, const struct devmap_
 		log_free(log);
 		return;
 	}
+	event.handed_over = !d->unplanned && (log->storage != NULL || !log->table.has_disk);
 	pump_event(log, &event);
 	if (d->unplanned && atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
@@ -373,12 +374,13 @@ void control_restore(struct daemon *d)
 {
 	struct devmap_mirror *mirror = NULL;
 	unsigned mirrors = 0;
-	int error = devmap_scan(&mirror, &mirrors);
+	/* Handed over there was no gap in which a mirror could have gone. */
+	int error = d->unplanned ? devmap_scan(&mirror, &mirrors) : -EALREADY;
 	char path[1024];
 	struct dirent *entry;
 	DIR *directory;
 
-	if (error != 0)
+	if (error != 0 && error != -EALREADY)
 		qb_log(LOG_WARNING, "cannot ask device-mapper for its mirrors: %s",
 		       strerror(-error));
 	snprintf(path, sizeof(path), "%s/logs", d->config.run_dir);

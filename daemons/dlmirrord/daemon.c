@@ -5,9 +5,10 @@
  * conclude things that cost a comparison of the legs.
  *
  * Planned restart, a timeline:
- *	device-mapper jobs end -> responders stop -> logs quiesce -> exec
- * From the second step on requests wait in the sockets, which stay open across exec. A job in
- * device-mapper may itself wait for our answers, so it must be over before nobody answers.
+ *	next image starts, is ready -> device-mapper jobs end -> responders stop -> logs quiesce ->
+ *go (without a supervisor there is no first step, and the last is exec; see handover.h). From
+ *"responders stop" on, requests wait in the sockets. A job in device-mapper may itself wait for our
+ *answers, so it must be over before nobody answers.
  */
 #include <config.h>
 
@@ -41,6 +42,7 @@
 #define RESTART_DELAY_MS 20U /* the admin who asked gets the answer first */
 #define RESTART_STEP_MS	 1U
 #define RESTART_LIMIT_MS 5000U /* then we go on as we are */
+#define END_LIMIT_MS	 1000
 #define NUDGE_BEFORE	 64U
 #define NUDGE_AFTER	 255U
 #define MOVER_THREADS	 4U
@@ -205,48 +207,86 @@ static void logs_quiesce(struct daemon *d, bool quiesce)
 			   &(struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = quiesce});
 }
 
+/* Returns only when it failed. */
 static void become_new(struct daemon *d)
 {
 	char *const arguments[] = {d->program, "--worker", "--config", d->config_path, NULL};
 
+	if (d->successor_fd >= 0) {
+		if (handover_go(d->successor_fd) == 0)
+			_exit(EXIT_SUCCESS); /* nothing is to be tidied up: it is all the
+						successor's */
+		return;
+	}
 	d->handover.generation++;
 	if (handover_give(&d->handover) == 0)
 		execv(d->program, arguments);
 	qb_log(LOG_ERR, "planned restart: cannot execute %s: %s; going on as before", d->program,
 	       strerror(errno));
+	handover_keep(&d->handover);
 	d->handover.generation--;
+}
+
+static int successor_start(struct daemon *d)
+{
+	char *const arguments[] = {d->program, "--worker", "--config", d->config_path, NULL};
+	struct handover next = d->handover;
+
+	next.generation++;
+	return handover_spawn(&next, arguments, &d->successor_fd);
 }
 
 static void restart_later(struct daemon *d, uint64_t ms);
 
-static void restart_step(struct daemon *d)
+static void restart_give_up(struct daemon *d, const char *why)
 {
-	bool late = clock_ms() - d->restart_ms > RESTART_LIMIT_MS;
-
-	if (!d->quiescing && !late) {
-		if (devmap_jobs(d->devmap) > 0) {
-			restart_later(d, RESTART_STEP_MS);
-			return;
-		}
-		d->quiescing = true;
-		serving_stop(d);
-		logs_quiesce(d, true);
-	}
-	if (d->quiescing && logs_quiet(d))
-		become_new(d);
-	else if (!late) {
-		restart_later(d, RESTART_STEP_MS);
-		return;
-	}
-	qb_log(LOG_ERR, "planned restart given up: %s",
-	       d->quiescing ? "requests still wait for a log device or a leg"
-			    : "a device-mapper job does not end");
+	qb_log(LOG_ERR, "planned restart given up: %s", why);
+	if (d->successor_fd >= 0)
+		close(d->successor_fd); /* it sees that and ends */
+	d->successor_fd = -1;
+	d->restart = RESTART_NO;
 	d->restart_ms = 0;
 	if (!d->quiescing)
 		return;
 	d->quiescing = false;
 	logs_quiesce(d, false);
 	serving_start(d);
+}
+
+/* What the restart waits for, one after another; each step looks at the first that is not over. */
+static void restart_step(struct daemon *d)
+{
+	static const char *const waits_for[] = {
+	    [RESTART_SPAWNED] = "the next image is not ready",
+	    [RESTART_JOBS] = "a device-mapper job does not end",
+	    [RESTART_QUIET] = "requests still wait for a log device or a leg",
+	};
+	int ready = 1;
+
+	if (d->restart == RESTART_SPAWNED && d->successor_fd >= 0)
+		ready = handover_is_ready(d->successor_fd);
+	if (ready < 0) {
+		restart_give_up(d, "the next image ended before it was ready");
+		return;
+	}
+	if (d->restart == RESTART_SPAWNED && ready > 0) {
+		d->restart = RESTART_JOBS;
+		d->restart_ms = clock_ms();
+	}
+	if (d->restart == RESTART_JOBS && devmap_jobs(d->devmap) == 0) {
+		d->restart = RESTART_QUIET;
+		d->quiescing = true;
+		serving_stop(d);
+		logs_quiesce(d, true);
+	}
+	if (d->restart == RESTART_QUIET && logs_quiet(d)) {
+		become_new(d);
+		restart_give_up(d, "the next image did not take over");
+	} else if (clock_ms() - d->restart_ms > RESTART_LIMIT_MS) {
+		restart_give_up(d, waits_for[d->restart]);
+	} else {
+		restart_later(d, RESTART_STEP_MS);
+	}
 }
 
 static void on_restart_timer(void *context)
@@ -271,14 +311,22 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 	struct config config;
 	int error;
 
-	if (d->restart_ms != 0)
+	if (d->restart != RESTART_NO)
 		return 0;
 	/* The new image reads the configuration; better to hear now what is wrong with it. */
 	config_default(&config);
 	error = config_read(d->config_path, &config, text, size);
 	if (error != 0 && error != -ENOENT)
 		return error;
+	if (d->handover.heartbeat_fd >= 0) {
+		error = successor_start(d);
+		if (error != 0) {
+			snprintf(text, size, "cannot start %s: %s", d->program, strerror(-error));
+			return error;
+		}
+	}
 	qb_log(LOG_NOTICE, "planned restart");
+	d->restart = RESTART_SPAWNED;
 	d->restart_ms = clock_ms();
 	restart_later(d, RESTART_DELAY_MS);
 	return 0;
@@ -355,9 +403,10 @@ static void on_heartbeat(void *context)
 {
 	struct daemon *d = context;
 	qb_loop_timer_handle timer;
+	pid_t pid = getpid();
 
-	if (d->handover.heartbeat_fd >= 0 && write(d->handover.heartbeat_fd, "", 1) < 0 &&
-	    errno != EAGAIN)
+	if (d->handover.heartbeat_fd >= 0 &&
+	    write(d->handover.heartbeat_fd, &pid, sizeof(pid)) < 0 && errno != EAGAIN)
 		qb_log(LOG_WARNING, "the supervisor is gone");
 	daemon_enter(d);
 	report_problems(d);
@@ -550,6 +599,7 @@ static void signals_add(struct daemon *d)
 	qb_loop_signal_handle handle;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN); /* a successor that did not get ready reaps itself */
 	qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGTERM, d, on_terminate, &handle);
 	qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGINT, d, on_terminate, &handle);
 	qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGHUP, d, on_hangup, &handle);
@@ -606,14 +656,20 @@ static int start(struct daemon *d)
 	}
 	if (ports_create(d) != 0)
 		return -1;
-	control_restore(d);
 	d->threads = d->config.responders;
 	signals_add(d);
-	if (admin_start(d) != 0)
+	if (d->handover.successor_fd >= 0 && handover_wait(&d->handover) != 0) {
+		qb_log(LOG_ERR, "the daemon that was to be replaced goes on");
 		return -1;
+	}
+	control_restore(d);
 	if (!handed_over && sockets_join(d) != 0)
 		return -1;
 	if (serving_start(d) != 0)
+		return -1;
+	if (d->handover.successor_fd >= 0)
+		handover_wait_end(&d->handover, END_LIMIT_MS);
+	if (admin_start(d) != 0)
 		return -1;
 	daemon_enter(d);
 	if (!handed_over)
@@ -654,6 +710,7 @@ int daemon_run(const struct config *config, const char *config_path,
 
 	d.config = *config;
 	d.handover = *handover;
+	d.successor_fd = -1;
 	d.started_ms = clock_ms();
 	snprintf(d.program, sizeof(d.program), "%s", program);
 	snprintf(d.config_path, sizeof(d.config_path), "%s", config_path);

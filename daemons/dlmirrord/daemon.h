@@ -31,6 +31,9 @@ enum { SUSPECT_NO, SUSPECT_NEW, SUSPECT_RESETTING, SUSPECT_COMPARING };
  * responder for the step of a request. Nobody waits for anything with it, except for memory and the
  * log's own target.
  */
+/* What a planned restart waits for. */
+enum restart { RESTART_NO, RESTART_SPAWNED, RESTART_JOBS, RESTART_QUIET };
+
 struct daemon {
 	pthread_mutex_t core_lock;
 	struct config config;
@@ -52,7 +55,9 @@ struct daemon {
 	_Atomic uint64_t unknown_log;
 	uint64_t seen_malformed; /* as last reported */
 	uint64_t seen_overruns;
-	uint64_t restart_ms; /* a planned restart was asked for then; 0: no */
+	enum restart restart;
+	uint64_t restart_ms; /* when the step under way began; 0: no restart */
+	int successor_fd;    /* to the next image while it starts; -1: none */
 	bool threads;	     /* responders run as threads */
 	bool unplanned;	     /* the last daemon ended without handing over */
 	bool quiescing;	     /* second half of a planned restart: nobody answers */

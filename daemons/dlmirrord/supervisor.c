@@ -79,14 +79,27 @@ static void signals_pass(struct supervisor *s)
  * where a thread of it still hangs in a system call and it cannot be reaped yet. */
 static bool heartbeats_read(struct supervisor *s)
 {
-	char beat[64];
+	pid_t pid;
 	ssize_t size;
 
-	while ((size = read(s->heartbeat_fd, beat, sizeof(beat))) > 0) {
+	while ((size = read(s->heartbeat_fd, &pid, sizeof(pid))) == (ssize_t)sizeof(pid)) {
 		s->heard_ms = clock_ms();
-		s->beats += (uint64_t)size;
+		s->beats++;
+		s->pid = pid; /* after a planned restart the worker's child, which became ours */
 	}
 	return size < 0;
+}
+
+/* Workers that were replaced. The one of now is left: its exit code is wanted. */
+static void replaced_reap(const struct supervisor *s)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 &&
+	       info.si_pid != s->pid) {
+		waitpid(info.si_pid, NULL, 0);
+		info.si_pid = 0;
+	}
 }
 
 /* Waits until the worker is gone; its exit code, or -1 when it was killed or cannot be reaped yet.
@@ -104,6 +117,7 @@ static int worker_watch(struct supervisor *s)
 		signals_pass(s);
 		if (!heartbeats_read(s))
 			break;
+		replaced_reap(s);
 		if (s->watchdog_s > 0 && clock_ms() - s->heard_ms > s->watchdog_s * 1000U) {
 			say("the worker is stuck, killing it, pid", s->pid);
 			kill(s->pid, SIGKILL);
@@ -126,6 +140,7 @@ static int worker_watch(struct supervisor *s)
 
 static void supervisor_prepare(struct supervisor *s)
 {
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	sigemptyset(&s->signals);
 	sigaddset(&s->signals, SIGTERM);
 	sigaddset(&s->signals, SIGINT);

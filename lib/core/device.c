@@ -118,10 +118,16 @@ void device_attach(struct mlog *m)
 	}
 }
 
-void device_restore(struct mlog *m)
+/* whole: handed over by a daemon that was quiet, so the device has what the maps have and is ours.
+ */
+void device_restore(struct mlog *m, bool whole)
 {
+	if (whole) {
+		m->log = MLOG_LOG_OK;
+		sync_write_all(m);
+		return;
+	}
 	m->restoring = true;
-	m->attached_once = true;
 	m->log = MLOG_LOG_LOADING;
 	operation_start(m, DEVICE_LOAD);
 }

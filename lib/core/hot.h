@@ -45,6 +45,8 @@ struct hot_shared {
 	_Atomic uint32_t open;	   /* responders may answer (the mirror is active) */
 	_Atomic uint32_t phase;	   /* enum mlog_phase, for the next daemon */
 	_Atomic uint32_t suspect;  /* the daemon's: legs are to be compared after a gap */
+	_Atomic uint32_t whole;	   /* the log device holds every dirty bit */
+	_Atomic uint32_t reserved;
 };
 
 struct hot {

@@ -65,7 +65,7 @@ struct mlog *mlog_destroy(struct mlog *m)
 
 /* A new daemon carries on with the maps of the last one. What was under way then has to be asked
  * for again by the kernel, so the phases in between fall back to the one before. */
-static void restore(struct mlog *m)
+static void restore(struct mlog *m, bool handed_over)
 {
 	uint32_t phase = atomic_load(&m->hot->shared->phase);
 
@@ -85,7 +85,7 @@ static void restore(struct mlog *m)
 		return;
 	}
 	if (m->config.has_disk)
-		device_restore(m);
+		device_restore(m, handed_over && atomic_load(&m->hot->shared->whole) != 0);
 	dirty_restore(m);
 }
 
@@ -99,7 +99,7 @@ static void handle(struct mlog *m, const struct mlog_event *event)
 	case MLOG_EV_TIMER:
 		break;
 	case MLOG_EV_RESTORED:
-		restore(m);
+		restore(m, event->handed_over);
 		break;
 	case MLOG_EV_LOADED:
 		device_loaded(m, event->loaded.error, &event->loaded.history);
@@ -152,6 +152,7 @@ static void settle(struct mlog *m)
 		request_settle(m);
 		repair_settle(m);
 	}
+	atomic_store(&m->hot->shared->whole, m->log == MLOG_LOG_OK && !m->degraded);
 	at = min_ms(min_ms(dirty_deadline(m), sync_deadline(m)),
 		    min_ms(device_deadline(m), repair_deadline(m)));
 	if (at == m->timer_ms && at > m->now_ms)

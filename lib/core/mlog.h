@@ -140,7 +140,8 @@ struct mlog_event {
 		struct {
 			bool repair;
 		} verify;
-		bool quiesce; /* false: it did not come to that, go on */
+		bool handed_over; /* RESTORED: the last daemon was quiet when it ended */
+		bool quiesce;	  /* false: it did not come to that, go on */
 	};
 };
 

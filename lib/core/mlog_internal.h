@@ -163,7 +163,8 @@ uint64_t sync_deadline(const struct mlog *m);
 /* device.c */
 void device_attach(struct mlog *m);
 void device_detach(struct mlog *m);
-void device_restore(struct mlog *m);
+void device_restore(struct mlog *m, bool whole);
+void sync_write_all(struct mlog *m); /* what of the map is on the device is not known */
 void device_loaded(struct mlog *m, int error, const struct mlog_history *history);
 void device_claimed(struct mlog *m, int error);
 void device_released(struct mlog *m, int error);

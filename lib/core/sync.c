@@ -219,6 +219,13 @@ void sync_restart(struct mlog *m)
 	m->priority_count = 0;
 }
 
+void sync_write_all(struct mlog *m)
+{
+	for (uint64_t page = 0; page < m->sync.count; page++)
+		pages_touch(&m->sync, page);
+	m->sync_due_ms = m->now_ms + m->config.sync_delay_ms;
+}
+
 uint64_t sync_deadline(const struct mlog *m)
 {
 	return m->log == MLOG_LOG_OK && m->sync.in_flight == 0 ? m->sync_due_ms : NEVER_MS;

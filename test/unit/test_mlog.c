@@ -911,6 +911,49 @@ static void test_a_new_daemon_forgets_no_mark(void **state)
 	world_end(w);
 }
 
+static void test_handed_over_marks_go_on_at_once(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	struct mlog_config config = config_of(MLOG_SYNC_NOSYNC, true);
+	uint32_t seq;
+
+	(void)state;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 5), 0);
+	event(w, (struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = true});
+	assert_true(mlog_quiet(w->m));
+	mlog_destroy(w->m);
+	w->m = mlog_create(&config, &w->hot);
+	w->hold = true;
+	event(w, (struct mlog_event){.kind = MLOG_EV_RESTORED, .handed_over = true});
+	assert_int_equal(w->waiting_count, 0); /* no load, no claim */
+	seq = ask_one(w, ULOG_MARK_REGION, 6);
+	assert_int_equal(w->waiting_count, 1);
+	assert_int_equal(w->waiting[0].kind, MLOG_WRITE);
+	w->hold = false;
+	settle(w);
+	answered(w, seq, 0);
+	assert_true(bits_test(w->slot, 5) && bits_test(w->slot, 6));
+	world_end(w);
+}
+
+static void test_handed_over_with_a_failed_device_claims_it_again(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	struct mlog_config config = config_of(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	w->error = -EIO;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 5), 0);
+	event(w, (struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = true});
+	mlog_destroy(w->m);
+	w->m = mlog_create(&config, &w->hot);
+	w->error = 0;
+	event(w, (struct mlog_event){.kind = MLOG_EV_RESTORED, .handed_over = true});
+	assert_int_equal(status_of(w).log, MLOG_LOG_OK);
+	assert_true(bits_test(w->slot, 5)); /* by the claim */
+	world_end(w);
+}
+
 static void test_a_new_daemon_closes_no_gate_of_the_old(void **state)
 {
 	struct world *w = world_active(MLOG_SYNC_NOSYNC, false);
@@ -1030,6 +1073,8 @@ int main(void)
 	    cmocka_unit_test(test_an_unreadable_log_means_resync_not_guesses),
 	    cmocka_unit_test(test_a_distrusted_log_means_everything_is_compared),
 	    cmocka_unit_test(test_a_new_daemon_forgets_no_mark),
+	    cmocka_unit_test(test_handed_over_marks_go_on_at_once),
+	    cmocka_unit_test(test_handed_over_with_a_failed_device_claims_it_again),
 	    cmocka_unit_test(test_a_new_daemon_closes_no_gate_of_the_old),
 	    cmocka_unit_test(test_quiesce_lets_what_is_under_way_end_and_starts_nothing),
 	    cmocka_unit_test(test_a_reloaded_core_log_takes_over_what_the_old_one_knew),
