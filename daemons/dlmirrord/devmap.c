@@ -17,19 +17,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "daemons/dlmirrord/apart.h"
 #include "daemons/dlmirrord/devmap_ioctl.h"
+#include "daemons/dlmirrord/thread.h"
 
 #define SECTOR_BYTES	512U
 #define WAKE_BYTES	4096U
-#define STACK_BYTES	(256U * 1024U) /* the daemon locks its memory, stacks included */
 #define RESUME_ATTEMPTS 3U
 #define PATH_SIZE	256U
 
@@ -51,7 +51,7 @@ struct catalog {
 enum job_kind { JOB_FIND, JOB_RESET, JOB_WAKE };
 
 struct job {
-	struct job *next;
+	STAILQ_ENTRY(job) next;
 	enum job_kind kind;
 	char uuid[DEVMAP_NAME_SIZE];
 	bool status; /* of a find */
@@ -63,10 +63,7 @@ struct job {
 	int error;
 };
 
-struct job_queue {
-	struct job *first;
-	struct job **end;
-};
+STAILQ_HEAD(job_queue, job);
 
 struct lane {
 	struct devmap *devmap;
@@ -273,34 +270,18 @@ static bool read_lane_run(struct devmap *devmap, struct job *job)
 	return false;
 }
 
-static void queue_clear(struct job_queue *queue)
-{
-	queue->first = NULL;
-	queue->end = &queue->first;
-}
-
-static void queue_add(struct job_queue *queue, struct job *job)
-{
-	job->next = NULL;
-	*queue->end = job;
-	queue->end = &job->next;
-}
-
 static struct job *queue_take(struct job_queue *queue)
 {
-	struct job *job = queue->first;
+	struct job *job = STAILQ_FIRST(queue);
 
-	if (job != NULL) {
-		queue->first = job->next;
-		if (queue->first == NULL)
-			queue->end = &queue->first;
-	}
+	if (job != NULL)
+		STAILQ_REMOVE_HEAD(queue, next);
 	return job;
 }
 
 static void lane_add(struct lane *lane, struct job *job)
 {
-	queue_add(&lane->waiting, job);
+	STAILQ_INSERT_TAIL(&lane->waiting, job, next);
 	pthread_cond_signal(&lane->work);
 }
 
@@ -316,7 +297,7 @@ static void *lane_main(void *argument)
 		struct job *job;
 		bool goes_on;
 
-		while (lane->waiting.first == NULL && !devmap->stopping)
+		while (STAILQ_EMPTY(&lane->waiting) && !devmap->stopping)
 			pthread_cond_wait(&lane->work, &devmap->lock);
 		if (devmap->stopping)
 			break;
@@ -328,7 +309,7 @@ static void *lane_main(void *argument)
 			lane_add(&devmap->read_lane, job);
 			continue;
 		}
-		queue_add(&devmap->finished, job);
+		STAILQ_INSERT_TAIL(&devmap->finished, job, next);
 		/* Fails only with a counter at its limit, and then the descriptor is readable
 		 * already. */
 		(void)!write(devmap->event_fd, &(uint64_t){1}, sizeof(uint64_t));
@@ -342,30 +323,16 @@ static void lane_prepare(struct lane *lane, struct devmap *devmap,
 {
 	lane->devmap = devmap;
 	lane->run = run;
-	queue_clear(&lane->waiting);
+	STAILQ_INIT(&lane->waiting);
 	pthread_cond_init(&lane->work, NULL);
 }
 
-/* Signals are the loop's business, so the thread starts with all of them blocked. */
 static int lane_start(struct lane *lane, const char *name)
 {
-	pthread_attr_t attr;
-	sigset_t all;
-	sigset_t old;
-	int error;
+	int error = thread_start(&lane->thread, name, lane_main, lane);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&lane->thread, &attr, lane_main, lane);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (error != 0)
-		return -error;
-	lane->started = true;
-	pthread_setname_np(lane->thread, name);
-	return 0;
+	lane->started = error == 0;
+	return error;
 }
 
 static void queue_drop(struct job_queue *queue)
@@ -393,7 +360,7 @@ int devmap_create(struct devmap **ret)
 		return -ENOMEM;
 	devmap_library_prepare();
 	pthread_mutex_init(&devmap->lock, NULL);
-	queue_clear(&devmap->finished);
+	STAILQ_INIT(&devmap->finished);
 	lane_prepare(&devmap->ioctl_lane, devmap, ioctl_lane_run);
 	lane_prepare(&devmap->read_lane, devmap, read_lane_run);
 	devmap->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -449,11 +416,11 @@ void devmap_dispatch(struct devmap *devmap)
 
 	(void)!read(devmap->event_fd, &count, sizeof(count));
 	pthread_mutex_lock(&devmap->lock);
-	job = devmap->finished.first;
-	queue_clear(&devmap->finished);
+	job = STAILQ_FIRST(&devmap->finished);
+	STAILQ_INIT(&devmap->finished);
 	pthread_mutex_unlock(&devmap->lock);
 	while (job != NULL) {
-		struct job *next = job->next;
+		struct job *next = STAILQ_NEXT(job, next);
 
 		devmap->jobs--;
 		if (job->kind == JOB_FIND)

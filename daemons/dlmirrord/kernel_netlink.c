@@ -8,13 +8,33 @@
 #include <unistd.h>
 
 #include <linux/connector.h>
+#include <linux/dm-log-userspace.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 
-/* Accept when CPU % count == index. */
+/* Where the request type is in a datagram: behind nlmsghdr, cn_msg, and luid, uuid, padding,
+ * version, error and seq of dm_ulog_request. One byte holds it. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define TYPE_OFFSET 188U
+#else
+#define TYPE_OFFSET 191U
+#endif
+
+/*
+ * Requests about regions come from kernel threads that stay on their CPU: socket `index` takes
+ * those of its share of the CPUs. The others come from whoever calls device-mapper. Such a process
+ * may move to another CPU while the kernel asks one socket after the other, and its request would
+ * then reach none (and be repeated after 15 s) or two; so they all go to socket 0.
+ */
 static int filter_attach(int fd, unsigned index, unsigned count)
 {
+	unsigned others = index == 0 ? 0xffffffff : 0;
 	struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TYPE_OFFSET),
+	    BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, DM_ULOG_GET_REGION_SIZE, 0, 2),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DM_ULOG_STATUS_INFO, 1, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DM_ULOG_STATUS_TABLE, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, others),
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_CPU)),
 	    BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
 	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, index, 0, 1),

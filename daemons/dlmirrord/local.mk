@@ -40,7 +40,8 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \
 	daemons/dlmirrord/statefile.c daemons/dlmirrord/statefile.h \
 	daemons/dlmirrord/stats.h \
-	daemons/dlmirrord/supervisor.c daemons/dlmirrord/supervisor.h
+	daemons/dlmirrord/supervisor.c daemons/dlmirrord/supervisor.h \
+	daemons/dlmirrord/thread.h
 dlmirrord_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	$(QB_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(INIH_CFLAGS)
 dlmirrord_LDADD = libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \

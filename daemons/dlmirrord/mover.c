@@ -19,20 +19,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "daemons/dlmirrord/apart.h"
 #include "daemons/dlmirrord/devmap.h"
+#include "daemons/dlmirrord/thread.h"
 
 #define SECTOR_BYTES 512U
 #define PIECE_BYTES  65536U /* other I/O of the legs gets in between two pieces */
 #define BUFFER_ALIGN 4096U  /* enough for O_DIRECT on every block size that device-mapper takes */
-#define STACK_BYTES  (256U * 1024U) /* the daemon locks its memory, stacks included */
 #define THREADS_MAX  64U
 #define NOT_OPEN     (-1)
 
@@ -48,7 +48,7 @@ struct leg_set {
 };
 
 struct job {
-	struct job *next;
+	STAILQ_ENTRY(job) next;
 	struct leg_set *set;
 	uint64_t cookie;
 	uint64_t region;
@@ -58,10 +58,7 @@ struct job {
 	int error;
 };
 
-struct job_queue {
-	struct job *first;
-	struct job **end;
-};
+STAILQ_HEAD(job_queue, job);
 
 struct worker {
 	struct mover *mover;
@@ -90,28 +87,12 @@ struct mover {
 	struct worker worker[THREADS_MAX];
 };
 
-static void queue_clear(struct job_queue *queue)
-{
-	queue->first = NULL;
-	queue->end = &queue->first;
-}
-
-static void queue_add(struct job_queue *queue, struct job *job)
-{
-	job->next = NULL;
-	*queue->end = job;
-	queue->end = &job->next;
-}
-
 static struct job *queue_take(struct job_queue *queue)
 {
-	struct job *job = queue->first;
+	struct job *job = STAILQ_FIRST(queue);
 
-	if (job != NULL) {
-		queue->first = job->next;
-		if (queue->first == NULL)
-			queue->end = &queue->first;
-	}
+	if (job != NULL)
+		STAILQ_REMOVE_HEAD(queue, next);
 	return job;
 }
 
@@ -372,7 +353,7 @@ static void job_finish(struct mover *mover, struct job *job)
 		leg_set_destroy(unused);
 
 	pthread_mutex_lock(&mover->lock);
-	queue_add(&mover->finished, job);
+	STAILQ_INSERT_TAIL(&mover->finished, job, next);
 	pthread_mutex_unlock(&mover->lock);
 	event_raise(mover);
 }
@@ -386,7 +367,7 @@ static void *worker_main(void *argument)
 		struct job *job;
 
 		pthread_mutex_lock(&mover->lock);
-		while (mover->waiting.first == NULL && !mover->stopping)
+		while (STAILQ_EMPTY(&mover->waiting) && !mover->stopping)
 			pthread_cond_wait(&mover->work, &mover->lock);
 		job = mover->stopping ? NULL : queue_take(&mover->waiting);
 		pthread_mutex_unlock(&mover->lock);
@@ -397,31 +378,18 @@ static void *worker_main(void *argument)
 	}
 }
 
-/* Signals are the loop's business, so the thread starts with all of them blocked. */
 static int worker_start(struct worker *w, struct mover *mover)
 {
-	pthread_attr_t attr;
-	sigset_t all;
-	sigset_t old;
 	int error;
 
 	w->mover = mover;
 	if (posix_memalign((void **)&w->source, BUFFER_ALIGN, 2UL * PIECE_BYTES) != 0)
 		return -ENOMEM;
 	w->other = w->source + PIECE_BYTES;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&w->thread, &attr, worker_main, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (error != 0) {
+	error = thread_start(&w->thread, "dlm-mover", worker_main, w);
+	if (error != 0)
 		free(w->source);
-		return -error;
-	}
-	pthread_setname_np(w->thread, "dlm-mover");
-	return 0;
+	return error;
 }
 
 static void queue_drop(struct mover *mover, struct job_queue *queue)
@@ -463,20 +431,10 @@ static void *root_main(void *argument)
 
 static int root_start(struct mover *mover)
 {
-	pthread_attr_t attr;
-	sigset_t all;
-	sigset_t old;
-	int error;
+	int error = thread_start(&mover->root, "dlm-movers", root_main, mover);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&mover->root, &attr, root_main, mover);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
 	if (error != 0)
-		return -error;
+		return error;
 	mover->root_runs = true;
 	pthread_mutex_lock(&mover->lock);
 	while (!mover->started)
@@ -502,8 +460,8 @@ int mover_create_with(unsigned threads, mover_done_fn on_done, void *context,
 	mover->open_leg = open_leg;
 	pthread_mutex_init(&mover->lock, NULL);
 	pthread_cond_init(&mover->work, NULL);
-	queue_clear(&mover->waiting);
-	queue_clear(&mover->finished);
+	STAILQ_INIT(&mover->waiting);
+	STAILQ_INIT(&mover->finished);
 	mover->threads_wanted = threads;
 	mover->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (mover->event_fd < 0)
@@ -553,11 +511,11 @@ void mover_dispatch(struct mover *mover)
 
 	(void)!read(mover->event_fd, &count, sizeof(count));
 	pthread_mutex_lock(&mover->lock);
-	job = mover->finished.first;
-	queue_clear(&mover->finished);
+	job = STAILQ_FIRST(&mover->finished);
+	STAILQ_INIT(&mover->finished);
 	pthread_mutex_unlock(&mover->lock);
 	while (job != NULL) {
-		struct job *next = job->next;
+		struct job *next = STAILQ_NEXT(job, next);
 
 		mover->on_done(mover->context, job->cookie, job->region, job->result, job->error);
 		free(job);
@@ -587,7 +545,7 @@ int mover_copy(struct mover *mover, uint64_t cookie, const struct mover_legs *le
 	set = leg_set_enter(mover, cookie, legs);
 	job->set = set;
 	if (set != NULL) {
-		queue_add(&mover->waiting, job);
+		STAILQ_INSERT_TAIL(&mover->waiting, job, next);
 		pthread_cond_signal(&mover->work);
 	}
 	pthread_mutex_unlock(&mover->lock);

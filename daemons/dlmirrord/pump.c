@@ -15,6 +15,9 @@
 #include "daemons/dlmirrord/kernel_netlink.h"
 #include "daemons/dlmirrord/logging.h"
 
+#define TIMER_URGENT_MS	  200U
+#define TIMER_MULTIPLE_MS 64U
+
 void pump_defer(struct log *log, const struct mlog_event *event)
 {
 	if (log->deferred_count == LOG_DEFERRED_MAX) {
@@ -218,8 +221,11 @@ static void do_timer(struct log *log, uint64_t at_ms)
 	struct daemon *d = log->daemon;
 	uint64_t now = clock_ms();
 
-	/* Never now: what is to be done at once is done in the step. */
+	/* Never now: what is to be done at once is done in the step. What is not urgent is put off
+	 * to the next multiple, so that the sweeps of many mirrors share one wake-up. */
 	log->timer_ms = at_ms == 0 || at_ms > now ? at_ms : now + 1;
+	if (at_ms > now + TIMER_URGENT_MS)
+		log->timer_ms += TIMER_MULTIPLE_MS - log->timer_ms % TIMER_MULTIPLE_MS;
 	if (at_ms != 0 && (d->timer_ms == 0 || log->timer_ms < d->timer_ms))
 		timer_set(d, log->timer_ms);
 }

@@ -13,8 +13,8 @@
 
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
+#include "daemons/dlmirrord/thread.h"
 
-#define STACK_SIZE  (256U * 1024U)
 #define STOP_SIGNAL SIGUSR2
 
 struct responder {
@@ -246,20 +246,14 @@ struct responders *responders_destroy(struct responders *r)
 
 /* Pinning and priority are a matter of speed: where they are not allowed, the thread runs without.
  */
-static int thread_start(struct responder *self, int realtime_priority)
+static int responder_start(struct responder *self, int realtime_priority)
 {
 	struct sched_param priority = {.sched_priority = realtime_priority};
-	pthread_attr_t attribute;
 	cpu_set_t cpus;
-	int error;
+	int error = thread_start(&self->thread, "dlm-answer", responder_main, self);
 
-	pthread_attr_init(&attribute);
-	pthread_attr_setstacksize(&attribute, STACK_SIZE);
-	error = -pthread_create(&self->thread, &attribute, responder_main, self);
-	pthread_attr_destroy(&attribute);
 	if (error != 0)
 		return error;
-	pthread_setname_np(self->thread, "dlm-answer");
 	if (self->set->count > 1) {
 		CPU_ZERO(&cpus);
 		CPU_SET(self->index, &cpus);
@@ -279,7 +273,7 @@ int responders_start(struct responders *r, int realtime_priority)
 	atomic_store(&r->stop, false);
 	r->running = true;
 	for (unsigned i = 0; i < r->count && error == 0; i++)
-		error = thread_start(&r->responder[i], realtime_priority);
+		error = responder_start(&r->responder[i], realtime_priority);
 	return error;
 }
 
