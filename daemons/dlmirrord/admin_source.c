@@ -143,7 +143,8 @@ static int source_verify(void *context, const char *mirror, bool repair, char *t
 	if (status.phase != MLOG_ACTIVE)
 		return fail(-EBUSY, text, size, "%s is %s; resume its device first", mirror,
 			    mlog_phase_name(status.phase));
-	event.verify.repair = repair;
+	/* Not less than what is being done already. */
+	event.verify.repair = repair || atomic_load(&log->hot.shared->suspect) != SUSPECT_NO;
 	pump_event(log, &event);
 	return 0;
 }

@@ -47,7 +47,7 @@ static void core_config(const struct daemon *d, const struct log *log, uint32_t 
 	};
 	/* One region per gap makes the rate. */
 	ret->busy_gap_ms =
-	    (uint32_t)(log->table.region_sectors * 1000U / 2048U / d->config.busy_mib_s);
+	    1 + (uint32_t)(log->table.region_sectors * 1000U / 2048U / d->config.busy_mib_s);
 }
 
 static void log_free(struct log *log)
@@ -75,11 +75,16 @@ static struct log *log_alloc(struct daemon *d, const struct statefile_header *he
 	return log;
 }
 
+static void log_bind(struct log *log, const struct statefile_header *header)
+{
+	log->page_bytes = header->page_bytes;
+	hot_bind(&log->hot, log->state.maps, header->region_count, header->shift);
+}
+
 static int log_start(struct log *log, const struct statefile_header *header)
 {
 	struct mlog_config config;
 
-	hot_bind(&log->hot, log->state.maps, header->region_count, header->shift);
 	core_config(log->daemon, log, header->page_bytes, &config);
 	log->mlog = mlog_create(&config, &log->hot);
 	return log->mlog == NULL ? -ENOMEM : registry_add(&log->daemon->registry, log);
@@ -116,8 +121,10 @@ static int log_make(struct log *log, struct statefile_header *header,
 	}
 	device_name(log);
 	code = statefile_create(log->daemon->config.run_dir, header, &log->state);
-	if (code == 0)
+	if (code == 0) {
+		log_bind(log, header);
 		code = log_start(log, header);
+	}
 	if (code != 0)
 		snprintf(error, STORAGE_ERROR_SIZE, "no memory for %" PRIu64 " regions: %s",
 			 header->region_count, strerror(-code));
@@ -234,6 +241,16 @@ static void control_status(struct log *log, const struct kmsg *k)
 }
 
 /*
+ * A table that was replaced while no daemon listened: its log was restored as if it still served,
+ * and the kernel has not said a word about it since. Its marks count as crash-dirty: with a log
+ * device they are on it, and it says "in use".
+ */
+static bool log_is_ghost(const struct log *log, enum mlog_phase phase)
+{
+	return !atomic_load(&log->heard) && phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
+}
+
+/*
  * A table reload hands the device over: what L1 wrote when it was suspended is what L2 reads. Where
  * that is not to be had (no log device, another one, or it has failed), L2 takes over what L1 knows
  * in memory.
@@ -253,6 +270,15 @@ static void inherit(struct log *log)
 		if (from == log || strcmp(from->uuid, log->uuid) != 0)
 			continue;
 		mlog_status(from->mlog, &other);
+		if (log_is_ghost(from, other.phase)) {
+			qb_log(LOG_NOTICE, "%s: log %016" PRIx64 " was replaced while we were away",
+			       from->uuid, from->luid);
+			if (!log->table.has_disk || strcmp(from->device, log->device) != 0)
+				mlog_inherit(log->mlog, from->mlog);
+			log_destroy(from, true);
+			i--;
+			continue;
+		}
 		if (other.phase == MLOG_SUSPENDED &&
 		    (!log->table.has_disk || other.log == MLOG_LOG_FAILED ||
 		     other.log == MLOG_LOG_NONE || strcmp(from->device, log->device) != 0))
@@ -273,6 +299,7 @@ static void control_request(struct log *log, const struct kmsg *k, uint64_t rece
 	}
 	if (k->type == ULOG_RESUME)
 		inherit(log);
+	atomic_store(&log->heard, true);
 	pump_request(log, &request, k->request_type, received_us);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
 		legs_suspect(log);
@@ -349,6 +376,7 @@ static void restore_one(struct daemon *d, const char *path, const struct devmap_
 	if (log == NULL)
 		return;
 	log->state = state;
+	log_bind(log, &header);
 	code = table_parse(log->args, strlen(log->args), &log->table, error);
 	if (code == 0 && log->table.has_disk && pump_storage_open(log, error) != 0)
 		qb_log(LOG_ERR, "%s: log device %s: %s", log->uuid, log->table.device, error);

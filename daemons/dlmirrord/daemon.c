@@ -37,6 +37,7 @@
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
 #include "daemons/dlmirrord/logging.h"
+#include "daemons/dlmirrord/supervisor.h"
 
 #define HEARTBEAT_MS	 1000U
 #define RESTART_DELAY_MS 20U /* the admin who asked gets the answer first */
@@ -45,7 +46,6 @@
 #define END_LIMIT_MS	 1000
 #define NUDGE_BEFORE	 64U
 #define NUDGE_AFTER	 255U
-#define MOVER_THREADS	 4U
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -214,7 +214,7 @@ static void become_new(struct daemon *d)
 
 	if (d->successor_fd >= 0) {
 		if (handover_go(d->successor_fd) == 0)
-			_exit(EXIT_SUCCESS); /* nothing is to be tidied up: it is all the
+			_exit(SUPERVISOR_REPLACED); /* nothing is to be tidied up: it is all the
 						successor's */
 		return;
 	}
@@ -399,16 +399,24 @@ static void report_problems(struct daemon *d)
 			legs_suspect(d->registry.log[i]);
 }
 
-static void on_heartbeat(void *context)
+static void heartbeat_send(const struct daemon *d)
 {
-	struct daemon *d = context;
-	qb_loop_timer_handle timer;
 	pid_t pid = getpid();
 
 	if (d->handover.heartbeat_fd >= 0 &&
 	    write(d->handover.heartbeat_fd, &pid, sizeof(pid)) < 0 && errno != EAGAIN)
 		qb_log(LOG_WARNING, "the supervisor is gone");
+}
+
+static void on_heartbeat(void *context)
+{
+	struct daemon *d = context;
+	qb_loop_timer_handle timer;
+
+	heartbeat_send(d);
 	daemon_enter(d);
+	for (size_t i = 0; i < d->registry.count; i++)
+		legs_expire(d->registry.log[i]);
 	report_problems(d);
 	daemon_leave(d);
 	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, d, on_heartbeat,
@@ -662,6 +670,7 @@ static int start(struct daemon *d)
 		qb_log(LOG_ERR, "the daemon that was to be replaced goes on");
 		return -1;
 	}
+	heartbeat_send(d); /* from here on the supervisor looks at us */
 	control_restore(d);
 	if (!handed_over && sockets_join(d) != 0)
 		return -1;
@@ -678,6 +687,7 @@ static int start(struct daemon *d)
 	daemon_leave(d);
 	on_heartbeat(d);
 	loop_hurry(d);
+	d->serving = true;
 	qb_log(LOG_NOTICE, "dlmirrord " PACKAGE_VERSION " %s, %zu logs, %u responders",
 	       handed_over ? "carries on" : "started", d->registry.count,
 	       d->threads ? d->handover.socket_count : 0);

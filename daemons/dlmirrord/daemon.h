@@ -34,6 +34,9 @@ enum { SUSPECT_NO, SUSPECT_NEW, SUSPECT_RESETTING, SUSPECT_COMPARING };
 /* What a planned restart waits for. */
 enum restart { RESTART_NO, RESTART_SPAWNED, RESTART_JOBS, RESTART_QUIET };
 
+/* The mover's. Several mirrors whose legs hang must not take all of them. */
+#define MOVER_THREADS 16U
+
 struct daemon {
 	pthread_mutex_t core_lock;
 	struct config config;
@@ -43,6 +46,7 @@ struct daemon {
 	struct registry registry;
 	struct storage_engine *storage;
 	struct mover *mover;
+	unsigned copies_out; /* in the mover; never more than it has threads */
 	struct devmap *devmap;
 	struct responders *responders;
 	struct admin_server *admin;
@@ -59,6 +63,7 @@ struct daemon {
 	uint64_t restart_ms; /* when the step under way began; 0: no restart */
 	int successor_fd;    /* to the next image while it starts; -1: none */
 	bool threads;	     /* responders run as threads */
+	bool serving;	     /* the start is over */
 	bool unplanned;	     /* the last daemon ended without handing over */
 	bool quiescing;	     /* second half of a planned restart: nobody answers */
 };
@@ -92,6 +97,8 @@ void pump_timers(struct daemon *d);
 /* To be pumped after the effects of the step under way. */
 void pump_defer(struct log *log, const struct mlog_event *event);
 extern const struct storage_callbacks pump_storage;
+/* Does the device answer a read within PROBE_MS? probe.c; 0 or negative errno. */
+int probe_device(const char *device);
 /* Opens the log's device; on failure log->storage stays NULL and error says why. */
 int pump_storage_open(struct log *log, char error[STORAGE_ERROR_SIZE]);
 
@@ -99,6 +106,10 @@ int pump_storage_open(struct log *log, char error[STORAGE_ERROR_SIZE]);
 void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode);
 void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy_result result,
 		 int error);
+/* Copies that could not begin for LEGS_WAIT_MS are given back: their gates must not stay closed. */
+void legs_expire(struct log *log);
+/* What is known of the legs may be no longer so. */
+void legs_forget(struct log *log);
 /* After an attach: learns name and legs, and makes the kernel ask for the sync count. */
 void legs_refresh(struct log *log);
 /* The kernel may have concluded something wrong about regions: make it forget, then compare legs.
@@ -107,8 +118,8 @@ void legs_suspect(struct log *log);
 
 /* marker.c: a note in the state directory that a log device failed while its mirror went on, so
  * that whatever it says after a crash is not the whole truth. */
-void marker_set(struct log *log);
-void marker_clear(struct log *log);
+void marker_set(const struct log *log);
+void marker_clear(const struct log *log);
 bool marker_is_set(const struct log *log);
 
 /* admin_source.c */

@@ -35,6 +35,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/logging.c daemons/dlmirrord/logging.h \
 	daemons/dlmirrord/main.c \
 	daemons/dlmirrord/marker.c \
+	daemons/dlmirrord/probe.c \
 	daemons/dlmirrord/pump.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/registry.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \

@@ -41,12 +41,11 @@ static void *marker_write(void *argument)
 	return NULL;
 }
 
-void marker_set(struct log *log)
+void marker_set(const struct log *log)
 {
 	char *path = malloc(MARKER_PATH_SIZE);
 	pthread_t thread;
 
-	log->log_failed_noted = true;
 	if (path == NULL)
 		return;
 	marker_path(log, path);
@@ -56,13 +55,12 @@ void marker_set(struct log *log)
 		pthread_detach(thread);
 }
 
-void marker_clear(struct log *log)
+void marker_clear(const struct log *log)
 {
 	char path[MARKER_PATH_SIZE];
 
 	marker_path(log, path);
 	unlink(path);
-	log->log_failed_noted = false;
 }
 
 bool marker_is_set(const struct log *log)

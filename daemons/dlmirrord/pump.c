@@ -98,6 +98,8 @@ static void on_claimed(void *context, int error)
 
 	log->log_error = error;
 	pump_event(log, &(struct mlog_event){.kind = MLOG_EV_CLAIMED, .error = error});
+	if (atomic_load(&log->hot.shared->whole) != 0)
+		marker_clear(log);
 }
 
 static void on_written(void *context, enum mlog_area area, uint64_t page, int error)
@@ -148,8 +150,30 @@ int pump_storage_open(struct log *log, char error[STORAGE_ERROR_SIZE])
 	    .owner = log->daemon->owner,
 	    .boot_id = log->daemon->boot_id,
 	};
+	int code = 0;
 
-	return storage_open(log->daemon->storage, &spec, &pump_storage, log, &log->storage, error);
+	/* The open reads, and a device that does not answer would stop everybody. A daemon that was
+	 * handed over does not ask: it has no time, and the device answered just now. */
+	if (log->daemon->unplanned || log->daemon->serving)
+		code = probe_device(log->table.device);
+	if (code != 0) {
+		snprintf(error, STORAGE_ERROR_SIZE, "does not answer: %s", strerror(-code));
+		return code;
+	}
+	code = storage_open(log->daemon->storage, &spec, &pump_storage, log, &log->storage, error);
+	if (code != 0 || log->hot.regions == 0)
+		return code;
+	/* The maps are there already: they must fit. */
+	if (storage_layout(log->storage)->shift != log->hot.shift ||
+	    storage_page_bytes(log->storage) != log->page_bytes) {
+		log->storage = storage_close(log->storage);
+		snprintf(
+		    error, STORAGE_ERROR_SIZE,
+		    "its size or block size has changed; suspend and resume the mirror's device "
+		    "with a reloaded table to use it");
+		return -ENOSPC;
+	}
+	return 0;
 }
 
 /* A device that was gone may be back; one that came back as another device is looked at anew. */
@@ -163,11 +187,6 @@ static int storage_ready(struct log *log)
 	if (log->storage != NULL)
 		return 0;
 	error = pump_storage_open(log, text);
-	if (error == 0 && storage_layout(log->storage)->shift != log->hot.shift) {
-		log->storage = storage_close(log->storage);
-		snprintf(text, sizeof(text), "the log device is smaller than it was");
-		error = -ENOSPC;
-	}
 	if (error != 0) {
 		qb_log(LOG_ERR, "%s: log device %s: %s", log->uuid, log->table.device, text);
 		log->log_error = error;
@@ -253,6 +272,17 @@ void pump_timers(struct daemon *d)
 
 /* ---- what an admin may want to know */
 
+/* Only what was compared to the end and mended ends a suspicion, not a reset still under way. */
+static void compared(struct log *log)
+{
+	uint32_t comparing = SUSPECT_COMPARING;
+	struct mlog_status status;
+
+	mlog_status(log->mlog, &status);
+	if (status.verify_repair)
+		atomic_compare_exchange_strong(&log->hot.shared->suspect, &comparing, SUSPECT_NO);
+}
+
 static void do_notice(struct log *log, enum mlog_notice code, uint64_t value)
 {
 	const char *name = log->name[0] != '\0' ? log->name : log->uuid;
@@ -260,13 +290,14 @@ static void do_notice(struct log *log, enum mlog_notice code, uint64_t value)
 	switch (code) {
 	case MLOG_NOTICE_ATTACHED:
 		qb_log(LOG_NOTICE, "%s: attached, %" PRIu64 " regions to repair", name, value);
-		if (log->log_error == 0)
-			marker_clear(log);
+		legs_forget(log);
 		legs_refresh(log);
 		break;
 	case MLOG_NOTICE_DETACHED:
 		qb_log(LOG_NOTICE, "%s: detached", name);
-		log->legs_ms = 0;
+		legs_forget(log);
+		if (atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_DEVICE)
+			marker_clear(log);
 		break;
 	case MLOG_NOTICE_IN_SYNC:
 		qb_log(LOG_NOTICE, "%s: all regions are in sync", name);
@@ -280,6 +311,7 @@ static void do_notice(struct log *log, enum mlog_notice code, uint64_t value)
 		       "%s: log device %s failed (%s): serving from memory; a crash now means that "
 		       "all regions are compared",
 		       name, log->device, strerror((int)value));
+		log->log_error = -(int)value;
 		marker_set(log);
 		break;
 	case MLOG_NOTICE_LOG_OK:
@@ -299,7 +331,7 @@ static void do_notice(struct log *log, enum mlog_notice code, uint64_t value)
 	case MLOG_NOTICE_VERIFIED:
 		qb_log(value > 0 ? LOG_WARNING : LOG_NOTICE,
 		       "%s: legs compared, %" PRIu64 " regions differed", name, value);
-		atomic_store(&log->hot.shared->suspect, SUSPECT_NO);
+		compared(log);
 		break;
 	case MLOG_NOTICE_OVERFLOW:
 		qb_log(LOG_WARNING, "%s: too many requests wait, one was dropped", name);

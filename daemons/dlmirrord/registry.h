@@ -65,7 +65,8 @@ struct log {
 	struct storage *storage;
 	char device[TABLE_DEVICE_SIZE]; /* "major:minor" */
 	int log_error;
-	bool log_failed_noted; /* a marker in the state directory says so */
+	uint32_t page_bytes; /* of the log writes; with hot.shift what the maps were made for */
+	_Atomic bool heard; /* the kernel has asked something of it since it was restored or made */
 
 	/* legs.c: the device-mapper device, as far as it is known */
 	char name[DEVMAP_NAME_SIZE];
@@ -75,6 +76,8 @@ struct log {
 	char leg_health[MOVER_LEGS_MAX + 1];
 	uint64_t legs_ms; /* when that was seen; 0: never */
 	bool finding;
+	bool find_again;     /* the answer under way is of before the attach */
+	uint64_t waiting_ms; /* since when copies wait for that */
 	unsigned copies_out;
 	struct log_copy waiting[MLOG_COPIES_MAX];
 	unsigned waiting_count;

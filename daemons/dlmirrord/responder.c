@@ -138,6 +138,7 @@ static enum rest answer(struct responder *self, struct log *log, const struct km
 		refuse(self, k, problem);
 		return REST_NOTHING;
 	}
+	atomic_store_explicit(&log->heard, true, memory_order_relaxed);
 	pthread_mutex_lock(&log->mark_lock);
 	verdict = hot_answer(&log->hot, &request, &reply, &cleared);
 	pthread_mutex_unlock(&log->mark_lock);
@@ -198,7 +199,11 @@ static bool receive_one(struct responder *self, bool nonblock)
 static void *responder_main(void *argument)
 {
 	struct responder *self = argument;
+	sigset_t stop;
 
+	sigemptyset(&stop);
+	sigaddset(&stop, STOP_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
 	while (!atomic_load(&self->set->stop))
 		receive_one(self, false);
 	return NULL;

@@ -132,7 +132,8 @@ static int worker_watch(struct supervisor *s)
 		poll(NULL, 0, 1);
 	}
 	close(s->heartbeat_fd);
-	if (reaped == s->pid && WIFEXITED(status))
+	/* Replaced, and no heartbeat of the successor: it has died as well. */
+	if (reaped == s->pid && WIFEXITED(status) && WEXITSTATUS(status) != SUPERVISOR_REPLACED)
 		return WEXITSTATUS(status);
 	say("the worker died, pid", s->pid);
 	return -1;

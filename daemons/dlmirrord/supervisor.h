@@ -9,6 +9,9 @@
 
 #include <stdint.h>
 
+/* Exit code of a worker that has handed over to its successor. */
+#define SUPERVISOR_REPLACED 3
+
 /* Runs worker(heartbeat_fd, context) in a child process, again and again, until it ends by itself
  * with exit code 0 or fails at its first start; returns its exit code. watchdog_s 0: never killed.
  */

@@ -106,7 +106,7 @@ static void add_history(struct line *line, const struct mlog_history *history)
 
 void trace_event(const struct mlog_event *event, char ret[TRACE_LINE_SIZE])
 {
-	static const char *const result[] = {"same", "differed", "repaired", "error"};
+	static const char *const result[] = {"same", "differed", "repaired", "error", "later"};
 	struct line line = {.text = ret};
 
 	add(&line, "< ");

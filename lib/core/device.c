@@ -53,15 +53,23 @@ static bool operation_end(struct mlog *m, enum device_operation operation)
 	return !late;
 }
 
+/* Whole maps are written at no less than about a MiB in a second. */
+#define REGIONS_PER_MS 8192U
+
 static bool pages_idle(const struct mlog *m)
 {
 	return m->slot.in_flight == 0 && m->sync.in_flight == 0;
 }
 
+static void truth_set(struct mlog *m, enum mlog_truth truth)
+{
+	atomic_store(&m->hot->shared->truth, (uint32_t)truth);
+}
+
 static void claim_start(struct mlog *m)
 {
 	m->log = MLOG_LOG_CLAIMING;
-	m->released = false;
+	truth_set(m, MLOG_TRUTH_MEMORY);
 	pages_forget(&m->slot);
 	pages_forget(&m->sync);
 	m->sync_due_ms = NEVER_MS;
@@ -98,8 +106,8 @@ static void attach_memory(struct mlog *m)
 
 void device_attach(struct mlog *m)
 {
-	bool memory = !m->config.has_disk || (m->attached_once && !m->released) ||
-		      m->inherited.in_sync != NULL;
+	bool memory = !m->config.has_disk || m->inherited.in_sync != NULL ||
+		      atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY;
 
 	phase_set(m, MLOG_ATTACHING);
 	if (memory)
@@ -189,9 +197,9 @@ void device_claimed(struct mlog *m, int error)
 
 static void detach_done(struct mlog *m, bool released)
 {
-	m->released = released;
 	if (m->phase != MLOG_DETACHING)
 		return;
+	truth_set(m, released ? MLOG_TRUTH_DEVICE : MLOG_TRUTH_MEMORY);
 	if (released) {
 		m->log = MLOG_LOG_IDLE;
 		m->degraded = false;
@@ -262,8 +270,13 @@ void device_settle(struct mlog *m)
 	if (m->phase == MLOG_DETACHING && !copies_moving(m)) {
 		if (m->log == MLOG_LOG_FAILED)
 			detach_done(m, false);
-		else if (idle && m->log == MLOG_LOG_OK)
+		else if (idle && m->log == MLOG_LOG_OK) {
+			/* A release writes everything. */
+			pages_forget(&m->slot);
+			pages_forget(&m->sync);
+			m->sync_due_ms = NEVER_MS;
 			operation_start(m, DEVICE_RELEASE);
+		}
 	} else if (m->log == MLOG_LOG_FAILED && idle && m->now_ms >= m->retry_ms && !m->quiescing &&
 		   (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING)) {
 		claim_start(m);
@@ -287,7 +300,8 @@ uint64_t device_deadline(const struct mlog *m)
 										  : at;
 	}
 	if (m->operation != DEVICE_NOTHING && !m->late)
-		at = m->operation_ms + m->config.log_timeout_ms;
+		at = m->operation_ms + m->config.log_timeout_ms +
+		     m->config.region_count / REGIONS_PER_MS;
 	if (m->slot.in_flight > 0)
 		at = min_ms(at, m->slot.started_ms + m->config.log_timeout_ms);
 	if (m->sync.in_flight > 0)

@@ -158,11 +158,18 @@ static void sweep(struct mlog *m)
 	m->sweep_ms = m->image_count > 0 ? m->now_ms + m->config.hysteresis_ms : NEVER_MS;
 }
 
+/* Not while a release is under way: it has taken the image already. */
+static bool sweep_allowed(const struct mlog *m)
+{
+	return !m->quiescing && m->operation == DEVICE_NOTHING;
+}
+
 void dirty_settle(struct mlog *m)
 {
-	if (m->now_ms >= m->sweep_ms && !m->quiescing)
+	if (m->now_ms >= m->sweep_ms && sweep_allowed(m))
 		sweep(m);
-	if (m->log == MLOG_LOG_OK && pages_batch_start(m, &m->slot))
+	if (m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING &&
+	    pages_batch_start(m, &m->slot))
 		batch_collect(m);
 }
 
@@ -204,5 +211,5 @@ void dirty_restore(struct mlog *m)
 
 uint64_t dirty_deadline(const struct mlog *m)
 {
-	return m->quiescing ? NEVER_MS : m->sweep_ms;
+	return sweep_allowed(m) ? m->sweep_ms : NEVER_MS;
 }

@@ -3,7 +3,8 @@
 
 #include "base/bits.h"
 
-#define SEQ_KNOWN (UINT64_C(1) << 32)
+#define SEQ_KNOWN    (UINT64_C(1) << 32)
+#define SEQ_LATE_MAX (UINT32_C(1) << 24)
 
 /* All accesses that the four rules speak of are sequentially consistent. */
 static bool map_test(const _Atomic uint64_t *map, uint64_t bit)
@@ -221,6 +222,13 @@ uint64_t hot_repair_word(const struct hot *h, uint64_t word)
 	return atomic_load_explicit(&h->repair[word], memory_order_relaxed);
 }
 
+uint64_t hot_unknown_word(const struct hot *h, uint64_t word)
+{
+	uint64_t unknown = hot_repair_word(h, word) | atomic_load(&h->held[word]);
+
+	return h->shift == 0 ? unknown | atomic_load(&h->dirty[word]) : unknown;
+}
+
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value)
 {
 	atomic_store_explicit(&h->in_sync[word], value, memory_order_relaxed);
@@ -276,7 +284,9 @@ bool hot_seq_obey(struct hot *h, uint32_t seq)
 {
 	uint64_t known = atomic_load(&h->shared->mark_seq);
 
-	if ((known & SEQ_KNOWN) != 0 && (int32_t)(seq - (uint32_t)known) < 0)
+	/* Not simply "below": the counter is one for all mirrors and wraps, and this mirror may
+	 * have been idle for more than half of its range. What is late is late by seconds. */
+	if ((known & SEQ_KNOWN) != 0 && (uint32_t)known - seq - 1 < SEQ_LATE_MAX)
 		return false;
 	atomic_store(&h->shared->mark_seq, SEQ_KNOWN | seq);
 	return true;
@@ -350,8 +360,9 @@ enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 	case ULOG_MARK_REGION:
 	case ULOG_FLUSH:
 		/* A FLUSH without marks has nothing to wait for: each MARK was durable before its
-		 * reply. */
-		if (!hot_seq_obey(h, request->seq))
+		 * reply. It comes from another kernel thread, so its seq says nothing about marks.
+		 */
+		if (request->region_count > 0 && !hot_seq_obey(h, request->seq))
 			return HOT_STALE;
 		atomic_fetch_add_explicit(&h->shared->activity, 1, memory_order_relaxed);
 		return answer_mark(h, request);

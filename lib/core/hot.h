@@ -46,7 +46,7 @@ struct hot_shared {
 	_Atomic uint32_t phase;	   /* enum mlog_phase, for the next daemon */
 	_Atomic uint32_t suspect;  /* the daemon's: legs are to be compared after a gap */
 	_Atomic uint32_t whole;	   /* the log device holds every dirty bit */
-	_Atomic uint32_t reserved;
+	_Atomic uint32_t truth;	   /* enum mlog_truth, for the next daemon */
 };
 
 struct hot {
@@ -108,6 +108,8 @@ uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end);
 /* Whole words, for attach and detach: in_sync_count is wrong until hot_recount(). */
 uint64_t hot_in_sync_word(const struct hot *h, uint64_t word);
 uint64_t hot_repair_word(const struct hot *h, uint64_t word);
+/* Regions whose legs may differ: crash-dirty, held, and where that is known by region, dirty. */
+uint64_t hot_unknown_word(const struct hot *h, uint64_t word);
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value);
 void hot_repair_put(struct hot *h, uint64_t word, uint64_t value);
 /* Corrects the bits behind the last region and counts in_sync; returns the regions to repair. */

@@ -68,10 +68,11 @@ struct mlog *mlog_destroy(struct mlog *m)
 static void restore(struct mlog *m, bool handed_over)
 {
 	uint32_t phase = atomic_load(&m->hot->shared->phase);
+	uint32_t truth = atomic_load(&m->hot->shared->truth);
 
 	hot_gates_reset(m->hot);
 	if (phase == MLOG_ATTACHING || phase > MLOG_SUSPENDED)
-		phase = MLOG_CREATED;
+		phase = truth == MLOG_TRUTH_NONE ? MLOG_CREATED : MLOG_SUSPENDED;
 	if (phase == MLOG_DETACHING)
 		phase = MLOG_SUSPENDING;
 	phase_set(m, (enum mlog_phase)phase);
@@ -79,11 +80,8 @@ static void restore(struct mlog *m, bool handed_over)
 		return;
 	m->attached_once = true;
 	repair_load(m);
-	if (phase == MLOG_SUSPENDED) {
-		/* Without a log device the maps are all there is; with one it holds the truth. */
-		m->released = m->config.has_disk;
+	if (phase == MLOG_SUSPENDED)
 		return;
-	}
 	if (m->config.has_disk)
 		device_restore(m, handed_over && atomic_load(&m->hot->shared->whole) != 0);
 	dirty_restore(m);
@@ -194,7 +192,7 @@ void mlog_inherit(struct mlog *m, const struct mlog *from)
 	}
 	for (size_t w = 0; w < words; w++) {
 		in_sync[w] = hot_in_sync_word(from->hot, w);
-		dirty[w] = hot_repair_word(from->hot, w);
+		dirty[w] = hot_unknown_word(from->hot, w);
 	}
 	m->inherited = (struct mlog_history){
 	    .load = MLOG_LOAD_CRASHED,

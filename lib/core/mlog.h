@@ -43,6 +43,13 @@ enum mlog_phase {
 	MLOG_SUSPENDED,
 };
 
+/* Where the history of a mirror is that is not attached now. */
+enum mlog_truth {
+	MLOG_TRUTH_NONE,   /* never attached by us: on the device, if there is one */
+	MLOG_TRUTH_MEMORY, /* the maps: there is no device, or it failed before it had everything */
+	MLOG_TRUTH_DEVICE,
+};
+
 enum mlog_log_state {
 	MLOG_LOG_NONE, /* clustered-core */
 	MLOG_LOG_IDLE, /* not attached */
@@ -100,7 +107,13 @@ enum mlog_copy_mode {
 	MLOG_COPY_REPAIR,  /* compare, and where they differ copy the default leg to the others */
 };
 
-enum mlog_copy_result { MLOG_COPY_SAME, MLOG_COPY_DIFFERED, MLOG_COPY_REPAIRED, MLOG_COPY_ERROR };
+enum mlog_copy_result {
+	MLOG_COPY_SAME,
+	MLOG_COPY_DIFFERED,
+	MLOG_COPY_REPAIRED,
+	MLOG_COPY_ERROR,
+	MLOG_COPY_LATER, /* not begun, the mover has no room or may not yet: ask again */
+};
 
 enum mlog_event_kind {
 	MLOG_EV_REQUEST,  /* a request that the hot maps alone could not answer */

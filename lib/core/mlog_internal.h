@@ -13,6 +13,8 @@
 #include "core/mlog.h"
 
 #define NEVER_MS	UINT64_MAX
+#define LATER_MS	100U  /* before a copy that the mover did not take is asked for again */
+#define SAME_MAX	4U    /* entries of one request and its repetitions */
 #define PRIORITY_MAX	64U   /* regions that somebody waits for, ring */
 #define ARMED_MS	2000U /* a gate that finds no quiet moment opens again */
 #define VERIFY_LIST_MAX 64U
@@ -85,7 +87,6 @@ struct mlog {
 	enum mlog_log_state log;
 	bool degraded;	/* marks were answered from memory since the device was last whole */
 	bool restoring; /* a new daemon reads its predecessor's slot: maps in memory stay */
-	bool released;	/* the device holds the truth (else memory does) */
 	enum device_operation operation;
 	bool late; /* it timed out; its completion only ends it */
 	uint64_t operation_ms;

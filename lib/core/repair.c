@@ -114,6 +114,9 @@ static void verify_result(struct mlog *m, uint64_t region, enum mlog_copy_result
 		if (m->verify_listed < VERIFY_LIST_MAX)
 			m->verify_region[m->verify_listed++] = region;
 		break;
+	case MLOG_COPY_LATER:
+		m->verify_cursor = min_ms(m->verify_cursor, region);
+		break;
 	case MLOG_COPY_ERROR:
 		m->verify_skipped++;
 		if (m->verify_repair)
@@ -137,6 +140,11 @@ void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result
 		notice_add(m, MLOG_NOTICE_COPY_FAILED, region);
 		m->repair_retry_ms = m->now_ms + m->config.retry_ms;
 		m->next_copy_ms = m->now_ms + m->config.busy_gap_ms;
+	}
+	if (result == MLOG_COPY_LATER) {
+		m->next_copy_ms = m->now_ms + LATER_MS;
+		m->repair_retry_ms = m->next_copy_ms;
+		m->repair_cursor = min_ms(m->repair_cursor, region);
 	}
 	if (result == MLOG_COPY_REPAIRED && !c->verify)
 		m->repair_differed++;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the kernel is waiting for: requests in, one reply out (I8). A request that cannot be
- * answered yet stays in the table; each step asks of every entry whether it can be answered now. A
- * repetition (the kernel gives up after 15 s and asks again with a new seq) takes the place of the
- * original.
+ * answered yet stays in the table; each step asks of every entry whether it can be answered now.
+ * The kernel gives up after 15 s and asks again with a new seq: of a request and its repetitions a
+ * few are kept.
  */
 #include <errno.h>
 #include <string.h>
@@ -42,11 +42,20 @@ static bool request_same(const struct mlog_request *a, const struct mlog_request
 
 static void pend(struct mlog *m, const struct mlog_request *request)
 {
+	uint32_t same = 0;
+	struct mlog_request *oldest = NULL;
+
+	/* Several kernel threads may ask the same (RESUME, after a reconnect), and each waits for
+	 * its own seq; a repetition looks like that too, so only a few are kept. */
 	for (uint32_t i = 0; i < m->pending_count; i++)
 		if (request_same(&m->pending[i], request)) {
-			m->pending[i].seq = request->seq;
-			return;
+			oldest = oldest == NULL ? &m->pending[i] : oldest;
+			same++;
 		}
+	if (same == SAME_MAX) {
+		oldest->seq = request->seq;
+		return;
+	}
 	if (m->pending_count == MLOG_PENDING_MAX) {
 		/* Cannot come from the kernel's few threads; whoever it is asks again after 15 s.
 		 */
@@ -231,6 +240,15 @@ void request_admit(struct mlog *m, const struct mlog_request *request)
 	}
 }
 
+/* Not so for a mark that came while the mirror was attaching, and was not obeyed yet. */
+static bool regions_held(const struct mlog *m, const struct mlog_request *request)
+{
+	for (uint32_t i = 0; i < request->region_count; i++)
+		if (!hot_held(m->hot, request->region[i]))
+			return false;
+	return true;
+}
+
 /* What to do with a waiting request now. */
 enum due { DUE_WAIT, DUE_REPLY, DUE_AGAIN };
 
@@ -244,7 +262,7 @@ static enum due request_due(const struct mlog *m, const struct mlog_request *req
 									      : DUE_WAIT;
 	case ULOG_MARK_REGION:
 	case ULOG_FLUSH:
-		if (serving(m))
+		if (serving(m) && regions_held(m, request))
 			return regions_ready(m, request) ? DUE_REPLY : DUE_WAIT;
 		break;
 	case ULOG_SET_REGION_SYNC:

@@ -61,7 +61,7 @@ bool sync_durable(const struct mlog *m, uint64_t region)
 
 void sync_settle(struct mlog *m)
 {
-	if (m->log != MLOG_LOG_OK || m->now_ms < m->sync_due_ms)
+	if (m->log != MLOG_LOG_OK || m->operation != DEVICE_NOTHING || m->now_ms < m->sync_due_ms)
 		return;
 	if (pages_batch_start(m, &m->sync) && m->sync.dirty_count == 0)
 		m->sync_due_ms = NEVER_MS;
@@ -202,12 +202,12 @@ void sync_load(struct mlog *m, const struct mlog_history *h)
 		load_all(m, nosync);
 	else
 		load_in_sync(m, h, nosync);
-	if (h != NULL && h->load == MLOG_LOAD_CRASHED && !force) {
-		if (h->distrust)
-			for (uint64_t w = 0; w < bits_words(m->config.region_count); w++)
-				hot_repair_put(m->hot, w, hot_in_sync_word(m->hot, w));
-		else
-			load_repair(m, h);
+	/* A device that had failed may say anything, also that nothing happened since. */
+	if (h != NULL && h->distrust) {
+		for (uint64_t w = 0; w < bits_words(m->config.region_count); w++)
+			hot_repair_put(m->hot, w, hot_in_sync_word(m->hot, w));
+	} else if (h != NULL && h->load == MLOG_LOAD_CRASHED && !force) {
+		load_repair(m, h);
 	}
 	sync_restart(m);
 }
@@ -228,5 +228,8 @@ void sync_write_all(struct mlog *m)
 
 uint64_t sync_deadline(const struct mlog *m)
 {
-	return m->log == MLOG_LOG_OK && m->sync.in_flight == 0 ? m->sync_due_ms : NEVER_MS;
+	bool free =
+	    m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING && m->sync.in_flight == 0;
+
+	return free ? m->sync_due_ms : NEVER_MS;
 }

@@ -369,9 +369,12 @@ static void seq(void **state)
 	assert_false(hot_seq_obey(h, 0xffffffff));
 	assert_true(hot_seq_obey(h, 5));
 	assert_false(hot_seq_obey(h, 0));
-	/* half of the circle is newer, the other half older */
+	/* late is what is a little older; what is far away is newer, the mirror has been idle long
+	 */
 	assert_true(hot_seq_obey(h, 5 + 0x7fffffffU));
-	assert_false(hot_seq_obey(h, 5));
+	assert_false(hot_seq_obey(h, 5 + 0x7fffffffU - (1U << 24)));
+	assert_true(hot_seq_obey(h, 5 + 0x7fffffffU - (1U << 24) - 1));
+	assert_true(hot_seq_obey(h, 4));
 }
 
 static void seq_zero_first(void **state)

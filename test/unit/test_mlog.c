@@ -401,7 +401,7 @@ static void test_resume_again_changes_nothing(void **state)
 	world_end(w);
 }
 
-static void test_resume_repeated_while_it_waits_is_answered_once(void **state)
+static void test_each_thread_that_resumes_is_answered(void **state)
 {
 	struct world *w = world_make(MLOG_SYNC_NOSYNC, true);
 	uint32_t first;
@@ -413,9 +413,113 @@ static void test_resume_repeated_while_it_waits_is_answered_once(void **state)
 	second = ask(w, ULOG_RESUME, 0, NULL, false);
 	w->hold = false;
 	settle(w);
-	assert_int_equal(w->replies, 1);
-	assert_int_equal(w->reply[0].seq, second);
-	assert_int_not_equal(first, second);
+	assert_int_equal(w->replies, 2);
+	assert_int_equal(w->reply[0].seq, first);
+	assert_int_equal(w->reply[1].seq, second);
+	world_end(w);
+}
+
+static void test_repetitions_do_not_fill_the_table(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	w->hold = true;
+	for (unsigned i = 0; i < 5 * MLOG_PENDING_MAX; i++)
+		ask_one(w, ULOG_MARK_REGION, 7);
+	not_answered(w, ask_one(w, ULOG_MARK_REGION, 8));
+	assert_int_equal(w->notices[MLOG_NOTICE_OVERFLOW], 0);
+	w->hold = false;
+	settle(w);
+	assert_true(w->replies > 1 && w->replies < MLOG_PENDING_MAX);
+	answered(w, w->seq, 0);
+	world_end(w);
+}
+
+/* A sweep that falls due while the release is under way: the release has taken the image already.
+ */
+static void test_nothing_is_written_beside_a_release(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	uint64_t before;
+	uint32_t seq;
+
+	(void)state;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 5), 0);
+	answered(w, ask_one(w, ULOG_CLEAR_REGION, 5), 0);
+	before = w->writes;
+	w->hold = true;
+	answered(w, ask(w, ULOG_PRESUSPEND, 0, NULL, false), 0);
+	seq = ask(w, ULOG_POSTSUSPEND, 0, NULL, false);
+	pass(w, 3 * HYSTERESIS_MS);
+	assert_int_equal(w->writes, before);
+	not_answered(w, seq);
+	w->hold = false;
+	settle(w);
+	answered(w, seq, 0);
+	world_end(w);
+}
+
+/* The claim failed, so the device still says "clean"; the marker says not to believe it. */
+static void test_a_distrusted_clean_log_means_everything_is_compared(void **state)
+{
+	struct world *w = world_make(MLOG_SYNC_NOSYNC, true);
+	struct mlog_event e = {.kind = MLOG_EV_LOADED};
+	uint64_t sync[WORDS];
+
+	(void)state;
+	bits_fill(sync, REGIONS, true);
+	w->hold = true;
+	w->hold_copies = true;
+	ask(w, ULOG_RESUME, 0, NULL, false);
+	w->waiting_count = 0;
+	w->hold = false;
+	e.loaded.history = (struct mlog_history){
+	    .load = MLOG_LOAD_CLEAN,
+	    .region_count = REGIONS,
+	    .region_sectors = REGION_SECTORS,
+	    .in_sync = sync,
+	    .distrust = true,
+	};
+	event(w, e);
+	answered(w, w->seq, 0);
+	assert_int_equal(status_of(w).repair, REGIONS);
+	world_end(w);
+}
+
+static void test_a_copy_that_was_not_taken_is_asked_for_again(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
+	w->copy_result = MLOG_COPY_LATER;
+	crash_and_attach(w, false);
+	assert_false(hot_gated(&w->hot, 10));
+	assert_int_equal(w->notices[MLOG_NOTICE_COPY_FAILED], 0);
+	w->copy_result = MLOG_COPY_SAME;
+	pass(w, 1000);
+	assert_int_equal(status_of(w).repair, 0);
+	world_end(w);
+}
+
+static void test_a_suspended_log_that_had_failed_is_claimed_from_memory(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	struct mlog_config config = config_of(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	w->error = -EIO;
+	answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &(uint64_t){9}, false), 0);
+	suspend(w);
+	mlog_destroy(w->m);
+	w->m = mlog_create(&config, &w->hot);
+	event(w, (struct mlog_event){.kind = MLOG_EV_RESTORED, .handed_over = true});
+	w->error = 0;
+	resume(w);
+	assert_true(w->claimed);
+	assert_int_equal(status_of(w).in_sync, REGIONS - 1);
+	assert_false(bits_test(w->sync, 9));
 	world_end(w);
 }
 
@@ -1046,7 +1150,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_attach_claims_before_resume_is_answered),
 	    cmocka_unit_test(test_resume_again_changes_nothing),
-	    cmocka_unit_test(test_resume_repeated_while_it_waits_is_answered_once),
+	    cmocka_unit_test(test_each_thread_that_resumes_is_answered),
+	    cmocka_unit_test(test_repetitions_do_not_fill_the_table),
+	    cmocka_unit_test(test_nothing_is_written_beside_a_release),
+	    cmocka_unit_test(test_a_distrusted_clean_log_means_everything_is_compared),
+	    cmocka_unit_test(test_a_copy_that_was_not_taken_is_asked_for_again),
+	    cmocka_unit_test(test_a_suspended_log_that_had_failed_is_claimed_from_memory),
 	    cmocka_unit_test(test_counts_before_the_first_resume),
 	    cmocka_unit_test(test_detach_leaves_a_clean_device),
 	    cmocka_unit_test(test_stale_and_crash_dirty_regions_are_not_clean_for_the_kernel),
