@@ -135,25 +135,34 @@ static bool history_in_sync(const struct mlog_history *h, uint64_t first, uint64
 	return true;
 }
 
+/* 64 regions of today from the history, region by region. */
+static uint64_t history_word(const struct mlog *m, const struct mlog_history *h, uint64_t word,
+			     bool unknown)
+{
+	uint64_t size = m->config.region_sectors;
+	uint64_t first = word * BITS_PER_WORD;
+	uint64_t value = 0;
+
+	for (uint64_t r = first; r < first + BITS_PER_WORD && r < m->config.region_count; r++)
+		if (history_in_sync(h, r * size, (r + 1) * size, unknown))
+			value |= bits_mask(r);
+	return value;
+}
+
+/* Whole words where the region size is the same: below the old end they are copied, above it
+ * nothing is known. A mirror may have a hundred million regions. */
 static void load_in_sync(struct mlog *m, const struct mlog_history *h, bool unknown)
 {
-	uint64_t first = 0;
+	bool same = h->region_sectors == m->config.region_sectors;
 
-	if (h->region_sectors == m->config.region_sectors) {
-		uint64_t same = h->region_count < m->config.region_count ? h->region_count
-									 : m->config.region_count;
-
-		for (uint64_t w = 0; w < same / BITS_PER_WORD; w++)
+	for (uint64_t w = 0; w < bits_words(m->config.region_count); w++) {
+		if (same && (w + 1) * BITS_PER_WORD <= h->region_count)
 			hot_in_sync_put(m->hot, w, h->in_sync[w]);
-		first = same / BITS_PER_WORD * BITS_PER_WORD;
+		else if (same && w * BITS_PER_WORD >= h->region_count)
+			hot_in_sync_put(m->hot, w, unknown ? ~UINT64_C(0) : 0);
+		else
+			hot_in_sync_put(m->hot, w, history_word(m, h, w, unknown));
 	}
-	for (uint64_t w = first / BITS_PER_WORD; w < bits_words(m->config.region_count); w++)
-		hot_in_sync_put(m->hot, w, 0);
-	for (uint64_t r = first; r < m->config.region_count; r++)
-		if (history_in_sync(h, r * m->config.region_sectors,
-				    (r + 1) * m->config.region_sectors, unknown))
-			hot_in_sync_put(m->hot, r / BITS_PER_WORD,
-					hot_in_sync_word(m->hot, r / BITS_PER_WORD) | bits_mask(r));
 }
 
 static void load_all(struct mlog *m, bool in_sync)
