@@ -34,7 +34,7 @@ static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
 {
 	struct mlog_status status;
 
-	mlog_status(log->mlog, &status);
+	mlog_status(log->pump.mlog, &status);
 	memset(ret, 0, sizeof(*ret));
 	snprintf(ret->uuid, sizeof(ret->uuid), "%s", log->uuid);
 	snprintf(ret->name, sizeof(ret->name), "%s", log->name);
@@ -66,7 +66,7 @@ static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
 	ret->verify_differed = status.verify_differed;
 	ret->verify_repaired = status.verify_repaired;
 	ret->verify_listed =
-	    mlog_verify_regions(log->mlog, ret->verify_region, DLMIRROR_REGIONS_MAX);
+	    mlog_verify_regions(log->pump.mlog, ret->verify_region, DLMIRROR_REGIONS_MAX);
 	fill_legs(log, ret);
 }
 
@@ -139,13 +139,13 @@ static int source_verify(void *context, const char *mirror, bool repair, char *t
 
 	if (log == NULL)
 		return -ENOENT;
-	mlog_status(log->mlog, &status);
+	mlog_status(log->pump.mlog, &status);
 	if (status.phase != MLOG_ACTIVE)
 		return fail(-EBUSY, text, size, "%s is %s; resume its device first", mirror,
 			    mlog_phase_name(status.phase));
 	/* Not less than what is being done already. */
 	event.verify.repair = repair || atomic_load(&log->hot.shared->suspect) != SUSPECT_NO;
-	pump_event(log, &event);
+	pump_event(&log->pump, &event);
 	return 0;
 }
 
@@ -155,7 +155,7 @@ static int source_verify_stop(void *context, const char *mirror, char *text, siz
 
 	if (log == NULL)
 		return -ENOENT;
-	pump_event(log, &(struct mlog_event){.kind = MLOG_EV_VERIFY_STOP});
+	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_VERIFY_STOP});
 	return 0;
 }
 
@@ -165,7 +165,7 @@ static int source_log_retry(void *context, const char *mirror, char *text, size_
 
 	if (log == NULL)
 		return -ENOENT;
-	pump_event(log, &(struct mlog_event){.kind = MLOG_EV_RETRY});
+	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_RETRY});
 	return 0;
 }
 

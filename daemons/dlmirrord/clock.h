@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The clock port: monotonic time. */
+/* The clock port: monotonic time, and the time of day where lives of the host are told apart. */
 #ifndef DLM_CLOCK_H
 #define DLM_CLOCK_H
 
@@ -17,6 +17,14 @@ static inline uint64_t clock_us(void)
 static inline uint64_t clock_ms(void)
 {
 	return clock_us() / 1000U;
+}
+
+static inline uint64_t clock_wall_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000U + (uint64_t)t.tv_nsec / 1000000U;
 }
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
 
 static void reply(struct daemon *d, const struct kmsg *k, int error, const void *data, size_t size)
@@ -30,7 +31,7 @@ static void reply(struct daemon *d, const struct kmsg *k, int error, const void 
 	    kmsg_encode_reply(k, error, data, (uint32_t)size, datagram, sizeof(datagram)));
 }
 
-static void core_config(const struct daemon *d, const struct log *log, uint32_t page_bytes,
+static void core_config(struct daemon *d, const struct log *log, uint32_t page_bytes,
 			struct mlog_config *ret)
 {
 	*ret = (struct mlog_config){
@@ -44,6 +45,9 @@ static void core_config(const struct daemon *d, const struct log *log, uint32_t 
 	    .retry_ms = d->config.retry_ms,
 	    .log_timeout_ms = d->config.log_timeout_ms,
 	    .copies = d->config.copies,
+	    .node = GROUP_LOCAL_NODE,
+	    .members = 1,
+	    .incarnation = ++d->incarnation,
 	};
 	/* One region per gap makes the rate. */
 	ret->busy_gap_ms =
@@ -86,8 +90,13 @@ static int log_start(struct log *log, const struct statefile_header *header)
 	struct mlog_config config;
 
 	core_config(log->daemon, log, header->page_bytes, &config);
-	log->mlog = mlog_create(&config, &log->hot);
-	return log->mlog == NULL ? -ENOMEM : registry_add(&log->daemon->registry, log);
+	log->pump = (struct pump){
+	    .mlog = mlog_create(&config, &log->hot),
+	    .ports = &ports,
+	    .context = log,
+	    .queue = &log->daemon->queue,
+	};
+	return log->pump.mlog == NULL ? -ENOMEM : registry_add(&log->daemon->registry, log);
 }
 
 static void device_name(struct log *log)
@@ -113,7 +122,7 @@ static int log_make(struct log *log, struct statefile_header *header,
 	header->region_count = log->table.region_count;
 	header->page_bytes = DISK_UNIT;
 	if (log->table.has_disk) {
-		code = pump_storage_open(log, error);
+		code = log_device_open(log, error);
 		if (code != 0)
 			return code;
 		header->shift = storage_layout(log->storage)->shift;
@@ -125,6 +134,8 @@ static int log_make(struct log *log, struct statefile_header *header,
 		log_bind(log, header);
 		code = log_start(log, header);
 	}
+	if (code == 0)
+		group_local_view(&log->pump);
 	if (code != 0)
 		snprintf(error, STORAGE_ERROR_SIZE, "no memory for %" PRIu64 " regions: %s",
 			 header->region_count, strerror(-code));
@@ -138,7 +149,7 @@ void log_destroy(struct log *log, bool forget)
 	registry_remove(&d->registry, log);
 	if (log->storage != NULL)
 		log->storage = storage_abandon(log->storage);
-	log->mlog = mlog_destroy(log->mlog);
+	log->pump.mlog = mlog_destroy(log->pump.mlog);
 	statefile_close(&log->state, forget);
 	log_free(log);
 }
@@ -177,7 +188,7 @@ static void ctr_new(struct daemon *d, const struct kmsg *k, const char *args, bo
 	qb_log(LOG_ERR, "%s: cannot make a log of '%s': %s", k->uuid, args, error);
 	if (log != NULL) {
 		log->storage = storage_close(log->storage);
-		log->mlog = mlog_destroy(log->mlog);
+		log->pump.mlog = mlog_destroy(log->pump.mlog);
 		statefile_close(&log->state, true);
 		log_free(log);
 	}
@@ -196,7 +207,7 @@ static void control_ctr(struct daemon *d, const struct kmsg *k)
 	if (same) {
 		struct mlog_status status;
 
-		mlog_status(log->mlog, &status);
+		mlog_status(log->pump.mlog, &status);
 		same = reconnect || status.phase == MLOG_CREATED;
 	}
 	if (same) {
@@ -228,7 +239,7 @@ static void control_status(struct log *log, const struct kmsg *k)
 	struct mlog_status status;
 	int length;
 
-	mlog_status(log->mlog, &status);
+	mlog_status(log->pump.mlog, &status);
 	if (k->type == ULOG_STATUS_INFO)
 		length = table_status_info(&log->table, log->device, status.log != MLOG_LOG_FAILED,
 					   text, sizeof(text));
@@ -261,7 +272,7 @@ static void inherit(struct log *log)
 	struct mlog_status mine;
 	struct mlog_status other;
 
-	mlog_status(log->mlog, &mine);
+	mlog_status(log->pump.mlog, &mine);
 	if (mine.phase != MLOG_CREATED)
 		return;
 	for (size_t i = 0; i < r->count; i++) {
@@ -269,12 +280,13 @@ static void inherit(struct log *log)
 
 		if (from == log || strcmp(from->uuid, log->uuid) != 0)
 			continue;
-		mlog_status(from->mlog, &other);
+		legs_reloaded(log, from);
+		mlog_status(from->pump.mlog, &other);
 		if (log_is_ghost(from, other.phase)) {
 			qb_log(LOG_NOTICE, "%s: log %016" PRIx64 " was replaced while we were away",
 			       from->uuid, from->luid);
 			if (!log->table.has_disk || strcmp(from->device, log->device) != 0)
-				mlog_inherit(log->mlog, from->mlog);
+				mlog_inherit(log->pump.mlog, from->pump.mlog);
 			log_destroy(from, true);
 			i--;
 			continue;
@@ -282,7 +294,7 @@ static void inherit(struct log *log)
 		if (other.phase == MLOG_SUSPENDED &&
 		    (!log->table.has_disk || other.log == MLOG_LOG_FAILED ||
 		     other.log == MLOG_LOG_NONE || strcmp(from->device, log->device) != 0))
-			mlog_inherit(log->mlog, from->mlog);
+			mlog_inherit(log->pump.mlog, from->pump.mlog);
 		else if (other.phase == MLOG_ACTIVE)
 			qb_log(LOG_ERR, "%s: two active devices have this log; remove one of them",
 			       log->uuid);
@@ -300,7 +312,7 @@ static void control_request(struct log *log, const struct kmsg *k, uint64_t rece
 	if (k->type == ULOG_RESUME)
 		inherit(log);
 	atomic_store(&log->heard, true);
-	pump_request(log, &request, k->request_type, received_us);
+	ports_request(log, &request, k->request_type, received_us);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
 		legs_suspect(log);
 }
@@ -310,7 +322,7 @@ static void control_cleared(struct log *log, const struct kmsg *k)
 	struct mlog_event event = {.kind = MLOG_EV_CLEARED};
 
 	if (kmsg_request(k, log->hot.regions, &event.request) == KMSG_OK)
-		pump_event(log, &event);
+		pump_event(&log->pump, &event);
 }
 
 void control_item(struct daemon *d, const struct handoff_item *item)
@@ -378,7 +390,7 @@ static void restore_one(struct daemon *d, const char *path, const struct devmap_
 	log->state = state;
 	log_bind(log, &header);
 	code = table_parse(log->args, strlen(log->args), &log->table, error);
-	if (code == 0 && log->table.has_disk && pump_storage_open(log, error) != 0)
+	if (code == 0 && log->table.has_disk && log_device_open(log, error) != 0)
 		qb_log(LOG_ERR, "%s: log device %s: %s", log->uuid, log->table.device, error);
 	device_name(log);
 	if (code == 0)
@@ -386,13 +398,14 @@ static void restore_one(struct daemon *d, const char *path, const struct devmap_
 	if (code != 0) {
 		qb_log(LOG_CRIT, "%s: cannot be restored: %s", log->uuid, error);
 		log->storage = storage_close(log->storage);
-		log->mlog = mlog_destroy(log->mlog);
+		log->pump.mlog = mlog_destroy(log->pump.mlog);
 		statefile_close(&log->state, false);
 		log_free(log);
 		return;
 	}
 	event.handed_over = !d->unplanned && (log->storage != NULL || !log->table.has_disk);
-	pump_event(log, &event);
+	pump_event(&log->pump, &event);
+	group_local_view(&log->pump);
 	if (d->unplanned && atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
 	qb_log(LOG_INFO, "%s: log %016" PRIx64 " restored", log->uuid, log->luid);

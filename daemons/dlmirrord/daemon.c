@@ -46,6 +46,8 @@
 #define END_LIMIT_MS	 1000
 #define NUDGE_BEFORE	 64U
 #define NUDGE_AFTER	 255U
+#define INCARNATION_BITS 20U /* core objects of one daemon; more only reach into the clock's part  \
+			      */
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -82,7 +84,7 @@ static int32_t on_timers(int32_t fd, int32_t events, void *context)
 	(void)fd;
 	(void)events;
 	daemon_enter(d);
-	pump_timers(d);
+	timers_run(d);
 	daemon_leave(d);
 	return 0;
 }
@@ -195,7 +197,7 @@ void daemon_stop(struct daemon *d)
 static bool logs_quiet(const struct daemon *d)
 {
 	for (size_t i = 0; i < d->registry.count; i++)
-		if (!mlog_quiet(d->registry.log[i]->mlog))
+		if (!mlog_quiet(d->registry.log[i]->pump.mlog))
 			return false;
 	return true;
 }
@@ -203,7 +205,7 @@ static bool logs_quiet(const struct daemon *d)
 static void logs_quiesce(struct daemon *d, bool quiesce)
 {
 	for (size_t i = 0; i < d->registry.count; i++)
-		pump_event(d->registry.log[i],
+		pump_event(&d->registry.log[i]->pump,
 			   &(struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = quiesce});
 }
 
@@ -416,7 +418,7 @@ static void on_heartbeat(void *context)
 	heartbeat_send(d);
 	daemon_enter(d);
 	for (size_t i = 0; i < d->registry.count; i++)
-		legs_expire(d->registry.log[i]);
+		legs_tick(d->registry.log[i]);
 	report_problems(d);
 	daemon_leave(d);
 	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, d, on_heartbeat,
@@ -632,7 +634,7 @@ static void suspects_begin(struct daemon *d)
 		else if (suspect == SUSPECT_NEW)
 			legs_suspect(log);
 		else if (suspect == SUSPECT_COMPARING && d->config.compare_after_gap)
-			pump_event(log, &verify);
+			pump_event(&log->pump, &verify);
 	}
 }
 
@@ -722,6 +724,7 @@ int daemon_run(const struct config *config, const char *config_path,
 	d.handover = *handover;
 	d.successor_fd = -1;
 	d.started_ms = clock_ms();
+	d.incarnation = clock_wall_ms() << INCARNATION_BITS;
 	snprintf(d.program, sizeof(d.program), "%s", program);
 	snprintf(d.config_path, sizeof(d.config_path), "%s", config_path);
 	logging_start(config->target, config->level);

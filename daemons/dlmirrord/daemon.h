@@ -17,6 +17,7 @@
 #include "daemons/dlmirrord/devmap.h"
 #include "daemons/dlmirrord/handover.h"
 #include "daemons/dlmirrord/mover.h"
+#include "daemons/dlmirrord/pump.h"
 #include "daemons/dlmirrord/registry.h"
 #include "daemons/dlmirrord/responder.h"
 #include "daemons/dlmirrord/storage.h"
@@ -43,6 +44,8 @@ struct daemon {
 	qb_loop_t *loop;
 	int timer_fd;	   /* of all logs */
 	uint64_t timer_ms; /* when it fires; 0: never */
+	struct pump_queue queue;
+	uint64_t incarnation; /* of the last core object */
 	struct registry registry;
 	struct storage_engine *storage;
 	struct mover *mover;
@@ -87,27 +90,36 @@ void control_item(struct daemon *d, const struct handoff_item *item);
 void control_restore(struct daemon *d);
 void log_destroy(struct log *log, bool forget);
 
-/* pump.c: an event into the core of one log, its effects into the ports. Not from within an effect.
- */
-void pump_event(struct log *log, struct mlog_event *event);
-void pump_request(struct log *log, const struct mlog_request *request, uint32_t request_type,
-		  uint64_t received_us);
-/* The timers that are due, and the next one. */
-void pump_timers(struct daemon *d);
-/* To be pumped after the effects of the step under way. */
-void pump_defer(struct log *log, const struct mlog_event *event);
-extern const struct storage_callbacks pump_storage;
+/* ports.c: of every log's pump; the context is the log. */
+extern const struct pump_ports ports;
+void ports_request(struct log *log, const struct mlog_request *request, uint32_t request_type,
+		   uint64_t received_us);
+
+/* timers.c */
+void timers_ask(struct log *log, uint64_t at_ms);
+/* Those that are due, and the next one. */
+void timers_run(struct daemon *d);
+
+/* log_device.c. Opens the log's device; on failure log->storage stays NULL and error says why. */
+int log_device_open(struct log *log, char error[STORAGE_ERROR_SIZE]);
+void log_device_load(struct log *log, uint32_t slot, bool whole);
+void log_device_claim(struct log *log, uint32_t slot, bool whole);
+void log_device_write(struct log *log, enum mlog_area area, uint64_t page);
+void log_device_release(struct log *log, uint32_t slot, bool whole);
+void log_device_read_slot(struct log *log, uint32_t slot);
+void log_device_empty_slot(struct log *log, uint32_t slot);
+
 /* Does the device answer a read within PROBE_MS? probe.c; 0 or negative errno. */
 int probe_device(const char *device);
-/* Opens the log's device; on failure log->storage stays NULL and error says why. */
-int pump_storage_open(struct log *log, char error[STORAGE_ERROR_SIZE]);
 
-/* legs.c: the log's device-mapper device: its legs for the mover, status queries, resets. */
+/* legs.c: the log's device-mapper device: its legs for the mover, status queries, resets, reloads.
+ */
 void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode);
 void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy_result result,
 		 int error);
-/* Copies that could not begin for LEGS_WAIT_MS are given back: their gates must not stay closed. */
-void legs_expire(struct log *log);
+/* Once a second. Copies that could not begin for LEGS_WAIT_MS are given back: their gates must not
+ * stay closed. A reload that had to wait may have its turn. */
+void legs_tick(struct log *log);
 /* What is known of the legs may be no longer so. */
 void legs_forget(struct log *log);
 /* After an attach: learns name and legs, and makes the kernel ask for the sync count. */
@@ -115,6 +127,12 @@ void legs_refresh(struct log *log);
 /* The kernel may have concluded something wrong about regions: make it forget, then compare legs.
  */
 void legs_suspect(struct log *log);
+/* Makes the kernel ask for resync work. */
+void legs_wake(struct log *log);
+/* Makes the kernel forget all that it knows of regions, as soon as no leg is missing. */
+void legs_reload(struct log *log);
+/* log is the table after from. */
+void legs_reloaded(struct log *log, const struct log *from);
 
 /* marker.c: a note in the state directory that a log device failed while its mirror went on, so
  * that whatever it says after a crash is not the whole truth. */

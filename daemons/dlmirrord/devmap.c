@@ -3,8 +3,8 @@
  * Adapter of the devmap port: owns the jobs for device-mapper and the catalog of which device
  *carries which log.
  *
- *	find, reset:  call -> ioctl lane -> finished -> eventfd -> devmap_dispatch() -> done
- *	wake:         call -> ioctl lane -> read lane -> finished -> ...
+ *	find, reset, reload:  call -> ioctl lane -> finished -> eventfd -> devmap_dispatch() -> done
+ *	wake:                 call -> ioctl lane -> read lane -> finished -> ...
  *
  * Each lane is one thread. Reads have their own because a read of a mirror whose I/O is held may
  *wait for hours, and resets, which end such waits, must not queue behind it.
@@ -48,7 +48,7 @@ struct catalog {
 	size_t room;
 };
 
-enum job_kind { JOB_FIND, JOB_RESET, JOB_WAKE };
+enum job_kind { JOB_FIND, JOB_RESET, JOB_RELOAD, JOB_WAKE };
 
 struct job {
 	STAILQ_ENTRY(job) next;
@@ -206,27 +206,50 @@ static int catalog_find(struct catalog *catalog, const char *uuid, struct found 
 	return error;
 }
 
-/* A resume would also put a waiting table in force, which is for whoever loaded it to decide; and a
- * device that is suspended already will be reset by whoever resumes it. */
+/* A device left suspended is the worst outcome, so what may pass (no memory) gets a chance. */
+static int device_resume(dev_t devno)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < RESUME_ATTEMPTS; i++) {
+		error = devmap_device_resume(devno);
+		if (error == 0)
+			break;
+	}
+	return error;
+}
+
+/*
+ * A resume would also put a waiting table in force, which is for whoever loaded it to decide,
+ * unless it says what the live one says: that is what a reload leaves that was cut short. A device
+ * that is suspended already will be reset by whoever resumes it.
+ */
 static int found_reset(const struct found *found, bool finish)
 {
 	bool suspended = found->mirror.suspended;
 	dev_t devno = found->mirror.devno;
 	int error = 0;
 
-	if (found->inactive_table || (suspended && !finish))
+	if ((suspended && !finish) || (found->inactive_table && !devmap_tables_same(devno)))
 		return -EBUSY;
 	if (!suspended)
 		error = devmap_device_suspend(devno);
+	return error != 0 ? error : device_resume(devno);
+}
+
+/* The resume suspends by itself, and a daemon killed before it leaves only a table that waits. */
+static int found_reload(const struct found *found)
+{
+	dev_t devno = found->mirror.devno;
+	int error;
+
+	if (found->inactive_table || found->mirror.suspended)
+		return -EBUSY;
+	error = devmap_table_reload(devno);
+	if (error == 0)
+		error = device_resume(devno);
 	if (error != 0)
-		return error;
-	/* A device left suspended is the worst outcome, so what may pass (no memory) gets a chance.
-	 */
-	for (unsigned i = 0; i < RESUME_ATTEMPTS; i++) {
-		error = devmap_device_resume(devno);
-		if (error == 0)
-			break;
-	}
+		devmap_table_clear(devno);
 	return error;
 }
 
@@ -242,6 +265,9 @@ static bool ioctl_lane_run(struct devmap *devmap, struct job *job)
 		return false;
 	case JOB_RESET:
 		job->error = found_reset(&job->found, job->finish);
+		return false;
+	case JOB_RELOAD:
+		job->error = found_reload(&job->found);
 		return false;
 	case JOB_WAKE:
 		/* A suspended device holds the read until its resume, which wakes kmirrord anyway.
@@ -467,6 +493,13 @@ int devmap_reset(struct devmap *devmap, const char *uuid, bool finish, devmap_do
 {
 	const struct job job = {
 	    .kind = JOB_RESET, .finish = finish, .done = done, .context = context};
+
+	return job_submit(devmap, uuid, &job);
+}
+
+int devmap_reload(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context)
+{
+	const struct job job = {.kind = JOB_RELOAD, .done = done, .context = context};
 
 	return job_submit(devmap, uuid, &job);
 }

@@ -61,12 +61,16 @@ int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_fou
 
 typedef void (*devmap_done_fn)(void *context, const char *uuid, int error);
 /* Suspends (noflush, no lockfs) and resumes the device of log uuid: the kernel forgets what it
- * concluded about regions. -EBUSY: it is suspended already, or a loaded table waits for its resume;
- * somebody is changing the device, and his resume will do it. finish: an earlier reset may have
- * been cut short by the daemon's death; if the device is suspended, that was us, and it is resumed.
- */
+ * concluded about regions. -EBUSY: it is suspended already, or another table than the live one
+ * waits for its resume; somebody is changing the device, and his resume will do it. finish: an
+ * earlier reset may have been cut short by the daemon's death; if the device is suspended, that was
+ * us, and it is resumed. */
 int devmap_reset(struct devmap *devmap, const char *uuid, bool finish, devmap_done_fn done,
 		 void *context);
+/* Loads the live table again with the same arguments and puts it in force (noflush, no lockfs): the
+ * kernel forgets all that it knew of regions, and its log is another one. -EBUSY as above. Cut
+ * short, it leaves a table that waits for its resume, which devmap_reset() finishes. */
+int devmap_reload(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
 /* One O_DIRECT read of the first sectors of the mirror: wakes an idle kmirrord. -EBUSY: suspended.
  */
 int devmap_wake(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);

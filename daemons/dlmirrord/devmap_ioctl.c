@@ -25,11 +25,11 @@ static void log_nothing(int level, const char *file, int line, int class_or_errn
 }
 
 /*
- * No udev cookie is set for the resume in devmap_reset(). With one we would have to wait for udev,
- * whose rules may read the very mirror, and a cookie that asks udev to skip its rules makes it
- * forget the device's links. Without a cookie udev takes the event of the resume for a spurious
- * change and keeps what it knows, which is right: neither the name nor the contents change. Sync
- * support is switched off because libdevmapper otherwise adds such flags by itself.
+ * No udev cookie is set for the resume in devmap_reset() and devmap_reload(). With one we would
+ * have to wait for udev, whose rules may read the very mirror, and a cookie that asks udev to skip
+ * its rules makes it forget the device's links. Without a cookie udev takes the event of the resume
+ * for a spurious change and keeps what it knows, which is right: neither the name nor the contents
+ * change. Sync support is switched off because libdevmapper otherwise adds such flags by itself.
  */
 void devmap_library_prepare(void)
 {
@@ -161,6 +161,112 @@ int devmap_health_read(struct found *found)
 	return error;
 }
 
+/* A table as it was read; NULL when it could not be. */
+static struct dm_task *table_task(dev_t devno, bool live, struct dm_info *ret)
+{
+	struct dm_task *task = task_create(DM_DEVICE_TABLE, devno);
+
+	if (task == NULL)
+		return NULL;
+	if ((live || dm_task_query_inactive_table(task)) && task_run(task) == 0 &&
+	    dm_task_get_info(task, ret) && ret->exists)
+		return task;
+	dm_task_destroy(task);
+	return NULL;
+}
+
+struct target {
+	void *next; /* of the iteration */
+	uint64_t start;
+	uint64_t length;
+	char *type; /* NULL: there is no target */
+	char *params;
+};
+
+static void target_next(struct dm_task *task, struct target *target)
+{
+	target->type = NULL;
+	target->params = NULL;
+	target->next = dm_get_next_target(task, target->next, &target->start, &target->length,
+					  &target->type, &target->params);
+}
+
+static bool targets_same(const struct target *a, const struct target *b)
+{
+	return a->type != NULL && b->type != NULL && a->params != NULL && b->params != NULL &&
+	       a->start == b->start && a->length == b->length && strcmp(a->type, b->type) == 0 &&
+	       strcmp(a->params, b->params) == 0 && (a->next == NULL) == (b->next == NULL);
+}
+
+bool devmap_tables_same(dev_t devno)
+{
+	struct dm_info info;
+	struct dm_task *live = table_task(devno, true, &info);
+	struct dm_task *inactive = table_task(devno, false, &info);
+	struct target a = {.next = NULL};
+	struct target b = {.next = NULL};
+	bool same = live != NULL && inactive != NULL;
+
+	do {
+		if (same) {
+			target_next(live, &a);
+			target_next(inactive, &b);
+			same = targets_same(&a, &b);
+		}
+	} while (same && a.next != NULL);
+	if (live != NULL)
+		dm_task_destroy(live);
+	if (inactive != NULL)
+		dm_task_destroy(inactive);
+	return same;
+}
+
+/* Adds the targets of live to task. */
+static int targets_copy(struct dm_task *live, struct dm_task *task)
+{
+	struct target target = {.next = NULL};
+
+	do {
+		target_next(live, &target);
+		if (target.type == NULL || target.params == NULL)
+			return -ENOENT;
+		if (!dm_task_add_target(task, target.start, target.length, target.type,
+					target.params))
+			return -ENOMEM;
+	} while (target.next != NULL);
+	return 0;
+}
+
+int devmap_table_reload(dev_t devno)
+{
+	struct dm_info info;
+	struct dm_task *live = table_task(devno, true, &info);
+	struct dm_task *task = task_create(DM_DEVICE_RELOAD, devno);
+	int error = -ENOMEM;
+
+	if (live != NULL && task != NULL)
+		error = targets_copy(live, task);
+	if (error == 0 && info.read_only && !dm_task_set_ro(task))
+		error = -ENOMEM;
+	if (error == 0)
+		error = task_run(task);
+	if (live != NULL)
+		dm_task_destroy(live);
+	if (task != NULL)
+		dm_task_destroy(task);
+	return error;
+}
+
+void devmap_table_clear(dev_t devno)
+{
+	struct dm_task *task = task_create(DM_DEVICE_CLEAR, devno);
+
+	if (task == NULL)
+		return;
+	dm_task_run(task);
+	dm_task_destroy(task);
+}
+
 int devmap_device_suspend(dev_t devno)
 {
 	struct dm_task *task = task_create(DM_DEVICE_SUSPEND, devno);
@@ -181,7 +287,8 @@ int devmap_device_resume(dev_t devno)
 
 	if (task == NULL)
 		return error;
-	error = task_run(task);
+	if (dm_task_no_flush(task) && dm_task_skip_lockfs(task))
+		error = task_run(task);
 	dm_task_destroy(task);
 	return error;
 }

@@ -40,7 +40,14 @@ int devmap_table_read(dev_t devno, bool live, struct found_list *list,
 /* Fills leg_health. The kernel consults the log, which is us. */
 int devmap_health_read(struct found *found);
 
+/* Does the inactive table say what the live one says? Also false when that cannot be found out. */
+bool devmap_tables_same(dev_t devno);
+/* Loads the live table as the inactive one. The kernel asks us for a new log meanwhile. */
+int devmap_table_reload(dev_t devno);
+void devmap_table_clear(dev_t devno); /* the inactive one */
+
 int devmap_device_suspend(dev_t devno); /* noflush, no lockfs */
+/* Puts a waiting table in force; suspends for that (noflush, no lockfs) what is not suspended. */
 int devmap_device_resume(dev_t devno);
 
 #endif

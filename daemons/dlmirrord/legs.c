@@ -15,6 +15,7 @@
 
 #define LEGS_FRESH_MS 2000U
 #define LEGS_WAIT_MS  2000U
+#define RELOAD_GAP_MS 10000U /* a table that is loaded again and again serves nobody */
 
 /* Which log asked: the answer must not go to another log of the same uuid. */
 struct ticket {
@@ -22,13 +23,32 @@ struct ticket {
 	uint64_t id;
 };
 
-static void copy_refused(struct log *log, uint64_t region, enum mlog_copy_result result)
+static struct ticket *ticket_make(const struct log *log)
+{
+	struct ticket *ticket = malloc(sizeof(*ticket));
+
+	if (ticket != NULL)
+		*ticket = (struct ticket){.daemon = log->daemon, .id = log->id};
+	return ticket;
+}
+
+/* NULL: the log has ended meanwhile. */
+static struct log *ticket_take(void *context)
+{
+	struct ticket *ticket = context;
+	struct log *log = registry_find_id(&ticket->daemon->registry, ticket->id);
+
+	free(ticket);
+	return log;
+}
+
+static struct mlog_event copied(uint64_t region, enum mlog_copy_result result)
 {
 	struct mlog_event event = {.kind = MLOG_EV_COPIED};
 
 	event.copied.region = region;
 	event.copied.result = result;
-	pump_defer(log, &event);
+	return event;
 }
 
 /* A dead leg is neither a source nor worth comparing: the region stays to be repaired. */
@@ -39,35 +59,110 @@ static bool legs_alive(const struct log *log)
 
 /* A region's gate is closed while its copy is out, so no copy queues behind those of other mirrors,
  * whose legs may hang. */
-static void copy_start(struct log *log, uint64_t region, enum mlog_copy_mode mode)
+static bool copy_start(struct log *log, uint64_t region, enum mlog_copy_mode mode,
+		       enum mlog_copy_result *ret_refused)
 {
 	struct daemon *d = log->daemon;
 
-	if (!legs_alive(log)) {
-		copy_refused(log, region, MLOG_COPY_ERROR);
-	} else if (d->copies_out == MOVER_THREADS ||
-		   mover_copy(d->mover, log->id, &log->legs, region, log->table.region_sectors,
-			      mode) != 0) {
-		copy_refused(log, region, MLOG_COPY_LATER);
-	} else {
-		log->copies_out++;
-		d->copies_out++;
+	*ret_refused = legs_alive(log) ? MLOG_COPY_LATER : MLOG_COPY_ERROR;
+	if (*ret_refused == MLOG_COPY_ERROR || d->copies_out == MOVER_THREADS ||
+	    mover_copy(d->mover, log->id, &log->legs, region, log->table.region_sectors, mode) != 0)
+		return false;
+	log->copies_out++;
+	d->copies_out++;
+	return true;
+}
+
+/* Begins the copies that waited, or says refused to all of them. */
+static void waiting_end(struct log *log, bool begin, enum mlog_copy_result refused)
+{
+	struct log_copy waiting[MLOG_COPIES_MAX];
+	unsigned count = log->waiting_count;
+
+	/* Each answer may make the core ask for another copy, which may have to wait again. */
+	memcpy(waiting, log->waiting, sizeof(waiting));
+	log->waiting_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct mlog_event event;
+
+		if (begin && copy_start(log, waiting[i].region, waiting[i].mode, &refused))
+			continue;
+		event = copied(waiting[i].region, refused);
+		pump_event(&log->pump, &event);
 	}
 }
 
-static void waiting_end(struct log *log, enum mlog_copy_result refused)
+static bool legs_fresh(const struct log *log)
 {
-	struct mlog_event nothing = {.kind = MLOG_EV_TIMER};
+	return log->legs_ms != 0 && clock_ms() - log->legs_ms < LEGS_FRESH_MS;
+}
 
-	for (unsigned i = 0; i < log->waiting_count; i++) {
-		if (refused == MLOG_COPY_SAME)
-			copy_start(log, log->waiting[i].region, log->waiting[i].mode);
-		else
-			copy_refused(log, log->waiting[i].region, refused);
+static void on_reloaded(void *context, const char *uuid, int error)
+{
+	struct log *log = ticket_take(context);
+
+	if (error == 0)
+		qb_log(LOG_NOTICE, "%s: its table was loaded again", uuid);
+	else
+		qb_log(LOG_WARNING, "%s: its table could not be loaded again: %s", uuid,
+		       strerror(-error));
+	if (log == NULL)
+		return; /* the kernel has ended it already */
+	log->reloading = false;
+	log->reload_wanted = error != 0;
+}
+
+static void reload_start(struct log *log)
+{
+	struct ticket *ticket = ticket_make(log);
+
+	if (ticket == NULL)
+		return;
+	log->reloading = devmap_reload(log->daemon->devmap, log->uuid, on_reloaded, ticket) == 0;
+	if (!log->reloading)
+		free(ticket);
+}
+
+/*
+ * The table that is loaded again makes a log of its own, which replaces this one. With a leg
+ * missing it would not do: the kernel would begin to trust that leg anew.
+ */
+static void reload_try(struct log *log)
+{
+	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
+
+	if (!log->reload_wanted || log->reloading || atomic_load(&log->hot.shared->open) == 0 ||
+	    log->daemon->restart_ms != 0 || suspect == SUSPECT_NEW ||
+	    suspect == SUSPECT_RESETTING ||
+	    (log->reload_ms != 0 && clock_ms() - log->reload_ms < RELOAD_GAP_MS))
+		return;
+	if (!legs_fresh(log)) {
+		legs_refresh(log);
+		return;
 	}
-	log->waiting_count = 0;
-	if (log->deferred_count > 0)
-		pump_event(log, &nothing);
+	log->reload_ms = clock_ms();
+	if (legs_alive(log))
+		reload_start(log);
+}
+
+void legs_reload(struct log *log)
+{
+	log->reload_wanted = true;
+	reload_try(log);
+}
+
+void legs_reloaded(struct log *log, const struct log *from)
+{
+	uint32_t no = SUSPECT_NO;
+	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
+
+	if (from->reload_ms > log->reload_ms)
+		log->reload_ms = from->reload_ms;
+	if (atomic_load(&from->hot.shared->suspect) != SUSPECT_COMPARING ||
+	    !atomic_compare_exchange_strong(&log->hot.shared->suspect, &no, SUSPECT_COMPARING))
+		return;
+	event.verify.repair = true;
+	pump_event(&log->pump, &event);
 }
 
 static void legs_learn(struct log *log, const struct devmap_mirror *mirror)
@@ -82,10 +177,8 @@ static void legs_learn(struct log *log, const struct devmap_mirror *mirror)
 
 static void on_found(void *context, const char *uuid, int error, const struct devmap_mirror *mirror)
 {
-	struct ticket ticket = *(struct ticket *)context;
-	struct log *log = registry_find_id(&ticket.daemon->registry, ticket.id);
+	struct log *log = ticket_take(context);
 
-	free(context);
 	if (log == NULL)
 		return;
 	log->finding = false;
@@ -100,7 +193,8 @@ static void on_found(void *context, const char *uuid, int error, const struct de
 	else
 		qb_log(LOG_WARNING, "%s: its device-mapper device was not found: %s", uuid,
 		       strerror(-error));
-	waiting_end(log, error == 0 ? MLOG_COPY_SAME : MLOG_COPY_ERROR);
+	waiting_end(log, error == 0, MLOG_COPY_ERROR);
+	reload_try(log);
 }
 
 void legs_refresh(struct log *log)
@@ -109,10 +203,9 @@ void legs_refresh(struct log *log)
 
 	if (log->finding || log->daemon->restart_ms != 0)
 		return;
-	ticket = malloc(sizeof(*ticket));
+	ticket = ticket_make(log);
 	if (ticket == NULL)
 		return;
-	*ticket = (struct ticket){.daemon = log->daemon, .id = log->id};
 	log->finding = devmap_find(log->daemon->devmap, log->uuid, true, on_found, ticket) == 0;
 	if (!log->finding)
 		free(ticket);
@@ -124,29 +217,39 @@ void legs_forget(struct log *log)
 	log->find_again = log->finding;
 }
 
-void legs_expire(struct log *log)
+void legs_tick(struct log *log)
 {
 	if (log->waiting_count > 0 && clock_ms() - log->waiting_ms > LEGS_WAIT_MS)
-		waiting_end(log, MLOG_COPY_LATER);
+		waiting_end(log, false, MLOG_COPY_LATER);
+	reload_try(log);
+}
+
+/* From within the effect. */
+static void copy_refuse(struct log *log, uint64_t region, enum mlog_copy_result refused)
+{
+	struct mlog_event event = copied(region, refused);
+
+	pump_defer(&log->pump, &event);
 }
 
 void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode)
 {
 	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
+	enum mlog_copy_result refused;
 
 	/* Until its device was reset the kernel may write what we think is quiet. */
 	if (suspect == SUSPECT_NEW || suspect == SUSPECT_RESETTING) {
-		copy_refused(log, region, MLOG_COPY_LATER);
+		copy_refuse(log, region, MLOG_COPY_LATER);
 		return;
 	}
-	if (log->legs_ms != 0 &&
-	    (log->copies_out > 0 || clock_ms() - log->legs_ms < LEGS_FRESH_MS)) {
-		copy_start(log, region, mode);
+	if (log->copies_out > 0 ? log->legs_ms != 0 : legs_fresh(log)) {
+		if (!copy_start(log, region, mode, &refused))
+			copy_refuse(log, region, refused);
 		return;
 	}
 	legs_refresh(log);
 	if (!log->finding) {
-		copy_refused(log, region, MLOG_COPY_LATER);
+		copy_refuse(log, region, MLOG_COPY_LATER);
 		return;
 	}
 	if (log->waiting_count == 0)
@@ -157,9 +260,31 @@ void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode)
 
 static void on_woken(void *context, const char *uuid, int error)
 {
-	(void)context;
+	struct log *log = ticket_take(context);
+
 	if (error != 0)
 		qb_log(LOG_DEBUG, "%s: not woken: %s", uuid, strerror(-error));
+	if (log == NULL)
+		return;
+	log->waking = false;
+	if (log->wake_again)
+		legs_wake(log);
+}
+
+/* A read of a mirror whose I/O is held may wait for hours: never more than one. */
+void legs_wake(struct log *log)
+{
+	struct ticket *ticket;
+
+	log->wake_again = log->waking;
+	if (log->waking || log->daemon->restart_ms != 0)
+		return;
+	ticket = ticket_make(log);
+	if (ticket == NULL)
+		return;
+	log->waking = devmap_wake(log->daemon->devmap, log->uuid, on_woken, ticket) == 0;
+	if (!log->waking)
+		free(ticket);
 }
 
 void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy_result result,
@@ -167,7 +292,7 @@ void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy
 {
 	struct daemon *d = context;
 	struct log *log = registry_find_id(&d->registry, cookie);
-	struct mlog_event event = {.kind = MLOG_EV_COPIED};
+	struct mlog_event event = copied(region, result);
 
 	d->copies_out--;
 	if (log == NULL)
@@ -178,14 +303,11 @@ void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy
 		log->legs_ms = 0;
 	}
 	log->copies_out--;
-	event.copied.region = region;
-	event.copied.result = result;
-	pump_event(log, &event);
+	pump_event(&log->pump, &event);
 	/* The kernel was told "no work" for a region that the mover had, and does not ask again
 	 * unasked. */
-	if (log->copies_out == 0 && d->restart_ms == 0 &&
-	    atomic_load(&log->hot.shared->in_sync_count) < log->hot.regions)
-		devmap_wake(d->devmap, log->uuid, on_woken, d);
+	if (log->copies_out == 0 && atomic_load(&log->hot.shared->in_sync_count) < log->hot.regions)
+		legs_wake(log);
 }
 
 static void on_reset(void *context, const char *uuid, int error)
@@ -203,7 +325,7 @@ static void on_reset(void *context, const char *uuid, int error)
 	atomic_store(&log->hot.shared->suspect,
 		     d->config.compare_after_gap ? SUSPECT_COMPARING : SUSPECT_NO);
 	if (d->config.compare_after_gap)
-		pump_event(log, &event);
+		pump_event(&log->pump, &event);
 }
 
 void legs_suspect(struct log *log)

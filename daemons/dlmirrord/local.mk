@@ -1,5 +1,10 @@
 # Adapters that have tests of their own are convenience libraries; the rest is the daemon.
-noinst_LTLIBRARIES += libdevmap.la libmover.la libstorage.la
+noinst_LTLIBRARIES += libpump.la libdevmap.la libmover.la libstorage.la
+libpump_la_SOURCES = \
+	daemons/dlmirrord/group_local.c daemons/dlmirrord/group_local.h \
+	daemons/dlmirrord/locks_local.c daemons/dlmirrord/locks_local.h \
+	daemons/dlmirrord/pump.c daemons/dlmirrord/pump.h
+
 libdevmap_la_SOURCES = \
 	daemons/dlmirrord/apart.h \
 	daemons/dlmirrord/devmap.c daemons/dlmirrord/devmap.h \
@@ -16,7 +21,10 @@ libmover_la_LIBADD = libdevmap.la
 libstorage_la_SOURCES = \
 	daemons/dlmirrord/storage.c daemons/dlmirrord/storage.h \
 	daemons/dlmirrord/storage_aio.c daemons/dlmirrord/storage_internal.h \
-	daemons/dlmirrord/storage_job.c
+	daemons/dlmirrord/storage_claim.c \
+	daemons/dlmirrord/storage_job.c \
+	daemons/dlmirrord/storage_load.c \
+	daemons/dlmirrord/storage_slot.c
 libstorage_la_LIBADD = libcodec.la libdevmap.la $(AIO_LIBS)
 
 sbin_PROGRAMS += dlmirrord
@@ -32,18 +40,20 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/handover.c daemons/dlmirrord/handover.h \
 	daemons/dlmirrord/kernel_netlink.c daemons/dlmirrord/kernel_netlink.h \
 	daemons/dlmirrord/legs.c \
+	daemons/dlmirrord/log_device.c \
 	daemons/dlmirrord/logging.c daemons/dlmirrord/logging.h \
 	daemons/dlmirrord/main.c \
 	daemons/dlmirrord/marker.c \
+	daemons/dlmirrord/ports.c \
 	daemons/dlmirrord/probe.c \
-	daemons/dlmirrord/pump.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/registry.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \
 	daemons/dlmirrord/statefile.c daemons/dlmirrord/statefile.h \
 	daemons/dlmirrord/stats.h \
 	daemons/dlmirrord/supervisor.c daemons/dlmirrord/supervisor.h \
-	daemons/dlmirrord/thread.h
+	daemons/dlmirrord/thread.h \
+	daemons/dlmirrord/timers.c
 dlmirrord_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	$(QB_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(INIH_CFLAGS)
-dlmirrord_LDADD = libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
+dlmirrord_LDADD = libpump.la libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
 	$(QB_LIBS) $(INIH_LIBS)

@@ -17,6 +17,7 @@
 #include "core/mlog.h"
 #include "daemons/dlmirrord/devmap.h"
 #include "daemons/dlmirrord/mover.h"
+#include "daemons/dlmirrord/pump.h"
 #include "daemons/dlmirrord/statefile.h"
 #include "daemons/dlmirrord/stats.h"
 #include "daemons/dlmirrord/storage.h"
@@ -24,7 +25,6 @@
 struct daemon;
 
 #define LOG_RECEIVED_MAX 64U
-#define LOG_DEFERRED_MAX 32U
 
 /* A request that the core has: what its reply needs beside the core's answer. */
 struct log_received {
@@ -50,18 +50,17 @@ struct log {
 
 	struct statefile state;
 	struct hot hot;
-	struct mlog *mlog;
+	struct pump pump;	   /* with the core */
 	pthread_mutex_t mark_lock; /* hot_answer(), and steps that obey a MARK */
 	struct stats stats;
 
-	/* pump.c */
-	uint64_t timer_ms; /* when the core wants to be called; 0: never */
+	/* ports.c, timers.c */
+	bool obeying; /* the step under way holds mark_lock */
 	struct log_received received[LOG_RECEIVED_MAX];
 	uint32_t received_next;
-	struct mlog_event deferred[LOG_DEFERRED_MAX];
-	uint32_t deferred_count;
+	uint64_t timer_ms; /* when the core wants to be called; 0: never */
 
-	/* the log device; storage is NULL while it cannot be opened */
+	/* log_device.c; storage is NULL while it cannot be opened */
 	struct storage *storage;
 	char device[TABLE_DEVICE_SIZE]; /* "major:minor" */
 	int log_error;
@@ -81,6 +80,11 @@ struct log {
 	unsigned copies_out;
 	struct log_copy waiting[MLOG_COPIES_MAX];
 	unsigned waiting_count;
+	bool waking;
+	bool wake_again; /* the read under way began before what it is to be for now */
+	bool reload_wanted;
+	bool reloading;
+	uint64_t reload_ms; /* when that was tried last; 0: never */
 };
 
 struct registry {

@@ -228,13 +228,6 @@ static int state_find(struct storage *s, const struct storage_spec *spec, char *
 		s->generation = search.super.generation;
 		s->claimed = true;
 	}
-	if (s->slot >= s->layout.slots) {
-		error_set(error,
-			  "log device %s has room for %" PRIu32 " slots, and slot %" PRIu32
-			  " was asked for: enlarge it",
-			  s->name, s->layout.slots, s->slot);
-		return -ENOSPC;
-	}
 	return 0;
 }
 
@@ -298,12 +291,12 @@ int storage_open(struct storage_engine *engine, const struct storage_spec *spec,
 	s->callbacks = *callbacks;
 	s->context = context;
 	s->fd = -1;
-	s->slot = spec->slot;
+	s->node = spec->node;
 	s->owner = spec->owner;
 	snprintf(s->name, sizeof(s->name), "%s", spec->device);
 	snprintf(s->uuid, sizeof(s->uuid), "%s", spec->uuid);
 	snprintf(s->boot_id, sizeof(s->boot_id), "%s", spec->boot_id);
-	job_init(s);
+	jobs_init(s);
 	rc = device_open(s, spec->device, error);
 	if (rc == 0)
 		rc = layout_choose(s, spec, error);
@@ -325,7 +318,7 @@ int storage_open(struct storage_engine *engine, const struct storage_spec *spec,
 
 void storage_free(struct storage *s)
 {
-	job_memory_free(&s->job.memory);
+	jobs_free(s);
 	free(s->page[0]);
 	free(s->page[1]);
 	free(s->page_buffers);
@@ -391,7 +384,7 @@ unsigned storage_in_flight(const struct storage *s)
 	for (unsigned area = 0; area < 2; area++)
 		for (unsigned i = 0; i < s->pages[area]; i++)
 			pages += s->page[area][i].busy;
-	return pages + (s->job.kind != JOB_NONE);
+	return pages + jobs_count(s);
 }
 
 const struct disk_layout *storage_layout(const struct storage *s)
@@ -446,16 +439,15 @@ static struct page_op *page_take(struct storage *s, enum mlog_area area, uint64_
 	return free_op;
 }
 
-void storage_write(struct storage *s, enum mlog_area area, uint64_t page)
+void storage_write(struct storage *s, uint32_t slot, enum mlog_area area, uint64_t page)
 {
-	uint64_t offset = area == MLOG_AREA_SYNC
-			      ? s->layout.sync_offset
-			      : disk_slot_offset(&s->layout, s->slot) + DISK_UNIT;
+	uint64_t offset = area == MLOG_AREA_SYNC ? s->layout.sync_offset
+						 : disk_slot_offset(&s->layout, slot) + DISK_UNIT;
 	struct page_op *p;
 
 	assert(page < area_bytes(s, area) / s->page_bytes && s->job.kind == JOB_NONE);
 	p = page_take(s, area, page);
-	if (!s->claimed) {
+	if (!s->claimed || (area == MLOG_AREA_SLOT && slot >= s->layout.slots)) {
 		aio_defer(&p->op, -ESTALE); /* nobody would believe what is written there */
 		return;
 	}
@@ -463,17 +455,27 @@ void storage_write(struct storage *s, enum mlog_area area, uint64_t page)
 	aio_start(&p->op, true, offset + page * s->page_bytes, p->buffer, s->page_bytes);
 }
 
-void storage_load(struct storage *s)
+void storage_load(struct storage *s, uint32_t slot, bool whole)
 {
-	job_start(s, JOB_LOAD);
+	job_start(s, JOB_LOAD, slot, whole);
 }
 
-void storage_claim(struct storage *s)
+void storage_claim(struct storage *s, uint32_t slot, bool whole)
 {
-	job_start(s, JOB_CLAIM);
+	job_start(s, JOB_CLAIM, slot, whole);
 }
 
-void storage_release(struct storage *s)
+void storage_release(struct storage *s, uint32_t slot, bool whole)
 {
-	job_start(s, JOB_RELEASE);
+	job_start(s, JOB_RELEASE, slot, whole);
+}
+
+void storage_read_slot(struct storage *s, uint32_t slot)
+{
+	slot_job_want(s, JOB_READ_SLOT, slot);
+}
+
+void storage_empty_slot(struct storage *s, uint32_t slot)
+{
+	slot_job_want(s, JOB_EMPTY_SLOT, slot);
 }

@@ -28,11 +28,14 @@ int storage_engine_fd(const struct storage_engine *engine);
 void storage_engine_dispatch(struct storage_engine *engine);
 
 struct storage_callbacks {
-	/* Exactly one for each load, claim, write, release. error: 0 or negative errno. */
+	/* Exactly one for each load, claim, write, release, … error: 0 or negative errno. */
 	void (*loaded)(void *context, int error, const struct mlog_history *history);
 	void (*claimed)(void *context, int error);
 	void (*written)(void *context, enum mlog_area area, uint64_t page, int error);
 	void (*released)(void *context, int error);
+	/* dirty: its bits; NULL: it was free. */
+	void (*slot_read)(void *context, uint32_t slot, int error, const uint64_t *dirty);
+	void (*slot_emptied)(void *context, uint32_t slot, int error);
 	/* Contents to write, asked for during storage_claim/write/release, never later. */
 	uint64_t (*word)(void *context, enum mlog_area area, uint64_t word);
 	uint64_t (*kernel_word)(void *context, uint64_t word);
@@ -44,7 +47,7 @@ struct storage_spec {
 	uint64_t region_count;
 	uint64_t region_sectors;
 	uint32_t slots_wanted; /* 0: DISK_SLOTS_DEFAULT */
-	uint32_t slot;	       /* ours */
+	uint32_t node;	       /* ours, not 0: what our slot's header says */
 	struct disk_owner owner;
 	const char *boot_id;
 };
@@ -78,10 +81,26 @@ dev_t storage_devno(const struct storage *s);
  * -ESTALE; a log that was found in use by us at storage_open() is claimed. A log that is there but
  * cannot be trusted is no MLOG_LOAD_BLANK, which "nosync" makes in sync: it is MLOG_LOAD_CLEAN with
  * nothing in sync, and history->remark says why.
+ *
+ * slot is ours (it does not matter for a load of the whole log). whole: map and superblocks are
+ * ours to write. Load: the marks of all slots count, and history->owner says whose they are
+ * (UINT32_MAX: nobody knows). Claim: in a cluster, slots of other nodes stay as they are, since
+ * they may be writing them; all others are emptied, because ours holds what they held. Else others
+ * have the log in use, -ESTALE when the device does not say so (it was replaced, or nobody has
+ * claimed it yet). Load: only what our slot holds from earlier, MLOG_LOAD_BLANK when it was free;
+ * history->in_sync is NULL. Claim and release: only our slot.
  */
-void storage_load(struct storage *s);
-void storage_claim(struct storage *s);
-void storage_write(struct storage *s, enum mlog_area area, uint64_t page);
-void storage_release(struct storage *s);
+void storage_load(struct storage *s, uint32_t slot, bool whole);
+void storage_claim(struct storage *s, uint32_t slot, bool whole);
+void storage_release(struct storage *s, uint32_t slot, bool whole);
+/* slot: ours; it does not matter for the in-sync map. */
+void storage_write(struct storage *s, uint32_t slot, enum mlog_area area, uint64_t page);
+
+/*
+ * Another's slot, any time, one of these per slot at once. -ESTALE as above; -EBADMSG: its header
+ * is damaged, and what its bits mean nobody knows.
+ */
+void storage_read_slot(struct storage *s, uint32_t slot);
+void storage_empty_slot(struct storage *s, uint32_t slot);
 
 #endif

@@ -239,7 +239,7 @@ static void dispatch_waiting(struct storage_engine *engine)
 		}
 		*at = s->next_waiting;
 		s->next_waiting = NULL;
-		aio_defer(&s->job.start, 0);
+		aio_defer(&s->job.start.op, 0);
 	}
 }
 

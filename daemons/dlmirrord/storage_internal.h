@@ -3,7 +3,8 @@
  * What the files of the storage adapter share:
  *	storage_aio.c   the engine: one libaio context, its queue, completions (struct aio_op)
  *	storage.c       one log device: opening, page writes, closing
- *	storage_job.c   load, claim and release: sequences of reads and writes (struct job)
+ *	storage_job.c   sequences of reads and writes (struct job), and the search
+ *	storage_load.c, storage_claim.c, storage_slot.c  which sequences there are
  */
 #ifndef DLM_STORAGE_INTERNAL_H
 #define DLM_STORAGE_INTERNAL_H
@@ -61,7 +62,7 @@ struct extent {
 	size_t bytes;
 };
 
-enum job_kind { JOB_NONE, JOB_LOAD, JOB_CLAIM, JOB_RELEASE };
+enum job_kind { JOB_NONE, JOB_LOAD, JOB_CLAIM, JOB_RELEASE, JOB_READ_SLOT, JOB_EMPTY_SLOT };
 
 /* The buffers of a job, aligned to DISK_UNIT; freed when it has ended. */
 struct job_memory {
@@ -70,19 +71,31 @@ struct job_memory {
 	uint8_t *headers; /* of all slots */
 	uint8_t *sync;	  /* in-sync map; load: or the kernel's bits, from offset 0 on */
 	uint8_t *bits;	  /* of a slot; release: the kernel's bits, from offset 0 on */
-	uint8_t *dirty;	  /* load: of all slots in use */
+	uint8_t *dirty;	  /* load: of all slots in use, or of ours */
+	uint32_t *owner;  /* load of the whole log: DISK_SLOTS_MAX of them */
 };
 
 #define JOB_MORE 0
 #define JOB_DONE 1
 
+struct job;
+
+struct job_op {
+	struct aio_op op;
+	struct job *job;
+	bool busy;
+};
+
 /*
- * Load, claim or release. A stage is a set of extents that may be done in any order; when all of
- * them are, `next` prepares the next stage (JOB_MORE), or says JOB_DONE or a negative errno.
+ * A stage is a set of extents that may be done in any order; when all of them are, `next` prepares
+ * the next stage (JOB_MORE), or says JOB_DONE or a negative errno.
  */
 struct job {
+	struct storage *storage;
 	enum job_kind kind;
-	int (*next)(struct storage *s);
+	uint32_t slot; /* ours; of READ_SLOT and EMPTY_SLOT: another's */
+	bool whole;    /* load, claim, release: the log and not only our slot */
+	int (*next)(struct job *j);
 	int error;
 	bool write;
 	unsigned in_flight;
@@ -90,15 +103,14 @@ struct job {
 	unsigned extent_current;
 	size_t extent_done; /* bytes of the current one that were issued */
 	struct extent extent[JOB_EXTENTS];
-	struct aio_op start;
-	struct aio_op piece[JOB_PIECES];
-	bool piece_busy[JOB_PIECES];
+	struct job_op start;
+	struct job_op piece[JOB_PIECES];
 
-	int (*found)(struct storage *s); /* the stage after the search */
+	int (*found)(struct job *j); /* the stage after the search */
 	struct disk_search search;
 	struct job_memory memory;
 	struct mlog_history history; /* load: into memory */
-	unsigned slot;		     /* load: whose bits are read */
+	uint32_t reading;	     /* load: the slot whose bits are read */
 };
 
 struct storage {
@@ -114,7 +126,7 @@ struct storage {
 	char uuid[DISK_UUID_SIZE];
 	char boot_id[DISK_NAME_SIZE];
 	struct disk_owner owner;
-	uint32_t slot;
+	uint32_t node;
 	struct disk_layout layout;
 	uint64_t generation; /* of the newest superblock written or seen */
 	bool claimed;	     /* the device says that we have it */
@@ -125,7 +137,9 @@ struct storage {
 	struct page_op *page[2]; /* by enum mlog_area */
 	unsigned pages[2];
 	uint8_t *page_buffers;
-	struct job job;
+	struct job job;			      /* load, claim or release */
+	struct job slot_job;		      /* beside it, one at a time: */
+	enum job_kind wanted[DISK_SLOTS_MAX]; /* what is still to be done to each slot */
 };
 
 /* storage_aio.c. Buffers are aligned to DISK_UNIT. op->done comes from storage_engine_dispatch().
@@ -136,12 +150,48 @@ void aio_defer(struct aio_op *op, int error);
 void aio_withdraw(struct storage *s);
 void *aligned_alloc_zero(size_t bytes);
 
-/* storage_job.c */
-void job_init(struct storage *s);
-void job_start(struct storage *s, enum job_kind kind);
+/* storage_job.c: for storage.c and storage_aio.c */
+void jobs_init(struct storage *s);
+void jobs_free(struct storage *s);
+void job_start(struct storage *s, enum job_kind kind, uint32_t slot, bool whole);
+void slot_job_want(struct storage *s, enum job_kind kind, uint32_t slot);
+/* How many have begun or wait. */
+unsigned jobs_count(const struct storage *s);
 /* Nothing older is in flight to the device, neither from s nor from one that was abandoned. */
 bool job_may_start(const struct storage *s);
-void job_memory_free(struct job_memory *memory);
+
+/* storage_job.c: for the chains. Memory is freed when the job has ended. */
+int job_alloc(uint8_t **ret, size_t bytes);
+void stage_begin(struct job *j, bool write, int (*next)(struct job *j));
+void stage_add(struct job *j, uint64_t offset, uint8_t *data, size_t bytes);
+/* A stage that is one write. */
+int stage_write(struct job *j, uint64_t offset, uint8_t *data, size_t bytes,
+		int (*next)(struct job *j));
+/* Finds out what is on the device; found comes when it may be ours. */
+int search_begin(struct job *j, int (*found)(struct job *j));
+/* The headers of all slots of a layout, added to the stage. */
+int headers_read(struct job *j, const struct disk_layout *l);
+/* False: not the header of slot i. */
+bool header_get(const struct job *j, uint32_t i, struct disk_slot *ret);
+uint64_t kernel_region_sectors(const struct job *j);
+size_t map_bytes(uint64_t bits); /* whole units */
+uint64_t *words_of(uint8_t *buffer);
+/* Bits behind the last one count for nobody; they are 0 in memory and on disk. */
+void map_trim(uint64_t *map, uint64_t bits);
+
+/* The chains. snapshot: takes what will be written, when the job is asked for. */
+int load_begin(struct job *j);
+int claim_begin(struct job *j);
+int claim_snapshot(struct job *j);
+int release_begin(struct job *j);
+int release_snapshot(struct job *j);
+int slot_header_write(struct job *j, bool in_use, int (*next)(struct job *j));
+int slot_bits_write(struct job *j, int (*next)(struct job *j));
+int slot_load_begin(struct job *j);
+int slot_claim_begin(struct job *j);
+int slot_release_begin(struct job *j);
+int slot_read_begin(struct job *j);
+int slot_empty_begin(struct job *j);
 
 /* storage.c */
 /* One operation less in flight. False: s was abandoned, and may be freed by now. */

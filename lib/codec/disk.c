@@ -263,6 +263,7 @@ int disk_slot_decode(const void *buffer, struct disk_slot *ret)
 	read_string(&r, s.host_id, sizeof(s.host_id));
 	read_string(&r, s.host_name, sizeof(s.host_name));
 	read_string(&r, s.boot_id, sizeof(s.boot_id));
+	s.node = read_u32(&r);
 	if (r.failed || s.index >= DISK_SLOTS_MAX || (flags & ~SLOT_IN_USE) != 0)
 		return -EINVAL;
 	*ret = s;
@@ -279,6 +280,7 @@ void disk_slot_encode(void *buffer, const struct disk_slot *slot)
 	write_string(&w, slot->host_id);
 	write_string(&w, slot->host_name);
 	write_string(&w, slot->boot_id);
+	write_u32(&w, slot->node);
 	header_finish(buffer, &w);
 	memset((uint8_t *)buffer + HEADER_SIZE, 0, DISK_UNIT - HEADER_SIZE);
 }

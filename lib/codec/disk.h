@@ -25,8 +25,9 @@
  *the place that A names: what lies elsewhere is a remnant of another geometry.
  *
  * Order of writing, each step durable before the next:
- *	claim    in-sync map, slot bits, slot header, other slots emptied, superblock B, unit 0 with
- *	         superblock A, unit 0 with the in-use header
+ *	claim    in-sync map, slot bits, slot header, other slots emptied (but those that other
+ *	         nodes of the cluster use), superblock B, unit 0 with superblock A, unit 0 with the
+ *	         in-use header
  *	release  in-sync map, kernel bits with those in unit 0, slot emptied, superblock B (clean),
  *	         unit 0 with superblock A (clean) and the valid header
  * A power cut anywhere in it leaves the old truth or the new one, also when the write of a unit is
@@ -37,6 +38,9 @@
  * A claim that finds maps in another layout than its own first writes superblock A as stale: the
  * new maps overwrite the old ones, and until they are complete neither may be believed.
  * Generations start from the clock, so that no remnant of an earlier life outbids a later one.
+ *
+ * Versions: a field that is appended to a header does not change the version. It is 0 in what was
+ * written before it was there, and what does not know it ignores it; both must be right.
  */
 #ifndef DLM_CODEC_DISK_H
 #define DLM_CODEC_DISK_H
@@ -94,7 +98,8 @@ static inline uint64_t disk_slot_offset(const struct disk_layout *l, uint32_t sl
 	       slot * l->slot_stride; /* of its header; the bits are a unit later */
 }
 
-/* Who may have a device in use. cluster is empty for a single-node daemon. */
+/* Who may have a device in use: all nodes of a cluster, or one host. cluster is empty for a
+ * single-node daemon. */
 struct disk_owner {
 	char cluster[DISK_NAME_SIZE];
 	char host_id[DISK_NAME_SIZE]; /* machine-id, or what the configuration says */
@@ -117,6 +122,7 @@ struct disk_slot {
 	char host_id[DISK_NAME_SIZE];
 	char host_name[DISK_NAME_SIZE];
 	char boot_id[DISK_NAME_SIZE]; /* of the boot that wrote the marks */
+	uint32_t node; /* as the group calls it; 0: written before nodes had numbers */
 };
 
 struct disk_kernel_header {

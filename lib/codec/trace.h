@@ -19,5 +19,6 @@ void trace_effect(const struct mlog_effect *effect, char ret[TRACE_LINE_SIZE]);
 
 const char *trace_type_name(enum ulog_type type);
 const char *trace_notice_name(enum mlog_notice code);
+const char *trace_message_name(enum mlog_message_kind kind);
 
 #endif

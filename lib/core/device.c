@@ -35,11 +35,16 @@ static void operation_start(struct mlog *m, enum device_operation operation)
 	    [DEVICE_RELEASE] = MLOG_RELEASE,
 	};
 
+	struct mlog_effect *effect;
+
 	assert(m->operation == DEVICE_NOTHING);
 	m->operation = operation;
 	m->operation_ms = m->now_ms;
 	m->late = false;
-	effect_add(m, kind[operation]);
+	effect = effect_add(m, kind[operation]);
+	effect->log.slot = m->slot;
+	effect->log.whole =
+	    operation == DEVICE_RELEASE ? m->left_last : m->founder || sync_map_writer(m);
 }
 
 /* False: it had timed out, and what to do about that has been done. */
@@ -58,7 +63,12 @@ static bool operation_end(struct mlog *m, enum device_operation operation)
 
 static bool pages_idle(const struct mlog *m)
 {
-	return m->slot.in_flight == 0 && m->sync.in_flight == 0;
+	return m->slot_pages.in_flight == 0 && m->sync.in_flight == 0;
+}
+
+bool device_idle(const struct mlog *m)
+{
+	return m->operation == DEVICE_NOTHING && pages_idle(m);
 }
 
 static void truth_set(struct mlog *m, enum mlog_truth truth)
@@ -70,13 +80,13 @@ static void claim_start(struct mlog *m)
 {
 	m->log = MLOG_LOG_CLAIMING;
 	truth_set(m, MLOG_TRUTH_MEMORY);
-	pages_forget(&m->slot);
+	pages_forget(&m->slot_pages);
 	pages_forget(&m->sync);
 	m->sync_due_ms = NEVER_MS;
 	operation_start(m, DEVICE_CLAIM);
 }
 
-static void attach_done(struct mlog *m)
+void attach_done(struct mlog *m)
 {
 	if (m->phase != MLOG_ATTACHING)
 		return;
@@ -89,6 +99,7 @@ static void attach_done(struct mlog *m)
 static void maps_loaded(struct mlog *m)
 {
 	repair_load(m);
+	members_changed(m);
 	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->hot->regions;
 	     r = hot_next_repair(m->hot, r + 1))
 		dirty_add_known(m, r >> m->hot->shift);
@@ -96,7 +107,7 @@ static void maps_loaded(struct mlog *m)
 
 static void attach_memory(struct mlog *m)
 {
-	if (!m->attached_once) {
+	if (!m->attached_once || atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY) {
 		dirty_reset(m);
 		sync_load(m, m->inherited.in_sync != NULL ? &m->inherited : NULL);
 	}
@@ -104,40 +115,85 @@ static void attach_memory(struct mlog *m)
 	maps_loaded(m);
 }
 
-void device_attach(struct mlog *m)
+/* Another operation that timed out may still be out there; the mirror does not wait for it. */
+static bool load_start(struct mlog *m)
+{
+	if (!device_idle(m)) {
+		device_failed(m, -ETIMEDOUT);
+		return false;
+	}
+	m->log = MLOG_LOG_LOADING;
+	operation_start(m, DEVICE_LOAD);
+	return true;
+}
+
+/* The founder has the map's lock and looks for the slots of others. */
+void device_load(struct mlog *m)
+{
+	m->restoring = m->live;
+	if (!load_start(m)) {
+		m->loaded = true;
+		group_loaded(m, NULL);
+	}
+}
+
+/* A member: the maps are those of the others; what my slot holds is from an earlier life. */
+static void attach_joiner(struct mlog *m)
+{
+	if (!m->config.has_disk)
+		group_device_done(m);
+	else
+		load_start(m);
+}
+
+static void attach_founder(struct mlog *m)
 {
 	bool memory = !m->config.has_disk || m->inherited.in_sync != NULL ||
 		      atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY;
 
-	phase_set(m, MLOG_ATTACHING);
 	if (memory)
 		attach_memory(m);
-	if (!m->config.has_disk) {
-		attach_done(m);
-	} else if (m->operation != DEVICE_NOTHING || !pages_idle(m)) {
-		/* An operation that timed out is still out there; the mirror does not wait for it.
-		 */
-		device_failed(m, -ETIMEDOUT);
-	} else if (memory) {
+	if (!m->config.has_disk)
+		group_device_done(m);
+	else if (m->log == MLOG_LOG_FAILED)
+		group_device_done(m); /* it did not come to a load */
+	else if (m->loaded || (memory && device_idle(m)))
 		claim_start(m);
-	} else {
-		m->log = MLOG_LOG_LOADING;
-		operation_start(m, DEVICE_LOAD);
-	}
+	else
+		load_start(m);
 }
 
-/* whole: handed over by a daemon that was quiet, so the device has what the maps have and is ours.
- */
-void device_restore(struct mlog *m, bool whole)
+/* The maps are an earlier daemon's. Nobody waits for the device. */
+static void attach_live(struct mlog *m)
 {
-	if (whole) {
+	if (m->founder && m->mangled && !m->config.has_disk)
+		sync_load_suspect(m);
+	repair_load(m);
+	members_changed(m);
+	if (m->config.has_disk && m->handed_whole) {
 		m->log = MLOG_LOG_OK;
-		sync_write_all(m);
-		return;
+		m->handed_whole = false;
+	} else if (m->config.has_disk && m->loaded) {
+		if (m->log != MLOG_LOG_FAILED)
+			claim_start(m);
+	} else if (m->config.has_disk) {
+		m->restoring = true;
+		load_start(m);
 	}
-	m->restoring = true;
-	m->log = MLOG_LOG_LOADING;
-	operation_start(m, DEVICE_LOAD);
+	dirty_restore(m);
+	group_device_done(m);
+}
+
+/* My slot's lock is mine. */
+void device_attach(struct mlog *m)
+{
+	if (m->live)
+		attach_live(m);
+	else if (m->founder)
+		attach_founder(m);
+	else
+		attach_joiner(m);
+	m->loaded = false;
 }
 
 /* Bits on disk that the hot maps do not know were cleared lazily, or marked and never answered. */
@@ -146,21 +202,49 @@ static void restore_merge(struct mlog *m, const struct mlog_history *h)
 	uint64_t bit;
 
 	if (h->load != MLOG_LOAD_CRASHED || h->region_count != m->config.region_count ||
-	    h->region_sectors != m->config.region_sectors || h->shift != m->hot->shift)
+	    h->region_sectors != m->config.region_sectors || h->shift != m->hot->shift ||
+	    h->dirty == NULL)
 		return;
 	bits_for_each_set (bit, h->dirty, hot_slot_bits(m->hot))
 		dirty_add_known(m, bit);
 }
 
+/* My slot, of an earlier life: everybody must hear what is crash-dirty before I am one of them. */
+static void joiner_loaded(struct mlog *m, const struct mlog_history *h)
+{
+	uint64_t bit;
+
+	if (h->load != MLOG_LOAD_CRASHED || h->dirty == NULL ||
+	    mutation(MUTATE_ATTACH_IGNORES_SLOT))
+		return;
+	if (h->region_count != m->config.region_count ||
+	    h->region_sectors != m->config.region_sectors || h->shift != m->hot->shift ||
+	    h->distrust) {
+		m->taken_all = true;
+		return;
+	}
+	bits_for_each_set (bit, h->dirty, hot_slot_bits(m->hot)) {
+		bits_set(m->taken, bit);
+		dirty_add_known(m, bit);
+	}
+}
+
 static void load_failed(struct mlog *m, int error)
 {
-	if (!m->restoring) {
+	bool first = m->group == GROUP_FOUNDING;
+
+	if (!m->restoring && m->founder) {
 		dirty_reset(m);
 		sync_load_unknown(m);
 		maps_loaded(m);
+	} else if (!m->restoring) {
+		m->taken_all = true;
 	}
 	m->restoring = false;
 	device_failed(m, error);
+	m->loaded = first;
+	if (first)
+		group_loaded(m, NULL);
 }
 
 void device_loaded(struct mlog *m, int error, const struct mlog_history *history)
@@ -171,15 +255,25 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 		load_failed(m, error);
 		return;
 	}
-	if (m->restoring) {
+	if (m->restoring && m->mangled && m->founder) {
+		sync_load(m, history);
+		maps_loaded(m);
+	} else if (m->restoring) {
 		restore_merge(m, history);
-	} else {
+	} else if (m->founder) {
 		dirty_reset(m);
 		sync_load(m, history);
 		maps_loaded(m);
+	} else {
+		joiner_loaded(m, history);
 	}
 	m->restoring = false;
-	claim_start(m);
+	if (m->group == GROUP_FOUNDING) {
+		m->loaded = true;
+		group_loaded(m, history->owner);
+	} else {
+		claim_start(m);
+	}
 }
 
 void device_claimed(struct mlog *m, int error)
@@ -191,20 +285,28 @@ void device_claimed(struct mlog *m, int error)
 		return;
 	}
 	m->log = MLOG_LOG_OK;
+	m->map_whole = m->map_whole && !(m->founder || sync_map_writer(m));
 	dirty_claimed(m);
-	attach_done(m);
+	if (!m->degraded)
+		dirty_whole(m);
+	group_device_done(m);
 }
 
 static void detach_done(struct mlog *m, bool released)
 {
-	if (m->phase != MLOG_DETACHING)
+	enum mlog_truth truth = m->config.has_disk ? MLOG_TRUTH_DEVICE : MLOG_TRUTH_NONE;
+
+	if (m->phase != MLOG_DETACHING || !m->left)
 		return;
-	truth_set(m, released ? MLOG_TRUTH_DEVICE : MLOG_TRUTH_MEMORY);
-	if (released) {
-		m->log = MLOG_LOG_IDLE;
+	if (m->left_last && !released)
+		truth = MLOG_TRUTH_MEMORY;
+	truth_set(m, truth);
+	m->log = m->config.has_disk && (released || !m->left_last) ? MLOG_LOG_IDLE : m->log;
+	if (m->log == MLOG_LOG_IDLE)
 		m->degraded = false;
+	if (truth != MLOG_TRUTH_MEMORY)
 		dirty_reset(m);
-	}
+	group_released(m);
 	phase_set(m, MLOG_SUSPENDED);
 	notice_add(m, MLOG_NOTICE_DETACHED, 0);
 }
@@ -226,8 +328,8 @@ void device_failed(struct mlog *m, int error)
 	m->log = MLOG_LOG_FAILED;
 	m->degraded = true;
 	m->retry_ms = m->now_ms + m->config.retry_ms;
-	dirty_answer_all(m);
-	attach_done(m);
+	dirty_failed(m);
+	group_device_done(m);
 	detach_done(m, false);
 }
 
@@ -252,36 +354,43 @@ static void check_timeout(struct mlog *m)
 		device_failed(m, -ETIMEDOUT);
 }
 
-static bool copies_moving(const struct mlog *m)
+/* The last copy has ended: leave the group, then the device. */
+static void detach_settle(struct mlog *m)
 {
-	return m->copy_count > 0;
+	if (m->copies_moving > 0)
+		return;
+	group_detach(m);
+	if (!m->left)
+		return;
+	if (!m->config.has_disk || m->log == MLOG_LOG_FAILED || m->log == MLOG_LOG_IDLE) {
+		detach_done(m, false);
+	} else if (device_idle(m) && m->left_dirty) {
+		detach_done(m, false);
+	} else if (device_idle(m) && m->log == MLOG_LOG_OK) {
+		/* A release writes everything. */
+		pages_forget(&m->slot_pages);
+		pages_forget(&m->sync);
+		m->sync_due_ms = NEVER_MS;
+		operation_start(m, DEVICE_RELEASE);
+	}
 }
 
 void device_settle(struct mlog *m)
 {
-	bool idle = m->operation == DEVICE_NOTHING && pages_idle(m);
+	bool idle = device_idle(m);
 
-	if (!m->config.has_disk) {
-		if (m->phase == MLOG_DETACHING && !copies_moving(m))
-			detach_done(m, false);
+	if (m->config.has_disk)
+		check_timeout(m);
+	if (m->phase == MLOG_DETACHING) {
+		detach_settle(m);
+	} else if (!m->config.has_disk) {
 		return;
-	}
-	check_timeout(m);
-	if (m->phase == MLOG_DETACHING && !copies_moving(m)) {
-		if (m->log == MLOG_LOG_FAILED)
-			detach_done(m, false);
-		else if (idle && m->log == MLOG_LOG_OK) {
-			/* A release writes everything. */
-			pages_forget(&m->slot);
-			pages_forget(&m->sync);
-			m->sync_due_ms = NEVER_MS;
-			operation_start(m, DEVICE_RELEASE);
-		}
 	} else if (m->log == MLOG_LOG_FAILED && idle && m->now_ms >= m->retry_ms && !m->quiescing &&
-		   (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING)) {
+		   (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING) && group_in(m)) {
 		claim_start(m);
-	} else if (m->log == MLOG_LOG_OK && m->degraded && idle && m->slot.dirty_count == 0) {
+	} else if (m->log == MLOG_LOG_OK && m->degraded && idle && m->slot_pages.dirty_count == 0) {
 		m->degraded = false;
+		dirty_whole(m);
 		notice_add(m, MLOG_NOTICE_LOG_OK, 0);
 	}
 }
@@ -293,8 +402,8 @@ uint64_t device_deadline(const struct mlog *m)
 	if (!m->config.has_disk)
 		return at;
 	if (m->log == MLOG_LOG_FAILED) {
-		bool serving =
-		    !m->quiescing && (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING);
+		bool serving = !m->quiescing && group_in(m) &&
+			       (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING);
 
 		return serving && m->operation == DEVICE_NOTHING && pages_idle(m) ? m->retry_ms
 										  : at;
@@ -302,8 +411,8 @@ uint64_t device_deadline(const struct mlog *m)
 	if (m->operation != DEVICE_NOTHING && !m->late)
 		at = m->operation_ms + m->config.log_timeout_ms +
 		     m->config.region_count / REGIONS_PER_MS;
-	if (m->slot.in_flight > 0)
-		at = min_ms(at, m->slot.started_ms + m->config.log_timeout_ms);
+	if (m->slot_pages.in_flight > 0)
+		at = min_ms(at, m->slot_pages.started_ms + m->config.log_timeout_ms);
 	if (m->sync.in_flight > 0)
 		at = min_ms(at, m->sync.started_ms + m->config.log_timeout_ms);
 	return at;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which of my writes may be in flight. Authority: my slot on the log device (without one, the hot
- * maps). Changed by my kernel's MARK and CLEAR.
+ * Which of my writes may be in flight. Authority: my slot on the log device; without one that works
+ * the other members' memory (MARKS messages); alone, the hot maps. Changed by my kernel's MARK and
+ * CLEAR.
  *
  * A slot bit:
  *	clean -MARK-> queued -batch starts-> writing -batch done-> dirty -sweep-> clean
+ * A batch is a set of pages, or a message, which is done when all others have acknowledged it.
  * Always true: hot dirty implies that the bit is set on disk (I1); image has every bit that is hot
  * dirty, queued or being written; a bit of a region that is held or crash-dirty is never dropped
  *(I3).
@@ -23,18 +25,20 @@ bool dirty_create(struct mlog *m)
 	uint64_t bits = hot_slot_bits(m->hot);
 
 	m->sweep_ms = NEVER_MS;
-	if (!pages_create(&m->slot, MLOG_AREA_SLOT, bits, m->config.page_bytes))
+	if (!pages_create(&m->slot_pages, MLOG_AREA_SLOT, bits, m->config.page_bytes))
 		return false;
 	m->image = calloc(bits_words(bits), sizeof(*m->image));
-	m->page_bits = calloc((size_t)m->slot.count, sizeof(*m->page_bits));
-	return m->image != NULL && m->page_bits != NULL;
+	m->taken = calloc(bits_words(bits), sizeof(*m->taken));
+	m->page_bits = calloc((size_t)m->slot_pages.count, sizeof(*m->page_bits));
+	return m->image != NULL && m->taken != NULL && m->page_bits != NULL;
 }
 
 void dirty_destroy(struct mlog *m)
 {
 	free(m->page_bits);
+	free(m->taken);
 	free(m->image);
-	pages_destroy(&m->slot);
+	pages_destroy(&m->slot_pages);
 }
 
 static void image_set(struct mlog *m, uint64_t bit)
@@ -64,18 +68,29 @@ static bool list_has(const uint64_t *list, uint32_t count, uint64_t bit)
 	return false;
 }
 
-void dirty_want(struct mlog *m, uint64_t region)
+bool dirty_replicated(const struct mlog *m)
 {
-	uint64_t bit = region >> m->hot->shift;
+	return !device_waits(m);
+}
 
-	if (hot_dirty(m->hot, region))
-		return;
+/* Nobody has to hear of a mark: there is a log device, or there is nobody. */
+static bool silent(const struct mlog *m)
+{
+	return m->config.members == 1 || mutation(MUTATE_MARKS_NOT_SENT) ||
+	       (m->group == GROUP_IN && members_alone(m));
+}
+
+static void bit_want(struct mlog *m, uint64_t bit)
+{
 	image_set(m, bit);
-	pages_touch(&m->slot, bit / slot_page_bits(m));
-	if (!device_waits(m)) {
+	pages_touch(&m->slot_pages, bit / slot_page_bits(m));
+	if (dirty_replicated(m) && silent(m)) {
+		members_marks_sole(m, bit, true);
 		hot_dirty_set(m->hot, bit);
 		return;
 	}
+	if (mutation(MUTATE_MARK_BEFORE_DURABLE))
+		hot_dirty_set(m->hot, bit);
 	if (list_has(m->queued, m->queued_count, bit))
 		return;
 	/* A bit in the batch under way is queued again only if a sweep took it back meanwhile,
@@ -84,6 +99,21 @@ void dirty_want(struct mlog *m, uint64_t region)
 		return;
 	assert(m->queued_count < QUEUE_MAX);
 	m->queued[m->queued_count++] = bit;
+}
+
+void dirty_want(struct mlog *m, uint64_t region)
+{
+	if (!hot_dirty(m->hot, region))
+		bit_want(m, region >> m->hot->shift);
+}
+
+/* Not queued: there may be any number, and nobody's reply waits for them. */
+void dirty_inherit(struct mlog *m, uint64_t slot_bit)
+{
+	if (bits_test(m->image, slot_bit))
+		return;
+	dirty_add_known(m, slot_bit);
+	pages_touch(&m->slot_pages, slot_bit / slot_page_bits(m));
 }
 
 /* Moves the queued bits of pages that are no longer waiting to be written into the batch. */
@@ -95,7 +125,7 @@ static void batch_collect(struct mlog *m)
 	for (uint32_t i = 0; i < m->queued_count; i++) {
 		uint64_t bit = m->queued[i];
 
-		if (bits_test(m->slot.dirty, bit / slot_page_bits(m)))
+		if (bits_test(m->slot_pages.dirty, bit / slot_page_bits(m)))
 			m->queued[kept++] = bit;
 		else
 			m->writing[m->writing_count++] = bit;
@@ -112,21 +142,103 @@ static void batch_durable(struct mlog *m)
 	m->writing_count = 0;
 }
 
-void dirty_answer_all(struct mlog *m)
+static void requeue(struct mlog *m)
 {
+	for (uint32_t i = 0; i < m->writing_count; i++)
+		m->queued[m->queued_count++] = m->writing[i];
+	m->writing_count = 0;
+}
+
+/* The log device has failed: the others' memory must do, or mine. */
+void dirty_failed(struct mlog *m)
+{
+	uint64_t bit;
+
+	requeue(m);
+	m->announce_cursor = 0;
+	if (!silent(m))
+		return;
 	batch_durable(m);
 	for (uint32_t i = 0; i < m->queued_count; i++)
 		hot_dirty_set(m->hot, m->queued[i]);
 	m->queued_count = 0;
+	bits_for_each_set (bit, m->image, hot_slot_bits(m->hot))
+		members_marks_sole(m, bit, true);
+}
+
+void dirty_whole(struct mlog *m)
+{
+	if (m->config.members > 1 && group_in(m) && member_self(m)->replicated)
+		group_send(m, MLOG_MSG_UNMARKS)->marks.all = true;
+}
+
+void dirty_group_lost(struct mlog *m)
+{
+	if (m->marks_acks.seq == 0)
+		return;
+	m->marks_acks = (struct acks){.seq = 0};
+	requeue(m);
+	m->announce_cursor = 0;
+}
+
+void dirty_remember_repair(struct mlog *m)
+{
+	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->config.region_count;
+	     r = hot_next_repair(m->hot, r + 1))
+		bits_set(m->taken, r >> m->hot->shift);
+}
+
+/* ---- marks by message */
+
+static void announce(struct mlog *m, struct mlog_items *items)
+{
+	uint64_t bits = hot_slot_bits(m->hot);
+	uint64_t at = bits_next_set(m->image, bits, m->announce_cursor);
+
+	while (at < bits && items->count < MLOG_ITEMS_MAX) {
+		items->item[items->count++] = at;
+		at = bits_next_set(m->image, bits, at + 1);
+	}
+	m->announce_cursor = at;
+}
+
+static void marks_send(struct mlog *m)
+{
+	struct mlog_message *message = group_send(m, MLOG_MSG_MARKS);
+	struct mlog_items *items = &message->marks.items;
+	uint32_t count = m->queued_count < MLOG_ITEMS_MAX ? m->queued_count : MLOG_ITEMS_MAX;
+
+	for (uint32_t i = 0; i < count; i++)
+		items->item[items->count++] = m->writing[m->writing_count++] = m->queued[i];
+	m->queued_count -= count;
+	for (uint32_t i = 0; i < m->queued_count; i++)
+		m->queued[i] = m->queued[i + count];
+	announce(m, items);
+	message->marks.all = m->announce_cursor == hot_slot_bits(m->hot);
+	m->marks_acks = (struct acks){.seq = message->seq};
+}
+
+static void marks_settle(struct mlog *m)
+{
+	if (acks_complete(&m->marks_acks) ||
+	    (m->marks_acks.delivered && mutation(MUTATE_MARKS_NOT_ACKNOWLEDGED))) {
+		m->marks_acks = (struct acks){.seq = 0};
+		batch_durable(m);
+	}
+	if (!dirty_replicated(m) || silent(m) || !group_in(m) || m->leaving ||
+	    m->marks_acks.seq != 0)
+		return;
+	if (m->queued_count > 0 || m->announce_cursor < hot_slot_bits(m->hot))
+		marks_send(m);
 }
 
 void dirty_written(struct mlog *m, uint64_t page, int error)
 {
-	assert(page < m->slot.count);
-	if (!pages_written(&m->slot, error) || m->log != MLOG_LOG_OK)
+	assert(page < m->slot_pages.count);
+	if (!pages_written(&m->slot_pages, error) || m->log != MLOG_LOG_OK)
 		return;
-	if (m->slot.error != 0)
-		device_failed(m, m->slot.error);
+	if (m->slot_pages.error != 0 && !mutation(MUTATE_CLEARED_ON_FAILED_WRITE))
+		device_failed(m, m->slot_pages.error);
 	else
 		batch_durable(m);
 }
@@ -135,41 +247,69 @@ void dirty_written(struct mlog *m, uint64_t page, int error)
  * Lazy clears, all of them here: what must be known before a bit leaves the disk has one place to
  * be asked (change tracking, later).
  */
+static void unmark(struct mlog *m, uint64_t bit, struct mlog_message **message)
+{
+	struct mlog_items *items;
+
+	if (silent(m)) {
+		members_marks_sole(m, bit, false);
+		return;
+	}
+	if (*message == NULL || (*message)->marks.items.count == MLOG_ITEMS_MAX)
+		*message = group_send(m, MLOG_MSG_UNMARKS);
+	items = &(*message)->marks.items;
+	items->item[items->count++] = bit;
+}
+
+/* A sweep that sends messages leaves what does not fit into a few of them to the next. */
+static bool sweep_full(const struct mlog *m)
+{
+	return dirty_replicated(m) && m->send_count >= SWEEP_SENDS_MAX;
+}
+
 static void sweep(struct mlog *m)
 {
+	struct mlog_message *unmarks = NULL;
 	uint64_t bits = hot_slot_bits(m->hot);
 	uint64_t page_bits = slot_page_bits(m);
 
-	for (uint64_t page = 0; page < m->slot.count; page++) {
+	for (uint64_t page = 0; page < m->slot_pages.count; page++) {
 		uint64_t end = (page + 1) * page_bits < bits ? (page + 1) * page_bits : bits;
 
 		if (m->page_bits[page] == 0)
 			continue;
 		for (uint64_t bit = hot_next_dirty(m->hot, page * page_bits, end); bit < end;
 		     bit = hot_next_dirty(m->hot, bit + 1, end)) {
+			if (sweep_full(m))
+				break;
 			if (hot_recent_take(m->hot, bit) || hot_busy(m->hot, bit))
 				continue;
 			if (!hot_dirty_drop(m->hot, bit))
 				continue;
 			image_clear(m, bit);
-			pages_touch(&m->slot, page);
+			pages_touch(&m->slot_pages, page);
+			if (dirty_replicated(m))
+				unmark(m, bit, &unmarks);
 		}
 	}
 	m->sweep_ms = m->image_count > 0 ? m->now_ms + m->config.hysteresis_ms : NEVER_MS;
 }
 
-/* Not while a release is under way: it has taken the image already. */
+/* Not while a release is under way: it has taken the image already. Nor while bits are in it that
+ * the others have not heard of: nothing but the slot knows that they are crash-dirty. */
 static bool sweep_allowed(const struct mlog *m)
 {
-	return !m->quiescing && m->operation == DEVICE_NOTHING;
+	return !m->quiescing && m->operation == DEVICE_NOTHING && group_in(m) && !m->leaving &&
+	       m->takeover == TAKEOVER_NONE;
 }
 
 void dirty_settle(struct mlog *m)
 {
 	if (m->now_ms >= m->sweep_ms && sweep_allowed(m))
 		sweep(m);
+	marks_settle(m);
 	if (m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING &&
-	    pages_batch_start(m, &m->slot))
+	    pages_batch_start(m, &m->slot_pages))
 		batch_collect(m);
 }
 
@@ -188,11 +328,15 @@ void dirty_add_known(struct mlog *m, uint64_t slot_bit)
 void dirty_reset(struct mlog *m)
 {
 	hot_reset(m->hot);
+	hot_reported_reset(m->hot);
 	bits_fill(m->image, hot_slot_bits(m->hot), false);
-	for (uint64_t page = 0; page < m->slot.count; page++)
+	for (uint64_t page = 0; page < m->slot_pages.count; page++)
 		m->page_bits[page] = 0;
 	m->image_count = 0;
 	m->queued_count = 0;
+	m->writing_count = 0;
+	m->marks_acks = (struct acks){.seq = 0};
+	m->announce_cursor = 0;
 	m->sweep_ms = NEVER_MS;
 }
 
@@ -201,8 +345,13 @@ void dirty_restore(struct mlog *m)
 	uint64_t bits = hot_slot_bits(m->hot);
 
 	for (uint64_t bit = hot_next_dirty(m->hot, 0, bits); bit < bits;
-	     bit = hot_next_dirty(m->hot, bit + 1, bits))
+	     bit = hot_next_dirty(m->hot, bit + 1, bits)) {
 		image_set(m, bit);
+		if (atomic_load(&m->hot->shared->inheriting) != 0)
+			bits_set(m->taken, bit);
+	}
+	if (mutation(MUTATE_RESTART_FORGETS_MARKS))
+		dirty_reset(m);
 	/* A mark that was received and not answered: the kernel will repeat it. */
 	for (uint64_t r = hot_next_held(m->hot, 0); r < m->hot->regions;
 	     r = hot_next_held(m->hot, r + 1))

@@ -2,6 +2,7 @@
 #include "core/hot.h"
 
 #include "base/bits.h"
+#include "core/mutate.h"
 
 #define SEQ_KNOWN    (UINT64_C(1) << 32)
 #define SEQ_LATE_MAX (UINT32_C(1) << 24)
@@ -49,7 +50,7 @@ size_t hot_bytes(uint64_t regions, unsigned shift)
 	struct hot h = {.regions = regions, .shift = shift};
 
 	return sizeof(struct hot_shared) +
-	       (5 * bits_words(regions) + bits_words(hot_slot_bits(&h))) * sizeof(uint64_t);
+	       (6 * bits_words(regions) + bits_words(hot_slot_bits(&h))) * sizeof(uint64_t);
 }
 
 void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
@@ -65,7 +66,8 @@ void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
 	h->gate = maps + 2 * words;
 	h->in_sync = maps + 3 * words;
 	h->repair = maps + 4 * words;
-	h->dirty = maps + 5 * words;
+	h->reported = maps + 5 * words;
+	h->dirty = maps + 6 * words;
 }
 
 bool hot_mark(struct hot *h, uint64_t region)
@@ -73,7 +75,8 @@ bool hot_mark(struct hot *h, uint64_t region)
 	map_set(h->held, region);
 	if (!map_test(h->recent, region))
 		map_set(h->recent, region);
-	return map_test(h->dirty, region >> h->shift) && !map_test(h->gate, region);
+	return map_test(h->dirty, region >> h->shift) &&
+	       (!map_test(h->gate, region) || mutation(MUTATE_GATE_IGNORED));
 }
 
 bool hot_clear(struct hot *h, uint64_t region)
@@ -107,7 +110,7 @@ static bool map_any(const struct hot *h, const _Atomic uint64_t *map, uint64_t s
 bool hot_dirty_drop(struct hot *h, uint64_t slot_bit)
 {
 	map_clear(h->dirty, slot_bit);
-	if (!map_any(h, h->held, slot_bit))
+	if (!map_any(h, h->held, slot_bit) || mutation(MUTATE_DROP_HELD))
 		return true;
 	map_set(h->dirty, slot_bit);
 	return false;
@@ -164,9 +167,24 @@ void hot_repair_set(struct hot *h, uint64_t region, bool repair)
 		map_clear(h->repair, region);
 }
 
+bool hot_reported(const struct hot *h, uint64_t region)
+{
+	return map_test(h->reported, region);
+}
+
+void hot_reported_set(struct hot *h, uint64_t region, bool reported)
+{
+	if (reported)
+		map_set(h->reported, region);
+	else if (map_test(h->reported, region))
+		map_clear(h->reported, region);
+}
+
 bool hot_busy(const struct hot *h, uint64_t slot_bit)
 {
-	return map_any(h, h->held, slot_bit) || map_any(h, h->repair, slot_bit);
+	return (map_any(h, h->held, slot_bit) && !mutation(MUTATE_DROP_HELD)) ||
+	       (map_any(h, h->repair, slot_bit) && !mutation(MUTATE_DROP_REPAIR)) ||
+	       map_any(h, h->reported, slot_bit);
 }
 
 bool hot_recent_take(struct hot *h, uint64_t slot_bit)
@@ -192,6 +210,11 @@ static void map_reset(_Atomic uint64_t *map, uint64_t nbits)
 	for (size_t i = 0; i < words; i++)
 		if (atomic_load_explicit(&map[i], memory_order_relaxed) != 0)
 			atomic_store(&map[i], 0);
+}
+
+void hot_reported_reset(struct hot *h)
+{
+	map_reset(h->reported, h->regions);
 }
 
 void hot_held_reset(struct hot *h)
@@ -275,6 +298,11 @@ uint64_t hot_next_held(const struct hot *h, uint64_t from)
 	return map_next(h->held, h->regions, from, true);
 }
 
+uint64_t hot_next_reported(const struct hot *h, uint64_t from)
+{
+	return map_next(h->reported, h->regions, from, true);
+}
+
 uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end)
 {
 	return map_next(h->dirty, end, from, true);
@@ -286,7 +314,8 @@ bool hot_seq_obey(struct hot *h, uint32_t seq)
 
 	/* Not simply "below": the counter is one for all mirrors and wraps, and this mirror may
 	 * have been idle for more than half of its range. What is late is late by seconds. */
-	if ((known & SEQ_KNOWN) != 0 && (uint32_t)known - seq - 1 < SEQ_LATE_MAX)
+	if ((known & SEQ_KNOWN) != 0 && (uint32_t)known - seq - 1 < SEQ_LATE_MAX &&
+	    !mutation(MUTATE_LATE_CLEAR))
 		return false;
 	atomic_store(&h->shared->mark_seq, SEQ_KNOWN | seq);
 	return true;
@@ -319,19 +348,25 @@ static bool answer_clear(struct hot *h, const struct mlog_request *request)
 	return gated;
 }
 
-/*
- * With one node attached no other node recovers anything, so the answer is 0. The hint (below it
- * the kernel never asks again) stays one short of the end while anything is stale, because a hint
- * at the end also stops the kernel's requests for resync work; kernel-contract 6.
- */
+/* What is stale is for the core to decide: who may recover it, and whether that is under way. */
 static enum hot_verdict answer_remote_recovering(struct hot *h, const struct mlog_request *request,
 						 struct mlog_reply *ret)
 {
 	if (!hot_in_sync(h, request->region[0]))
-		return HOT_HAND_OVER; /* somebody waits for it: resync it first */
-	return answer_words(ret, 2, 0,
-			    atomic_load(&h->shared->in_sync_count) == h->regions ? h->regions
-										 : h->regions - 1);
+		return HOT_HAND_OVER;
+	return answer_words(ret, 2, 0, atomic_load(&h->shared->hint));
+}
+
+/* A write that meets a stale region goes unmarked, and the kernel may remember that. */
+static enum hot_verdict answer_in_sync(struct hot *h, uint64_t region, struct mlog_reply *ret)
+{
+	bool in_sync = hot_in_sync(h, region);
+	uint64_t end = atomic_load(&h->shared->unseen_end);
+
+	while (!in_sync && end <= region &&
+	       !atomic_compare_exchange_weak(&h->shared->unseen_end, &end, region + 1))
+		;
+	return answer_words(ret, 1, in_sync, 0);
 }
 
 enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
@@ -344,7 +379,7 @@ enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 		return HOT_HAND_OVER;
 	switch (request->type) {
 	case ULOG_IN_SYNC:
-		return answer_words(ret, 1, hot_in_sync(h, request->region[0]), 0);
+		return answer_in_sync(h, request->region[0], ret);
 	case ULOG_IS_CLEAN:
 		return answer_words(
 		    ret, 1, !hot_held(h, request->region[0]) && !hot_dirty(h, request->region[0]),

@@ -10,6 +10,7 @@
  *	gate     no write of the region may begin: the mover compares or copies it
  *	in_sync  all legs hold the same, as far as anybody knows
  *	repair   crash-dirty: legs may differ, each holds old or new data (loop only)
+ *	reported our kernel says that a leg missed a write, and all is not well yet (loop only)
  *
  * Who writes: responders set held and recent and clear held; everything else is the loop's.
  *
@@ -40,13 +41,17 @@
 struct hot_shared {
 	_Atomic uint64_t in_sync_count; /* set bits of in_sync */
 	_Atomic uint64_t activity;	/* requests answered: the mover yields while this moves */
-	_Atomic uint64_t mark_seq; /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
-	_Atomic uint32_t last_seq; /* seq of the newest request of any type */
-	_Atomic uint32_t open;	   /* responders may answer (the mirror is active) */
-	_Atomic uint32_t phase;	   /* enum mlog_phase, for the next daemon */
-	_Atomic uint32_t suspect;  /* the daemon's: legs are to be compared after a gap */
-	_Atomic uint32_t whole;	   /* the log device holds every dirty bit */
-	_Atomic uint32_t truth;	   /* enum mlog_truth, for the next daemon */
+	_Atomic uint64_t mark_seq;   /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
+	_Atomic uint32_t last_seq;   /* seq of the newest request of any type */
+	_Atomic uint32_t open;	     /* responders may answer (the mirror is active) */
+	_Atomic uint32_t phase;	     /* enum mlog_phase, for the next daemon */
+	_Atomic uint32_t suspect;    /* the daemon's: legs are to be compared after a gap */
+	_Atomic uint32_t whole;	     /* the log device holds every dirty bit */
+	_Atomic uint32_t truth;	     /* enum mlog_truth, for the next daemon */
+	_Atomic uint32_t slot;	     /* ours + 1, for the next daemon; 0: none */
+	_Atomic uint32_t inheriting; /* of a dead member's bits not all others may have heard */
+	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */
+	_Atomic uint64_t unseen_end; /* stale regions below may be written without a mark */
 };
 
 struct hot {
@@ -59,6 +64,7 @@ struct hot {
 	_Atomic uint64_t *gate;
 	_Atomic uint64_t *in_sync;
 	_Atomic uint64_t *repair;
+	_Atomic uint64_t *reported;
 };
 
 /* Bytes of memory that hot_bind() needs. */
@@ -92,17 +98,22 @@ bool hot_repair(const struct hot *h, uint64_t region);
 /* Sets the bit and keeps in_sync_count true. */
 void hot_in_sync_set(struct hot *h, uint64_t region, bool in_sync);
 void hot_repair_set(struct hot *h, uint64_t region, bool repair);
-/* Any region of the slot bit held or crash-dirty? */
+bool hot_reported(const struct hot *h, uint64_t region);
+void hot_reported_set(struct hot *h, uint64_t region, bool reported);
+/* Any region of the slot bit held, crash-dirty or reported stale? */
 bool hot_busy(const struct hot *h, uint64_t slot_bit);
 /* Any region of the slot bit marked since the last call? Forgets it. */
 bool hot_recent_take(struct hot *h, uint64_t slot_bit);
+void hot_reported_reset(struct hot *h);
 /* No I/O is in flight (after POSTSUSPEND): nothing is held. */
 void hot_held_reset(struct hot *h);
 /* Lowest region at or after from that is not in sync (or that needs repair), or regions. */
 uint64_t hot_next_stale(const struct hot *h, uint64_t from);
 uint64_t hot_next_repair(const struct hot *h, uint64_t from);
-/* Lowest held region at or after from, or regions; lowest dirty slot bit in from..end-1, or end. */
+/* Lowest held (reported) region at or after from, or regions; lowest dirty slot bit in from..end-1,
+ * or end. */
 uint64_t hot_next_held(const struct hot *h, uint64_t from);
+uint64_t hot_next_reported(const struct hot *h, uint64_t from);
 uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end);
 
 /* Whole words, for attach and detach: in_sync_count is wrong until hot_recount(). */

@@ -40,13 +40,15 @@ struct mlog *mlog_create(const struct mlog_config *config, struct hot *hot)
 	assert(config->region_count > 0 && config->region_count == hot->regions);
 	assert(config->copies >= 1 && config->copies <= MLOG_COPIES_MAX);
 	assert(config->page_bytes >= 512);
+	assert(config->members >= 1 && config->members <= MLOG_MEMBERS_MAX && config->node != 0);
 	if (m == NULL)
 		return NULL;
 	m->config = *config;
 	m->hot = hot;
 	m->log = config->has_disk ? MLOG_LOG_IDLE : MLOG_LOG_NONE;
 	m->timer_ms = NEVER_MS;
-	if (!dirty_create(m) || !sync_create(m))
+	m->slot = MLOG_NO_SLOT;
+	if (!dirty_create(m) || !sync_create(m) || !group_create(m) || !members_create(m))
 		return mlog_destroy(m);
 	return m;
 }
@@ -59,6 +61,8 @@ struct mlog *mlog_destroy(struct mlog *m)
 	free((void *)(uintptr_t)m->inherited.dirty);
 	dirty_destroy(m);
 	sync_destroy(m);
+	members_destroy(m);
+	group_destroy(m);
 	free(m);
 	return NULL;
 }
@@ -80,11 +84,8 @@ static void restore(struct mlog *m, bool handed_over)
 		return;
 	m->attached_once = true;
 	repair_load(m);
-	if (phase == MLOG_SUSPENDED)
-		return;
-	if (m->config.has_disk)
-		device_restore(m, handed_over && atomic_load(&m->hot->shared->whole) != 0);
-	dirty_restore(m);
+	if (phase != MLOG_SUSPENDED)
+		group_restored(m, handed_over);
 }
 
 static void handle(struct mlog *m, const struct mlog_event *event)
@@ -131,6 +132,21 @@ static void handle(struct mlog *m, const struct mlog_event *event)
 	case MLOG_EV_RETRY:
 		m->retry_ms = m->now_ms;
 		break;
+	case MLOG_EV_VIEW:
+		group_view(m, event->view.node, event->view.count, event->view.quorate);
+		break;
+	case MLOG_EV_MESSAGE:
+		group_message(m, event->message);
+		break;
+	case MLOG_EV_LOCKED:
+		group_locked(m, event->locked.lock, event->locked.error);
+		break;
+	case MLOG_EV_SLOT_READ:
+		takeover_read(m, event->slot.slot, event->slot.error, event->slot.dirty);
+		break;
+	case MLOG_EV_SLOT_EMPTIED:
+		takeover_emptied(m, event->slot.slot, event->slot.error);
+		break;
 	}
 }
 
@@ -145,6 +161,8 @@ static void settle(struct mlog *m)
 
 	for (int round = 0; round < 2; round++) {
 		device_settle(m);
+		group_settle(m);
+		takeover_settle(m);
 		dirty_settle(m);
 		sync_settle(m);
 		request_settle(m);
@@ -153,6 +171,7 @@ static void settle(struct mlog *m)
 	atomic_store(&m->hot->shared->whole, m->log == MLOG_LOG_OK && !m->degraded);
 	at = min_ms(min_ms(dirty_deadline(m), sync_deadline(m)),
 		    min_ms(device_deadline(m), repair_deadline(m)));
+	at = min_ms(at, group_deadline(m));
 	if (at == m->timer_ms && at > m->now_ms)
 		return;
 	m->timer_ms = at;
@@ -162,6 +181,7 @@ static void settle(struct mlog *m)
 void mlog_step(struct mlog *m, const struct mlog_event *event)
 {
 	assert(m->effect_count == 0);
+	m->send_count = 0;
 	m->now_ms = event->now_ms;
 	if (event->kind == MLOG_EV_TIMER)
 		m->timer_ms = NEVER_MS;
@@ -225,9 +245,9 @@ void mlog_status(const struct mlog *m, struct mlog_status *ret)
 	    .in_sync = atomic_load(&m->hot->shared->in_sync_count),
 	    .dirty = m->image_count,
 	    .repair = m->repair_left,
-	    .copying = m->copy_count,
+	    .copying = m->copies_moving,
 	    .pending = m->pending_count,
-	    .slot_writes = m->slot.written,
+	    .slot_writes = m->slot_pages.written,
 	    .sync_writes = m->sync.written,
 	    .verifying = m->verifying,
 	    .verify_repair = m->verify_repair,
@@ -236,6 +256,10 @@ void mlog_status(const struct mlog *m, struct mlog_status *ret)
 	    .verify_differed = m->verify_differed,
 	    .verify_repaired = m->verify_repaired,
 	    .recovering = m->recovering,
+	    .quorate = m->quorate,
+	    .slot = m->slot,
+	    .members = (uint32_t)__builtin_popcount(members_others(m)) + (m->self != MLOG_NO_SLOT),
+	    .gone = members_gone(m),
 	};
 }
 
@@ -249,8 +273,9 @@ uint32_t mlog_verify_regions(const struct mlog *m, uint64_t *ret, uint32_t cap)
 
 bool mlog_quiet(const struct mlog *m)
 {
-	return m->pending_count == 0 && m->copy_count == 0 && m->operation == DEVICE_NOTHING &&
-	       m->slot.in_flight == 0 && m->sync.in_flight == 0 && m->slot.dirty_count == 0;
+	return m->pending_count == 0 && m->copy_count == 0 && m->queued_count == 0 &&
+	       m->writing_count == 0 && device_idle(m) &&
+	       (m->slot_pages.dirty_count == 0 || !m->config.has_disk);
 }
 
 const char *mlog_phase_name(enum mlog_phase phase)

@@ -16,6 +16,10 @@
  *
  * The log device has its own state beside that, because a mirror outlives its log device:
  *	NONE (clustered-core) | LOADING -> CLAIMING -> OK -> FAILED -> CLAIMING ...
+ *
+ * The nodes that have the mirror attached are its members. What they share is a function of the
+ * messages that all of them are given in the same order (lib/core/group.c); a node alone is a group
+ * of one, whose messages come back at once.
  */
 #ifndef DLM_CORE_MLOG_H
 #define DLM_CORE_MLOG_H
@@ -59,11 +63,16 @@ enum mlog_log_state {
 	MLOG_LOG_FAILED, /* serving from memory; claimed again every retry_ms */
 };
 
-#define MLOG_COPIES_MAX 16U /* regions the mover may have at once */
+#define MLOG_MEMBERS_MAX 32U /* of one mirror; a member's number is that of its slot */
+#define MLOG_VIEW_MAX	 40U /* nodes in the group */
+#define MLOG_LEASE_MAX	 64U /* regions a node may recover before it asks again */
+#define MLOG_COPIES_MAX	 16U /* regions the mover may have at once, and of one claim */
 #define MLOG_PENDING_MAX                                                                           \
 	16U /* requests that wait (a mirror has one kernel thread and a few visitors) */
-#define MLOG_EFFECTS_MAX 128U /* of one step */
-#define MLOG_BATCH_MAX	 16U  /* pages in flight at once per area */
+#define MLOG_EFFECTS_MAX 192U /* of one step */
+#define MLOG_SENDS_MAX	 64U  /* messages of one step */
+#define MLOG_ITEMS_MAX	 MLOG_GROUP_MAX
+#define MLOG_BATCH_MAX	 16U /* pages in flight at once per area */
 
 struct mlog_config {
 	uint64_t region_count;	 /* at least 1 */
@@ -78,6 +87,9 @@ struct mlog_config {
 	uint32_t log_timeout_ms; /* a log write that takes longer means the device failed */
 	uint32_t copies;	 /* regions under repair at once, 1..MLOG_COPIES_MAX */
 	uint32_t busy_gap_ms;	 /* pause after a copy while there is other I/O */
+	uint32_t node;		 /* ours, as the group calls it */
+	uint32_t members; /* most there may be, 1..MLOG_MEMBERS_MAX, as many as there are slots */
+	uint64_t incarnation; /* of this object: above that of any earlier one on this node */
 };
 
 /* What the log device holds, as words in host order; see codec/disk.h for how it was decided. */
@@ -98,6 +110,8 @@ struct mlog_history {
 	const uint64_t *dirty;	 /* CRASHED: one bit per 2^shift regions; else NULL */
 	bool distrust;		 /* the device had failed before: its marks are not complete */
 	const char *remark; /* why a log that is there is not used as it is, for people; or NULL */
+	/* LOAD of the whole log: nodes whose slots are in use, by slot; 0: free. Else NULL. */
+	const uint32_t *owner;
 };
 
 enum mlog_area { MLOG_AREA_SLOT, MLOG_AREA_SYNC };
@@ -115,6 +129,158 @@ enum mlog_copy_result {
 	MLOG_COPY_LATER, /* not begun, the mover has no room or may not yet: ask again */
 };
 
+/*
+ * Messages to all members, own included, delivered everywhere in the same order. Every one names
+ * the attach it belongs to (incarnation), so that what an earlier one sent is dropped.
+ *
+ *	JOIN	I want to attach. live: my kernel has been writing this mirror (the daemon was
+ *		replaced, or quorum was lost)
+ *	NONE	to a JOIN: I have no state for you
+ *	SNAP	the state as of this place in the order follows, for all that have none
+ *	STATE	a piece of it
+ *	READY	I have the state, my lock and my slot: count me in
+ *	LEAVE	I have detached. dirty: my slot holds crash-dirty regions, take it over
+ *	SYNC	a region became in sync, or stale
+ *	LEASE	give me a window of stale regions to recover, the lowest at or after `from`
+ *	WANT	my kernel waits for this stale region
+ *	UNSEEN	my kernel may write stale regions below this without asking
+ *	CLAIM	close the gates of these regions, I want to compare or copy them
+ *	DONE	open them; those of the mask are identical now
+ *	ACK	of a LEASE, CLAIM or MARKS: I have seen it. busy: regions of the claim that I write
+ *	DIRTY	these slot bits of a dead member (or of an earlier life of mine) are crash-dirty;
+ *		last: that was all, its slot is free
+ *	MARKS	without a log device that works: slot bits that I am about to write
+ *	UNMARKS	and those that I am no longer writing
+ * What is sent while the group is not quorate is lost.
+ */
+enum mlog_message_kind {
+	MLOG_MSG_JOIN,
+	MLOG_MSG_NONE,
+	MLOG_MSG_SNAP,
+	MLOG_MSG_STATE,
+	MLOG_MSG_READY,
+	MLOG_MSG_LEAVE,
+	MLOG_MSG_SYNC,
+	MLOG_MSG_LEASE,
+	MLOG_MSG_WANT,
+	MLOG_MSG_UNSEEN,
+	MLOG_MSG_CLAIM,
+	MLOG_MSG_DONE,
+	MLOG_MSG_ACK,
+	MLOG_MSG_DIRTY,
+	MLOG_MSG_MARKS,
+	MLOG_MSG_UNMARKS,
+	MLOG_MESSAGES,
+};
+
+/* Regions or slot bits. */
+struct mlog_items {
+	uint32_t count;
+	uint64_t item[MLOG_ITEMS_MAX];
+};
+
+enum mlog_member_state {
+	MLOG_MEMBER_NONE,    /* the slot is free */
+	MLOG_MEMBER_JOINING, /* its JOIN was delivered */
+	MLOG_MEMBER_READY,
+	MLOG_MEMBER_GONE, /* left the group without a LEAVE, may be alive and writing */
+};
+
+/* What all members know of one. */
+struct mlog_member {
+	enum mlog_member_state state;
+	uint32_t node;
+	uint64_t incarnation;
+	bool informed;	      /* JOINING: it has the state */
+	bool live;	      /* its kernel may write (READY, or rejoining, or gone after either) */
+	bool replicated;      /* its marks are in messages, not in its slot */
+	bool marked;	      /* replicated, and the marks from before have all been announced */
+	uint64_t bound;	      /* stale regions below may be written by its kernel without asking */
+	uint64_t lease_first; /* stale regions that it alone may recover */
+	uint64_t lease_end;
+	uint64_t claim_seq; /* 0: no claim */
+	uint32_t claim_count;
+	uint32_t claim_waits; /* members that have not acknowledged it */
+	uint32_t claim_busy;  /* bit i: somebody writes region i */
+	uint64_t claim[MLOG_COPIES_MAX];
+};
+
+enum mlog_map { MLOG_MAP_IN_SYNC, MLOG_MAP_REPAIR, MLOG_MAP_MARKS /* + member */ };
+
+/* The state goes out in pieces: first the members, then 64-bit words of the maps. */
+struct mlog_state {
+	uint64_t snap; /* seq of its SNAP */
+	bool last;
+	uint32_t member_count; /* 0, or config.members */
+	const struct mlog_member *member;
+	uint32_t map; /* enum mlog_map */
+	uint64_t first;
+	uint32_t words;
+	const uint64_t *word;
+};
+
+struct mlog_message {
+	enum mlog_message_kind kind;
+	uint32_t from; /* node */
+	uint64_t incarnation;
+	uint64_t seq; /* of the sender, counts within an incarnation from 1 */
+	union {
+		struct {
+			bool live;
+			bool has_disk;
+			uint64_t region_count;
+			uint64_t region_sectors;
+			uint32_t slot;	  /* live: its own; else MLOG_NO_SLOT */
+			uint64_t applied; /* how new the state is that it has; 0: none */
+			uint64_t bound;	  /* live: see struct mlog_member */
+		} join;
+		struct {
+			uint32_t to; /* node */
+			uint64_t incarnation;
+			bool joining; /* the sender wants to attach as well: */
+			bool founding;
+			uint64_t applied;
+		} none;
+		struct mlog_state state;
+		uint64_t applied; /* SNAP: see join */
+		bool dirty;	  /* LEAVE */
+		struct {
+			uint64_t region;
+			bool in_sync;
+		} sync;
+		uint64_t region; /* WANT; UNSEEN: bound */
+		struct {
+			uint64_t from;
+			uint32_t regions; /* so many at most, 1..MLOG_LEASE_MAX */
+		} lease;
+		struct mlog_items claim; /* regions */
+		struct {
+			uint64_t claim; /* seq of its CLAIM */
+			uint32_t repaired;
+		} done;
+		struct {
+			uint32_t to;
+			uint64_t seq;
+			uint32_t busy;
+		} ack;
+		struct {
+			uint32_t slot;
+			uint64_t incarnation; /* of the dead member */
+			bool last;
+			bool all; /* its slot could not be read: every region may be dirty */
+			struct mlog_items items;
+		} dirty_bits;
+		struct {
+			bool all; /* UNMARKS: my slot has them again; MARKS: no older ones are left
+				   */
+			struct mlog_items items;
+		} marks;
+	};
+};
+
+#define MLOG_NO_SLOT  UINT32_MAX
+#define MLOG_LOCK_MAP MLOG_MEMBERS_MAX /* locks are slots, and the in-sync map's */
+
 enum mlog_event_kind {
 	MLOG_EV_REQUEST,  /* a request that the hot maps alone could not answer */
 	MLOG_EV_CLEARED,  /* region[0..]: a CLEAR met a gate */
@@ -127,8 +293,13 @@ enum mlog_event_kind {
 	MLOG_EV_TIMER,	  /* the time asked for by TIMER has come */
 	MLOG_EV_VERIFY,	  /* start comparing (and repairing) all regions; again: starts over */
 	MLOG_EV_VERIFY_STOP,
-	MLOG_EV_QUIESCE, /* the daemon is about to be replaced: start nothing that can wait */
-	MLOG_EV_RETRY,	 /* the log device may be back: claim now instead of at the next retry */
+	MLOG_EV_QUIESCE,   /* the daemon is about to be replaced: start nothing that can wait */
+	MLOG_EV_RETRY,	   /* the log device may be back: claim now instead of at the next retry */
+	MLOG_EV_VIEW,	   /* who is in the group now; first event of all but for requests */
+	MLOG_EV_MESSAGE,   /* delivered */
+	MLOG_EV_LOCKED,	   /* answers LOCK */
+	MLOG_EV_SLOT_READ, /* answers READ_SLOT */
+	MLOG_EV_SLOT_EMPTIED, /* answers EMPTY_SLOT */
 };
 
 struct mlog_event {
@@ -155,6 +326,21 @@ struct mlog_event {
 		} verify;
 		bool handed_over; /* RESTORED: the last daemon was quiet when it ended */
 		bool quiesce;	  /* false: it did not come to that, go on */
+		struct {
+			const uint32_t *node;
+			uint32_t count;
+			bool quorate;
+		} view;
+		const struct mlog_message *message;
+		struct {
+			uint32_t lock;
+			int error; /* 0: it is ours, exclusively, until UNLOCK */
+		} locked;
+		struct {
+			uint32_t slot;
+			int error;
+			const uint64_t *dirty; /* slot bits; NULL: the slot was free */
+		} slot;
 	};
 };
 
@@ -167,20 +353,33 @@ enum mlog_effect_kind {
 	MLOG_COPY,    /* compare or copy a region between the legs */
 	MLOG_TIMER,   /* one timer: replaces what was asked for earlier; at_ms 0: none */
 	MLOG_NOTICE,  /* something an admin may want to know */
+	MLOG_SEND,    /* message, to all members */
+	MLOG_LOCK,    /* exclusively; queue for it */
+	MLOG_UNLOCK,
+	MLOG_READ_SLOT,	 /* of a member that is dead */
+	MLOG_EMPTY_SLOT, /* of a member whose bits are in ours */
+	MLOG_WAKE,	 /* read a block of the mirror: its kernel is to ask for resync work */
+	MLOG_RELOAD, /* the kernel knows too much: reload the mirror's table when its legs work */
 };
 
 enum mlog_notice {
 	MLOG_NOTICE_ATTACHED, /* value: regions to repair */
 	MLOG_NOTICE_DETACHED,
-	MLOG_NOTICE_IN_SYNC,	 /* all regions are in sync */
-	MLOG_NOTICE_REPAIRED,	 /* nothing is crash-dirty any more; value: regions repaired that
-				    differed */
-	MLOG_NOTICE_LOG_FAILED,	 /* value: errno */
-	MLOG_NOTICE_LOG_OK,	 /* a failed log device works again */
-	MLOG_NOTICE_LEG_FAILED,	 /* value: region that a leg missed */
-	MLOG_NOTICE_COPY_FAILED, /* value: region */
-	MLOG_NOTICE_VERIFIED,	 /* value: regions that differed */
-	MLOG_NOTICE_OVERFLOW,	 /* a request was dropped because the table is full */
+	MLOG_NOTICE_IN_SYNC,	  /* all regions are in sync */
+	MLOG_NOTICE_REPAIRED,	  /* nothing is crash-dirty any more; value: regions repaired that
+				     differed */
+	MLOG_NOTICE_LOG_FAILED,	  /* value: errno */
+	MLOG_NOTICE_LOG_OK,	  /* a failed log device works again */
+	MLOG_NOTICE_LEG_FAILED,	  /* value: region that a leg missed */
+	MLOG_NOTICE_COPY_FAILED,  /* value: region */
+	MLOG_NOTICE_VERIFIED,	  /* value: regions that differed */
+	MLOG_NOTICE_OVERFLOW,	  /* a request was dropped because the table is full */
+	MLOG_NOTICE_MEMBER_READY, /* value: node */
+	MLOG_NOTICE_MEMBER_LEFT,
+	MLOG_NOTICE_MEMBER_GONE,
+	MLOG_NOTICE_MEMBER_DEAD, /* its slot has been taken over */
+	MLOG_NOTICE_QUORUM,	 /* value: 1 regained, 0 lost */
+	MLOG_NOTICE_MISMATCH,	 /* value: node that has the mirror with another geometry */
 };
 
 struct mlog_effect {
@@ -202,6 +401,17 @@ struct mlog_effect {
 			enum mlog_notice code;
 			uint64_t value;
 		} notice;
+		const struct mlog_message *message; /* valid until the next step */
+		struct {
+			uint32_t lock;
+			bool keep; /* LOCK of my own slot: it outlives the daemon, and is adopted by
+				      the next that asks for it on this node */
+		} lock;
+		uint32_t slot; /* READ_SLOT, EMPTY_SLOT */
+		struct {
+			uint32_t slot; /* ours */
+			bool whole;    /* else only our slot: the rest is the other members' */
+		} log;		       /* LOAD, CLAIM, RELEASE */
 	};
 };
 
@@ -222,6 +432,16 @@ uint64_t mlog_word(const struct mlog *m, enum mlog_area area, uint64_t word);
 /* Same for the kernel's clean bits at RELEASE: in sync and nothing to repair. */
 uint64_t mlog_kernel_word(const struct mlog *m, uint64_t word);
 
+/*
+ * Pieces of the state, for the STATE message that is being sent: *cursor starts at 0 and the words
+ * go to buffer (at least 64 of them, room says how many). False: that was the last one.
+ */
+bool mlog_state_next(const struct mlog *m, uint64_t *cursor, uint64_t *buffer, uint32_t room,
+		     struct mlog_message *ret);
+
+/* A number for what all members must have in common; 0 for who is not READY. */
+uint64_t mlog_state_hash(const struct mlog *m);
+
 struct mlog_status {
 	enum mlog_phase phase;
 	enum mlog_log_state log;
@@ -241,7 +461,14 @@ struct mlog_status {
 	uint64_t verify_differed;
 	uint64_t verify_repaired;
 	uint64_t recovering; /* region the kernel resyncs, or region_count */
+	bool quorate;
+	uint32_t slot;	  /* ours, while attached */
+	uint32_t members; /* READY, JOINING and GONE */
+	uint32_t gone;
 };
+
+/* What all members know of slot, or NULL while this node does not know it. */
+const struct mlog_member *mlog_member(const struct mlog *m, uint32_t slot);
 
 void mlog_status(const struct mlog *m, struct mlog_status *ret);
 /* Regions that differed in the current or last verify, lowest first; returns how many (at most

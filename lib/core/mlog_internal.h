@@ -11,12 +11,21 @@
 
 #include "base/bits.h"
 #include "core/mlog.h"
+#include "core/mutate.h"
 
 #define NEVER_MS	UINT64_MAX
 #define LATER_MS	100U  /* before a copy that the mover did not take is asked for again */
 #define SAME_MAX	4U    /* entries of one request and its repetitions */
 #define PRIORITY_MAX	64U   /* regions that somebody waits for, ring */
 #define ARMED_MS	2000U /* a gate that finds no quiet moment opens again */
+#define LEASE_NONE_MS	1000U /* before it asks again when there were none */
+#define WAKE_MS		2000U /* a kernel that should ask for resync work and does not is woken */
+#define RELOAD_MS	10000U
+#define STUCK_MS	3000U /* a write waits so long for somebody to recover its region */
+#define LOCK_RETRY_MS	1000U
+#define SWEEP_SENDS_MAX 8U
+#define BUFFER_MAX	128U /* messages between a snapshot and its last piece */
+#define PEERS_MAX	MLOG_VIEW_MAX
 #define VERIFY_LIST_MAX 64U
 #define VERIFY_QUEUED_MAX                                                                          \
 	32U /* no more copies of a verify while so many marks wait for the device */
@@ -36,12 +45,67 @@ struct pages {
 	uint64_t written; /* pages, ever */
 };
 
+/* A region of my claim. */
 struct copy {
 	uint64_t region;
-	bool used;
-	bool moving; /* else armed: the gate is closed, the region is not quiet yet */
+	bool moving;
 	bool verify; /* for the verify, else for crash repair */
+};
+
+/* What I have to do about a member's claim. */
+struct gates {
+	uint64_t seq;	  /* of the claim; 0: none */
+	uint32_t closed;  /* bit i: I have closed the gate of region i */
+	uint32_t waiting; /* of these: not quiet yet */
+	bool acked;
 	uint64_t armed_ms;
+	uint64_t region[MLOG_COPIES_MAX];
+};
+
+/* Acknowledgements of my newest message of a kind. */
+struct acks {
+	uint64_t seq; /* 0: nothing sent */
+	bool delivered;
+	uint32_t waits; /* members */
+};
+
+/* My way into the group:
+ *	OUT -JOIN sent-> JOINING -delivered-> ASKING -SNAP-> COPYING -last STATE-> LOCKING
+ *	                                        |                                   |
+ *	                                        +-nobody has a state--> FOUNDING ---+
+ *	LOCKING -slot's lock-> LOADING -log device-> TELLING -READY delivered-> IN
+ */
+enum group_phase {
+	GROUP_OUT,
+	GROUP_JOINING,
+	GROUP_ASKING,
+	GROUP_COPYING,
+	GROUP_FOUNDING, /* waits for the map's lock, then reads the log device */
+	GROUP_LOCKING,
+	GROUP_LOADING,
+	GROUP_TELLING, /* what I know that the others do not */
+	GROUP_READYING,
+	GROUP_IN,
+};
+
+/* A node of the view, while I am asking. */
+struct peer {
+	uint32_t node;
+	bool answered; /* has no state for me */
+	bool joining;  /* has none either, but wants it */
+	bool founding;
+	uint64_t applied;
+	bool joined; /* its JOIN was delivered, and here is what it said */
+	struct mlog_message join;
+};
+
+enum takeover_step { TAKEOVER_NONE, TAKEOVER_READ, TAKEOVER_WRITE, TAKEOVER_EMPTY, TAKEOVER_TELL };
+
+enum lock_state { LOCK_FREE, LOCK_WAITED, LOCK_HELD };
+
+struct pending {
+	struct mlog_request request;
+	uint64_t sent; /* seq of the message it waits for; 0: none */
 };
 
 enum device_operation { DEVICE_NOTHING, DEVICE_LOAD, DEVICE_CLAIM, DEVICE_RELEASE };
@@ -61,27 +125,95 @@ struct mlog {
 	uint32_t effect_count;
 
 	/* request.c: what the kernel is waiting for */
-	struct mlog_request pending[MLOG_PENDING_MAX];
+	struct pending pending[MLOG_PENDING_MAX];
 	uint32_t pending_count;
+
+	/* members.c: what all members know */
+	struct mlog_member member[MLOG_MEMBERS_MAX];
+	uint64_t
+	    *marks[MLOG_MEMBERS_MAX]; /* slot bits of who is replicated; NULL: alone for ever */
+	uint64_t applied;	      /* messages */
+	uint32_t snap_from;	      /* slot of who sends its state, or MLOG_NO_SLOT */
+	uint64_t snap_seq;
+	uint32_t snap_mask; /* members that it is for */
+	uint64_t stale_low; /* lowest stale region */
+
+	/* group.c: my way in and out */
+	enum group_phase group;
+	bool quorate;
+	bool live;	/* my kernel has been writing: there is something to tell */
+	bool closed;	/* and until that is told it gets no answer (a new daemon) */
+	bool mangled;	/* maps hold half a snapshot */
+	bool founder;	/* until READY */
+	bool loaded;	/* and has read the log device */
+	bool rejoin;	/* quorum was lost and is back: start over when nothing is in flight */
+	bool leaving;	/* LEAVE is out */
+	bool left;	/* and delivered, or nobody to be told */
+	bool left_last; /* the log device is mine to close */
+	bool left_dirty;
+	bool handed_whole; /* by a daemon that was quiet and whose log device had everything */
+	uint32_t self;	   /* my place in member[], or MLOG_NO_SLOT */
+	uint32_t slot;	   /* on the log device; stays known after LEAVE */
+	uint32_t view[MLOG_VIEW_MAX];
+	uint32_t view_count;
+	uint32_t snap_node;
+	uint64_t snap_applied;
+	uint64_t incarnation;
+	uint64_t joins;
+	uint64_t seq;	/* last sent */
+	uint64_t heard; /* last own delivered */
+	bool snap_sent;
+	struct peer peer[PEERS_MAX];
+	uint32_t peer_count;
+	struct mlog_message *buffer;
+	uint32_t buffer_count;
+	struct mlog_message send[MLOG_SENDS_MAX];
+	uint32_t send_count;
+	uint64_t tell_cursor;
+	uint64_t tell_seq; /* waits for the delivery of this one */
+	uint32_t tell_step;
+	enum lock_state lock[MLOG_LOCK_MAP + 1];
+	uint64_t lock_retry_ms;
+	uint64_t reload_ms;
+
+	/* takeover.c: a dead member's slot */
+	enum takeover_step takeover;
+	uint32_t takeover_slot;
+	bool takeover_all;
+	bool emptying; /* EMPTY_SLOT of takeover_slot is out, also when the takeover was stopped */
+	uint64_t *taken; /* slot bits of somebody dead, or of my earlier life */
+	bool taken_all;	 /* could not be read: any */
+	uint64_t takeover_cursor;
+	uint64_t takeover_seq;
 
 	/* dirty.c: which of my writes may be in flight */
 	uint64_t *image;      /* slot bits as the next write of their page will have them */
 	uint64_t image_count; /* set bits */
 	uint32_t *page_bits;  /* set bits per page: the sweep skips empty pages */
-	struct pages slot;
+	struct pages slot_pages;
 	uint64_t queued[QUEUE_MAX]; /* slot bits that somebody waits for, not written yet */
 	uint32_t queued_count;
-	uint64_t writing[QUEUE_MAX]; /* in the batch under way */
+	uint64_t writing[QUEUE_MAX]; /* in the batch, or the message, under way */
 	uint32_t writing_count;
 	uint64_t sweep_ms;
+	struct acks marks_acks;
+	uint64_t announce_cursor; /* image bits below are in messages, while replicated */
 
 	/* sync.c: which regions are in sync, which the kernel resyncs */
 	struct pages sync;
 	uint64_t sync_due_ms;
-	uint64_t resync_cursor;
-	uint64_t recovering; /* region, or region_count */
+	uint64_t resync_cursor; /* below it all regions have been offered */
+	uint64_t lease_cursor;	/* same within the lease */
+	bool lease_in_order;	/* the lease began at resync_cursor */
+	uint64_t recovering;	/* region, or region_count */
 	uint64_t priority[PRIORITY_MAX];
+	uint64_t priority_ms[PRIORITY_MAX]; /* since when */
 	uint32_t priority_count;
+	struct acks lease_acks;
+	uint64_t lease_none_ms; /* there was none to be had, until then */
+	uint64_t woken_ms;	/* the kernel asked for work, or was woken, last */
+	uint64_t unseen_sent;	/* bound of the last UNSEEN */
+	bool map_whole;		/* the map on the device may not be mine: write all of it */
 
 	/* device.c: the log device's state */
 	enum mlog_log_state log;
@@ -95,7 +227,14 @@ struct mlog {
 
 	/* repair.c: what the mover does */
 	struct copy copy[MLOG_COPIES_MAX];
-	uint32_t copy_count;
+	uint32_t copy_count; /* of the claim that is out */
+	uint32_t copies_moving;
+	bool claim_delivered;
+	bool claim_started;
+	bool claim_cancelled;
+	bool claim_done_sent;
+	uint32_t claim_repaired; /* bit i: region i of the claim is identical now */
+	struct gates gates[MLOG_MEMBERS_MAX];
 	uint64_t repair_left;
 	uint64_t repair_cursor;
 	uint64_t repair_retry_ms;
@@ -117,6 +256,62 @@ struct mlog_effect *effect_add(struct mlog *m, enum mlog_effect_kind kind);
 void notice_add(struct mlog *m, enum mlog_notice code, uint64_t value);
 void phase_set(struct mlog *m, enum mlog_phase phase);
 
+static inline struct mlog_member *member_self(struct mlog *m)
+{
+	return m->self == MLOG_NO_SLOT ? NULL : &m->member[m->self];
+}
+
+static inline bool group_in(const struct mlog *m)
+{
+	return m->group == GROUP_IN && m->quorate;
+}
+
+/* members.c */
+bool members_create(struct mlog *m);
+void members_destroy(struct mlog *m);
+void members_reset(struct mlog *m);
+struct mlog_member *members_find(struct mlog *m, uint32_t node);
+uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted);
+uint32_t members_others(const struct mlog *m); /* mask of slots in use but mine */
+uint32_t members_gone(const struct mlog *m);
+bool members_alone(const struct mlog *m);
+bool members_unsure(const struct mlog *m);	  /* somebody may be writing whom nobody can ask */
+uint32_t members_listeners(const struct mlog *m); /* mask of others that can acknowledge */
+uint32_t members_first_ready(const struct mlog *m);
+void members_apply(struct mlog *m, const struct mlog_message *message);
+void members_view(struct mlog *m, const uint32_t *node, uint32_t count);
+void members_changed(struct mlog *m); /* bounds and the hint follow */
+void members_dirty_region(struct mlog *m, uint64_t region);
+void members_taken(struct mlog *m); /* the bits of `taken` are crash-dirty: nobody to be told */
+bool members_state_take(struct mlog *m, const struct mlog_state *state);
+void members_marks_sole(struct mlog *m, uint64_t bit, bool value);
+
+/* group.c */
+bool group_create(struct mlog *m);
+void group_destroy(struct mlog *m);
+void group_attach(struct mlog *m);
+void group_detach(struct mlog *m);
+void group_restored(struct mlog *m, bool handed_over);
+void group_view(struct mlog *m, const uint32_t *node, uint32_t count, bool quorate);
+void group_message(struct mlog *m, const struct mlog_message *message);
+void group_locked(struct mlog *m, uint32_t lock, int error);
+void group_loaded(struct mlog *m, const uint32_t *owner); /* the founder has read the device */
+void group_device_done(struct mlog *m);			  /* it is claimed, or has failed */
+void group_released(struct mlog *m);
+void group_settle(struct mlog *m);
+uint64_t group_deadline(const struct mlog *m);
+struct mlog_message *group_send(struct mlog *m, enum mlog_message_kind kind);
+void group_lock(struct mlog *m, uint32_t lock);
+void group_unlock(struct mlog *m, uint32_t lock);
+void acks_expect(struct mlog *m, struct acks *acks, uint64_t seq);
+bool acks_complete(const struct acks *acks);
+
+/* takeover.c */
+void takeover_settle(struct mlog *m);
+void takeover_read(struct mlog *m, uint32_t slot, int error, const uint64_t *dirty);
+void takeover_emptied(struct mlog *m, uint32_t slot, int error);
+void takeover_stop(struct mlog *m);
+
 /* pages.c */
 bool pages_create(struct pages *p, enum mlog_area area, uint64_t bits, uint32_t page_bytes);
 void pages_destroy(struct pages *p);
@@ -133,16 +328,22 @@ void request_reply(struct mlog *m, const struct mlog_request *request, int32_t e
 /* Does the kernel wait for the mark of region? Then no write of it is in flight. What could be
  * answered must have been: see copy_arm(). */
 bool request_waits_for(const struct mlog *m, uint64_t region);
+void request_group_lost(struct mlog *m); /* what was sent may not arrive */
 
 /* dirty.c */
+void dirty_group_lost(struct mlog *m);
+void dirty_remember_repair(struct mlog *m);  /* before the state of others replaces mine */
+void dirty_whole(struct mlog *m);	     /* the log device has every mark again */
+void dirty_failed(struct mlog *m);	     /* it has not */
+bool dirty_replicated(const struct mlog *m); /* marks go into messages */
 bool dirty_create(struct mlog *m);
 void dirty_destroy(struct mlog *m);
 void dirty_want(struct mlog *m, uint64_t region); /* begin to make a held region durable */
 void dirty_settle(struct mlog *m);
 void dirty_written(struct mlog *m, uint64_t page, int error);
-void dirty_answer_all(struct mlog *m); /* the log device failed: memory must do */
 void dirty_add_known(struct mlog *m, uint64_t slot_bit);
 void dirty_claimed(struct mlog *m); /* a claim has written the image as it was at its start */
+void dirty_inherit(struct mlog *m, uint64_t slot_bit); /* a dead member's bit, to be written */
 void dirty_reset(struct mlog *m);
 void dirty_restore(struct mlog *m); /* image from the hot maps an earlier daemon left */
 uint64_t dirty_deadline(const struct mlog *m);
@@ -150,22 +351,31 @@ uint64_t dirty_deadline(const struct mlog *m);
 /* sync.c */
 bool sync_create(struct mlog *m);
 void sync_destroy(struct mlog *m);
-void sync_set(struct mlog *m, uint64_t region, bool in_sync);
-bool sync_durable(const struct mlog *m, uint64_t region);
+void sync_deliver(struct mlog *m, uint64_t region, bool in_sync);
+uint64_t sync_lease_pick(const struct mlog *m, uint32_t slot, uint64_t from, uint32_t regions,
+			 uint64_t *ret_end);
+void sync_rewind(struct mlog *m); /* what could not be recovered is offered again */
+bool sync_work_due(struct mlog *m, uint64_t *ret); /* false: a lease has been asked for */
+bool sync_remote_recovering(struct mlog *m, uint64_t region);
+void sync_load_suspect(struct mlog *m); /* nothing is known: compare everything */
+void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kernel */
+bool sync_mine(const struct mlog *m, uint64_t region);
+bool sync_map_writer(const struct mlog *m);
 void sync_settle(struct mlog *m);
 void sync_written(struct mlog *m, int error);
 void sync_wait_noted(struct mlog *m, uint64_t region); /* somebody waits for this stale region */
-uint64_t sync_work(struct mlog *m);		       /* region to recover, or region_count */
 void sync_load(struct mlog *m, const struct mlog_history *history);
 void sync_load_unknown(struct mlog *m); /* the device could not be read: everything is stale */
 void sync_restart(struct mlog *m);
 uint64_t sync_deadline(const struct mlog *m);
 
 /* device.c */
-void device_attach(struct mlog *m);
+void device_load(struct mlog *m);   /* the founder's look at the whole device */
+void device_attach(struct mlog *m); /* my slot's lock is mine */
 void device_detach(struct mlog *m);
-void device_restore(struct mlog *m, bool whole);
-void sync_write_all(struct mlog *m); /* what of the map is on the device is not known */
+bool device_idle(const struct mlog *m); /* nothing of mine is on its way to it */
+void attach_done(struct mlog *m);	/* the group counts me in */
+void sync_write_all(struct mlog *m);	/* what of the map is on the device is not known */
 void device_loaded(struct mlog *m, int error, const struct mlog_history *history);
 void device_claimed(struct mlog *m, int error);
 void device_released(struct mlog *m, int error);
@@ -178,8 +388,12 @@ uint64_t device_deadline(const struct mlog *m);
 void repair_load(struct mlog *m); /* counts what is crash-dirty and starts over */
 void repair_settle(struct mlog *m);
 void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result);
-void repair_done(struct mlog *m, uint64_t region); /* legs are known to be identical */
-void repair_stop(struct mlog *m);		   /* opens what is armed; what moves, ends */
+void repair_done(struct mlog *m, uint64_t region);    /* legs are known to be identical */
+void repair_stop(struct mlog *m);		      /* begins nothing more; what moves, ends */
+void repair_claimed(struct mlog *m, uint32_t slot);   /* that member's claim was delivered */
+void repair_unclaimed(struct mlog *m, uint32_t slot); /* it is over */
+void repair_reconcile(struct mlog *m);		      /* the claims are those of another's state */
+void repair_group_lost(struct mlog *m);
 void verify_start(struct mlog *m, bool repair);
 void verify_stop(struct mlog *m);
 uint64_t repair_deadline(const struct mlog *m);

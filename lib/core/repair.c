@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the mover does: crash-dirty regions first, then the regions of a verify. A region on its
- *way:
+ * What the mover does: crash-dirty regions first, then the regions of a verify. A few regions at a
+ * time are claimed:
  *
- *	arm: close the gate -> quiet now? -------------------------> moving: COPY is out
- *	        |                ^
- *	        +- armed: wait --+ its CLEAR came, or the kernel waits for a MARK of it
- *	              |
- *	              +- ARMED_MS without either: the gate opens, another time
+ *	CLAIM delivered: everybody closes the gates -> quiet now? ----> ACK
+ *	                        |                          ^
+ *	                        +- wait -------------------+ its CLEAR came, or the kernel waits for
+ *	                        |                            a MARK of it
+ *	                        +- ARMED_MS without either: ACK with the region as busy, gate opens
+ *	all have acknowledged: COPY of what nobody called busy -> DONE delivered: gates open
  *
- * Always true: a region is moving only while its gate is closed and no write of it is in flight; it
- *is in sync and not being recovered by the kernel (I6). While other I/O goes on, the next region
- *starts busy_gap_ms after the last.
+ * Always true: a region is moving only while its gate is closed on all members and no write of it
+ * is in flight; it is in sync and not being recovered by a kernel (I6). No claim begins while a
+ * member may be writing that nobody can ask; what a member that is gone has claimed stays closed
+ * until it is proved dead, because its mover may go on. While other I/O goes on, the next claim is
+ * of one region and comes busy_gap_ms after the last.
  */
 #include "core/mlog_internal.h"
 
@@ -36,57 +39,30 @@ void repair_done(struct mlog *m, uint64_t region)
 /* To be repaired when there is a chance: what a verify could not do now. */
 static void repair_add(struct mlog *m, uint64_t region)
 {
-	if (hot_repair(m->hot, region))
-		return;
-	hot_repair_set(m->hot, region, true);
-	m->repair_left++;
+	struct mlog_message *message;
+
 	dirty_want(m, region);
+	message = group_send(m, MLOG_MSG_DIRTY);
+	message->dirty_bits.slot = m->self;
+	message->dirty_bits.items.item[message->dirty_bits.items.count++] = region >> m->hot->shift;
 }
 
-static void copy_end(struct mlog *m, struct copy *c)
+static uint32_t bit(uint32_t index)
 {
-	c->used = false;
-	m->copy_count--;
-	hot_gate_open(m->hot, c->region);
+	return UINT32_C(1) << index;
 }
 
-static void copy_move(struct mlog *m, struct copy *c)
+static const struct mlog_member *own_claim(const struct mlog *m)
 {
-	struct mlog_effect *effect = effect_add(m, MLOG_COPY);
-
-	c->moving = true;
-	effect->copy.region = c->region;
-	effect->copy.mode = c->verify && !m->verify_repair ? MLOG_COPY_COMPARE : MLOG_COPY_REPAIR;
+	return m->claim_delivered && m->self != MLOG_NO_SLOT ? &m->member[m->self] : NULL;
 }
 
-static bool copy_quiet(const struct mlog *m, const struct copy *c)
+/* A region that was not copied: it found no quiet moment, or the mirror is being suspended. */
+static void copy_give_up(struct mlog *m, const struct copy *c)
 {
-	return !hot_held(m->hot, c->region) || request_waits_for(m, c->region);
-}
-
-static void copy_arm(struct mlog *m, uint64_t region, bool verify)
-{
-	/* Asked before the gate closes, because it also checks that no such MARK could be answered
-	 * by now: a responder that met its repetition may have let the write go. */
-	bool waits = request_waits_for(m, region);
-	struct copy *c = m->copy;
-
-	while (c->used)
-		c++;
-	assert(c < m->copy + MLOG_COPIES_MAX);
-	*c = (struct copy){.region = region, .used = true, .verify = verify, .armed_ms = m->now_ms};
-	m->copy_count++;
-	if (hot_gate_close(m->hot, region) || waits)
-		copy_move(m, c);
-}
-
-/* The region found no quiet moment, or the mirror is being suspended. */
-static void copy_give_up(struct mlog *m, struct copy *c, bool suspended)
-{
-	copy_end(m, c);
 	if (!c->verify || !m->verifying)
 		return;
-	if (suspended)
+	if (m->phase != MLOG_ACTIVE || m->quiescing || !group_in(m))
 		m->verify_cursor = min_ms(m->verify_cursor, c->region);
 	else if (m->verify_repair)
 		repair_add(m, c->region);
@@ -94,11 +70,176 @@ static void copy_give_up(struct mlog *m, struct copy *c, bool suspended)
 		m->verify_skipped++;
 }
 
+static void claim_match(struct mlog *m);
+static void claim_over(struct mlog *m);
+
+/* ---- gates, of everybody's claims */
+
+void repair_claimed(struct mlog *m, uint32_t slot)
+{
+	const struct mlog_member *e = &m->member[slot];
+	struct gates *g = &m->gates[slot];
+
+	*g = (struct gates){.seq = e->claim_seq, .armed_ms = m->now_ms};
+	for (uint32_t i = 0; i < e->claim_count; i++) {
+		/* Asked before the gate closes, because it also checks that no such MARK could be
+		 * answered by now: a responder that met its repetition may have let the write go.
+		 */
+		bool waits = request_waits_for(m, e->claim[i]);
+
+		g->closed |= bit(i);
+		if (!hot_gate_close(m->hot, e->claim[i]) && !waits)
+			g->waiting |= bit(i);
+		g->region[i] = e->claim[i];
+	}
+	if (slot == m->self)
+		claim_match(m);
+}
+
+void repair_unclaimed(struct mlog *m, uint32_t slot)
+{
+	struct gates *g = &m->gates[slot];
+
+	for (uint32_t i = 0; i < MLOG_COPIES_MAX; i++)
+		if ((g->closed & bit(i)) != 0)
+			hot_gate_open(m->hot, g->region[i]);
+	*g = (struct gates){.seq = 0};
+	if (slot == m->self)
+		claim_over(m);
+}
+
+void repair_reconcile(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		uint64_t seq = m->member[i].claim_seq;
+
+		if (m->gates[i].seq == seq)
+			continue;
+		if (m->gates[i].seq != 0)
+			repair_unclaimed(m, i);
+		if (seq != 0)
+			repair_claimed(m, i);
+	}
+}
+
+static void gate_settle(struct mlog *m, uint32_t slot)
+{
+	const struct mlog_member *e = &m->member[slot];
+	struct gates *g = &m->gates[slot];
+	struct mlog_message *ack;
+
+	if (g->seq == 0 || g->acked || m->self == MLOG_NO_SLOT ||
+	    (e->claim_waits & bit(m->self)) == 0)
+		return;
+	for (uint32_t i = 0; i < e->claim_count; i++)
+		if ((g->waiting & bit(i)) != 0 &&
+		    (!hot_held(m->hot, e->claim[i]) || request_waits_for(m, e->claim[i])))
+			g->waiting &= ~bit(i);
+	if (g->waiting != 0 && m->now_ms < g->armed_ms + ARMED_MS)
+		return;
+	g->acked = true;
+	ack = group_send(m, MLOG_MSG_ACK);
+	ack->ack.to = e->node;
+	ack->ack.seq = g->seq;
+	ack->ack.busy = mutation(MUTATE_CLAIM_BUSY_IGNORED) ? 0 : g->waiting;
+	for (uint32_t i = 0; i < e->claim_count; i++)
+		if ((g->waiting & bit(i)) != 0)
+			hot_gate_open(m->hot, e->claim[i]);
+	g->closed &= ~g->waiting;
+}
+
+/* ---- my claim */
+
+static void claim_reset(struct mlog *m)
+{
+	m->copy_count = 0;
+	m->claim_delivered = false;
+	m->claim_started = false;
+	m->claim_cancelled = false;
+	m->claim_done_sent = false;
+	m->claim_repaired = 0;
+}
+
+/* What was delivered may be less than what I asked for. */
+static void claim_match(struct mlog *m)
+{
+	const struct mlog_member *e = &m->member[m->self];
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < m->copy_count; i++) {
+		if (kept < e->claim_count && m->copy[i].region == e->claim[kept])
+			m->copy[kept++] = m->copy[i];
+		else
+			copy_give_up(m, &m->copy[i]);
+	}
+	m->copy_count = kept;
+	m->claim_delivered = true;
+}
+
+/* DONE was delivered, or the claim was taken from me. */
+static void claim_over(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->copy_count && !m->claim_started; i++)
+		copy_give_up(m, &m->copy[i]);
+	if (m->copies_moving == 0)
+		claim_reset(m);
+}
+
+void repair_group_lost(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->copy_count; i++)
+		if (!m->copy[i].moving && !m->claim_started)
+			copy_give_up(m, &m->copy[i]);
+	m->claim_started = true; /* nothing more of it begins */
+	if (m->copies_moving == 0)
+		claim_reset(m);
+}
+
 void repair_stop(struct mlog *m)
 {
-	for (uint32_t i = 0; i < MLOG_COPIES_MAX; i++)
-		if (m->copy[i].used && !m->copy[i].moving)
-			copy_give_up(m, &m->copy[i], true);
+	m->claim_cancelled = true;
+}
+
+static void copies_start(struct mlog *m, uint32_t busy)
+{
+	m->claim_started = true;
+	for (uint32_t i = 0; i < m->copy_count; i++) {
+		struct copy *c = &m->copy[i];
+		struct mlog_effect *effect;
+
+		if (m->claim_cancelled || (busy & bit(i)) != 0) {
+			copy_give_up(m, c);
+			continue;
+		}
+		c->moving = true;
+		m->copies_moving++;
+		effect = effect_add(m, MLOG_COPY);
+		effect->copy.region = c->region;
+		effect->copy.mode =
+		    c->verify && !m->verify_repair ? MLOG_COPY_COMPARE : MLOG_COPY_REPAIR;
+	}
+}
+
+static void own_claim_settle(struct mlog *m)
+{
+	const struct mlog_member *e = own_claim(m);
+	struct mlog_message *message;
+	bool all;
+
+	if (e == NULL || e->claim_seq == 0 || !group_in(m))
+		return;
+	all = e->claim_waits == 0 || mutation(MUTATE_CLAIM_NO_ACKS);
+	if (!m->claim_started && all)
+		copies_start(m, e->claim_busy);
+	if (m->claim_done_sent || m->copies_moving > 0 ||
+	    (!m->claim_started && !m->claim_cancelled))
+		return;
+	if (!m->claim_started)
+		copies_start(m, UINT32_MAX);
+	m->claim_done_sent = true;
+	message = group_send(m, MLOG_MSG_DONE);
+	message->done.claim = e->claim_seq;
+	message->done.repaired = m->claim_repaired;
 }
 
 static void verify_result(struct mlog *m, uint64_t region, enum mlog_copy_result result)
@@ -129,11 +270,12 @@ void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result
 {
 	struct copy *c = NULL;
 
-	for (uint32_t i = 0; i < MLOG_COPIES_MAX; i++)
-		if (m->copy[i].used && m->copy[i].moving && m->copy[i].region == region)
+	for (uint32_t i = 0; i < m->copy_count; i++)
+		if (m->copy[i].moving && m->copy[i].region == region)
 			c = &m->copy[i];
 	assert(c != NULL);
-	copy_end(m, c);
+	c->moving = false;
+	m->copies_moving--;
 	if (c->verify && m->verifying)
 		verify_result(m, region, result);
 	if (result == MLOG_COPY_ERROR) {
@@ -149,7 +291,9 @@ void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result
 	if (result == MLOG_COPY_REPAIRED && !c->verify)
 		m->repair_differed++;
 	if (result == MLOG_COPY_REPAIRED || result == MLOG_COPY_SAME)
-		repair_done(m, region);
+		m->claim_repaired |= bit((uint32_t)(c - m->copy));
+	if (m->copies_moving == 0 && (!m->quorate || m->group != GROUP_IN))
+		claim_reset(m); /* quorum was lost: the claim is not mine any more */
 }
 
 /* Next crash-dirty region, or region_count. After the last, those that failed or were busy again.
@@ -194,34 +338,58 @@ static void verify_settle(struct mlog *m)
 {
 	if (!m->verifying || m->verify_cursor < m->config.region_count)
 		return;
-	for (uint32_t i = 0; i < MLOG_COPIES_MAX; i++)
-		if (m->copy[i].used && m->copy[i].verify)
+	for (uint32_t i = 0; i < m->copy_count; i++)
+		if (m->copy[i].verify)
 			return;
 	m->verifying = false;
 	notice_add(m, MLOG_NOTICE_VERIFIED, m->verify_differed);
 }
 
-static void armed_settle(struct mlog *m)
+static bool claim_allowed(const struct mlog *m)
 {
-	for (uint32_t i = 0; i < MLOG_COPIES_MAX; i++) {
-		struct copy *c = &m->copy[i];
-
-		if (!c->used || c->moving)
-			continue;
-		if (copy_quiet(m, c))
-			copy_move(m, c);
-		else if (m->now_ms >= c->armed_ms + ARMED_MS)
-			copy_give_up(m, c, false);
-	}
+	return m->phase == MLOG_ACTIVE && !m->quiescing && group_in(m) && !m->leaving &&
+	       m->copy_count == 0 && m->copies_moving == 0 &&
+	       (!members_unsure(m) || mutation(MUTATE_CLAIM_WHILE_GONE));
 }
 
-void repair_settle(struct mlog *m)
+static void claim_add(struct mlog *m, uint64_t region, bool verify)
 {
-	armed_settle(m);
-	if (m->phase != MLOG_ACTIVE || m->quiescing)
+	m->copy[m->copy_count++] = (struct copy){.region = region, .verify = verify};
+}
+
+static bool claim_has(const struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->copy_count; i++)
+		if (m->copy[i].region == region)
+			return true;
+	return false;
+}
+
+static void cursor_back(struct mlog *m, uint64_t region, bool verify)
+{
+	if (verify)
+		m->verify_cursor = region;
+	else
+		m->repair_cursor = region;
+}
+
+static void claim_send(struct mlog *m)
+{
+	struct mlog_message *message = group_send(m, MLOG_MSG_CLAIM);
+
+	for (uint32_t i = 0; i < m->copy_count; i++)
+		message->claim.item[message->claim.count++] = m->copy[i].region;
+}
+
+static void claim_settle(struct mlog *m)
+{
+	uint64_t activity = atomic_load(&m->hot->shared->activity);
+	bool busy = activity != m->activity_seen;
+
+	if (!claim_allowed(m) || m->now_ms < m->next_copy_ms)
 		return;
-	while (m->copy_count < m->config.copies && m->now_ms >= m->next_copy_ms) {
-		uint64_t activity = atomic_load(&m->hot->shared->activity);
+	claim_reset(m);
+	while (m->copy_count < (busy ? 1 : m->config.copies)) {
 		uint64_t region = next_repair(m);
 		bool verify = region == m->config.region_count;
 
@@ -229,11 +397,30 @@ void repair_settle(struct mlog *m)
 			region = next_verify(m);
 		if (region == m->config.region_count)
 			break;
-		copy_arm(m, region, verify);
-		if (activity != m->activity_seen)
-			m->next_copy_ms = m->now_ms + m->config.busy_gap_ms;
-		m->activity_seen = activity;
+		/* Quiet regions do not wait for those that are being written. */
+		if (m->copy_count > 0 &&
+		    hot_held(m->hot, region) != hot_held(m->hot, m->copy[0].region)) {
+			cursor_back(m, region, verify);
+			break;
+		}
+		if (!claim_has(m, region))
+			claim_add(m, region, verify);
 	}
+	if (m->copy_count == 0)
+		return;
+	if (busy)
+		m->next_copy_ms = m->now_ms + m->config.busy_gap_ms;
+	m->activity_seen = activity;
+	claim_send(m);
+}
+
+void repair_settle(struct mlog *m)
+{
+	if (group_in(m))
+		for (uint32_t i = 0; i < m->config.members; i++)
+			gate_settle(m, i);
+	own_claim_settle(m);
+	claim_settle(m);
 	verify_settle(m);
 }
 
@@ -257,10 +444,10 @@ uint64_t repair_deadline(const struct mlog *m)
 {
 	uint64_t at = NEVER_MS;
 
-	for (uint32_t i = 0; i < MLOG_COPIES_MAX; i++)
-		if (m->copy[i].used && !m->copy[i].moving)
-			at = min_ms(at, m->copy[i].armed_ms + ARMED_MS);
-	if (m->phase != MLOG_ACTIVE || m->quiescing || m->copy_count >= m->config.copies)
+	for (uint32_t i = 0; i < m->config.members && group_in(m); i++)
+		if (m->gates[i].seq != 0 && !m->gates[i].acked && m->gates[i].waiting != 0)
+			at = min_ms(at, m->gates[i].armed_ms + ARMED_MS);
+	if (!claim_allowed(m))
 		return at;
 	if (m->verifying && m->verify_cursor < m->config.region_count &&
 	    m->queued_count < VERIFY_QUEUED_MAX)

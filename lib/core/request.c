@@ -48,8 +48,8 @@ static void pend(struct mlog *m, const struct mlog_request *request)
 	/* Several kernel threads may ask the same (RESUME, after a reconnect), and each waits for
 	 * its own seq; a repetition looks like that too, so only a few are kept. */
 	for (uint32_t i = 0; i < m->pending_count; i++)
-		if (request_same(&m->pending[i], request)) {
-			oldest = oldest == NULL ? &m->pending[i] : oldest;
+		if (request_same(&m->pending[i].request, request)) {
+			oldest = oldest == NULL ? &m->pending[i].request : oldest;
 			same++;
 		}
 	if (same == SAME_MAX) {
@@ -62,13 +62,14 @@ static void pend(struct mlog *m, const struct mlog_request *request)
 		notice_add(m, MLOG_NOTICE_OVERFLOW, request->type);
 		return;
 	}
-	m->pending[m->pending_count++] = *request;
+	m->pending[m->pending_count++] = (struct pending){.request = *request};
 }
 
 static bool regions_ready(const struct mlog *m, const struct mlog_request *request)
 {
 	for (uint32_t i = 0; i < request->region_count; i++)
-		if (!hot_dirty(m->hot, request->region[i]) || hot_gated(m->hot, request->region[i]))
+		if (!hot_dirty(m->hot, request->region[i]) ||
+		    (hot_gated(m->hot, request->region[i]) && !mutation(MUTATE_GATE_IGNORED)))
 			return false;
 	return true;
 }
@@ -76,7 +77,7 @@ static bool regions_ready(const struct mlog *m, const struct mlog_request *reque
 bool request_waits_for(const struct mlog *m, uint64_t region)
 {
 	for (uint32_t i = 0; i < m->pending_count; i++) {
-		const struct mlog_request *p = &m->pending[i];
+		const struct mlog_request *p = &m->pending[i].request;
 
 		if (p->type != ULOG_MARK_REGION && p->type != ULOG_FLUSH)
 			continue;
@@ -90,18 +91,26 @@ bool request_waits_for(const struct mlog *m, uint64_t region)
 	return false;
 }
 
-static bool serving(const struct mlog *m)
+static bool attached(const struct mlog *m)
 {
 	return m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING;
 }
 
+/* A new daemon is attached, and knows nothing of the others' gates before they told it. */
+static bool serving(const struct mlog *m)
+{
+	return attached(m) && !m->closed;
+}
+
 static void admit_resume(struct mlog *m, const struct mlog_request *request)
 {
-	if (serving(m)) {
+	if (attached(m)) {
 		/* Again, after a reconnect, or a suspend that was not carried out. No mark is
 		 * touched. */
 		phase_set(m, MLOG_ACTIVE);
-		m->resync_cursor = 0;
+		sync_rewind(m);
+		if (mutation(MUTATE_RESUME_FORGETS_MARKS))
+			hot_reset(m->hot);
 		request_reply(m, request, 0);
 		return;
 	}
@@ -118,7 +127,7 @@ static void admit_suspend(struct mlog *m, const struct mlog_request *request)
 		request_reply(m, request, 0);
 		return;
 	}
-	if (serving(m))
+	if (attached(m))
 		device_detach(m);
 	pend(m, request);
 }
@@ -145,31 +154,39 @@ static void admit_clear(struct mlog *m, const struct mlog_request *request)
 
 static void admit_region_sync(struct mlog *m, const struct mlog_request *request)
 {
-	sync_set(m, request->region[0], request->in_sync);
-	if (request->in_sync)
+	if (!request->in_sync && mutation(MUTATE_STALE_NOT_REPORTED)) {
 		request_reply(m, request, 0);
-	else
-		pend(m, request);
+		return;
+	}
+	sync_reported(m, request->region[0], request->in_sync);
+	pend(m, request);
 }
 
 static void admit_remote_recovering(struct mlog *m, const struct mlog_request *request)
 {
-	uint64_t count = m->config.region_count;
-	bool full = atomic_load(&m->hot->shared->in_sync_count) == count;
+	bool wait = false;
 
 	if (!hot_in_sync(m->hot, request->region[0]))
-		sync_wait_noted(m, request->region[0]);
-	reply_words(m, request, 2, 0, full ? count : count - 1);
+		wait = sync_remote_recovering(m, request->region[0]);
+	reply_words(m, request, 2, wait, atomic_load(&m->hot->shared->hint));
 }
 
-static void admit_work(struct mlog *m, const struct mlog_request *request)
+static void reply_work(struct mlog *m, const struct mlog_request *request, uint64_t region)
 {
-	uint64_t region = sync_work(m);
-
 	if (region == m->config.region_count)
 		reply_words(m, request, 2, 0, 0);
 	else
 		reply_words(m, request, 2, 1, region);
+}
+
+static void admit_work(struct mlog *m, const struct mlog_request *request)
+{
+	uint64_t region;
+
+	if (sync_work_due(m, &region))
+		reply_work(m, request, region);
+	else
+		pend(m, request);
 }
 
 static uint64_t sync_count(const struct mlog *m)
@@ -230,6 +247,8 @@ void request_admit(struct mlog *m, const struct mlog_request *request)
 		reply_words(m, request, 1, sync_count(m), 0);
 	} else if (serving(m)) {
 		admit_serving(m, request);
+	} else if (attached(m)) {
+		pend(m, request);
 	} else if (nothing) {
 		request_reply(m, request, 0);
 	} else if (m->phase == MLOG_ATTACHING) {
@@ -250,10 +269,39 @@ static bool regions_held(const struct mlog *m, const struct mlog_request *reques
 }
 
 /* What to do with a waiting request now. */
-enum due { DUE_WAIT, DUE_REPLY, DUE_AGAIN };
+enum due { DUE_WAIT, DUE_REPLY, DUE_ANSWERED, DUE_AGAIN };
 
-static enum due request_due(const struct mlog *m, const struct mlog_request *request)
+/* What the kernel reports is told to all, a stale region once it is in my slot. */
+static enum due region_sync_due(struct mlog *m, struct pending *p)
 {
+	struct mlog_message *message;
+
+	if (p->sent != 0)
+		return m->heard >= p->sent ? DUE_REPLY : DUE_WAIT;
+	if (!group_in(m) || m->leaving ||
+	    (!p->request.in_sync && !hot_dirty(m->hot, p->request.region[0])))
+		return DUE_WAIT;
+	message = group_send(m, MLOG_MSG_SYNC);
+	message->sync.region = p->request.region[0];
+	message->sync.in_sync = p->request.in_sync;
+	p->sent = message->seq;
+	return DUE_WAIT;
+}
+
+static enum due work_due(struct mlog *m, const struct mlog_request *request)
+{
+	uint64_t region;
+
+	if (!sync_work_due(m, &region))
+		return DUE_WAIT;
+	reply_work(m, request, region);
+	return DUE_ANSWERED;
+}
+
+static enum due request_due(struct mlog *m, struct pending *p)
+{
+	const struct mlog_request *request = &p->request;
+
 	switch (request->type) {
 	case ULOG_RESUME:
 		return m->phase == MLOG_ACTIVE ? DUE_REPLY : DUE_WAIT;
@@ -266,14 +314,26 @@ static enum due request_due(const struct mlog *m, const struct mlog_request *req
 			return regions_ready(m, request) ? DUE_REPLY : DUE_WAIT;
 		break;
 	case ULOG_SET_REGION_SYNC:
-		if (serving(m) && !request->in_sync && !hot_in_sync(m->hot, request->region[0]))
-			return sync_durable(m, request->region[0]) ? DUE_REPLY : DUE_WAIT;
+		if (serving(m) &&
+		    (request->in_sync || hot_reported(m->hot, request->region[0]) || p->sent != 0))
+			return region_sync_due(m, p);
+		break;
+	case ULOG_GET_RESYNC_WORK:
+		if (serving(m))
+			return work_due(m, request);
 		break;
 	default:
 		break;
 	}
 	/* Came while the mirror was attaching, or its mirror is gone meanwhile. */
-	return m->phase == MLOG_ATTACHING || m->phase == MLOG_DETACHING ? DUE_WAIT : DUE_AGAIN;
+	return m->phase == MLOG_ATTACHING || m->phase == MLOG_DETACHING || m->closed ? DUE_WAIT
+										     : DUE_AGAIN;
+}
+
+void request_group_lost(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->pending_count; i++)
+		m->pending[i].sent = 0;
 }
 
 /* Answers what can be answered; returns how many were admitted anew. */
@@ -287,10 +347,10 @@ static uint32_t settle_once(struct mlog *m)
 		enum due due = request_due(m, &m->pending[i]);
 
 		if (due == DUE_REPLY)
-			request_reply(m, &m->pending[i], 0);
+			request_reply(m, &m->pending[i].request, 0);
 		else if (due == DUE_AGAIN)
-			again[again_count++] = m->pending[i];
-		else
+			again[again_count++] = m->pending[i].request;
+		else if (due == DUE_WAIT)
 			m->pending[kept++] = m->pending[i];
 	}
 	m->pending_count = kept;
@@ -307,7 +367,7 @@ void request_settle(struct mlog *m)
 	if (settle_once(m) > 0)
 		settle_once(m);
 	for (uint32_t i = 0; i < m->pending_count; i++)
-		resume = resume || m->pending[i].type == ULOG_RESUME;
+		resume = resume || m->pending[i].request.type == ULOG_RESUME;
 	if (resume && (m->phase == MLOG_CREATED || m->phase == MLOG_SUSPENDED))
-		device_attach(m);
+		group_attach(m);
 }

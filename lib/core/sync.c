@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which regions are in sync, and which of the others the kernel may recover. The map itself is hot
- * (responders read it); here is who changes it, and its way to the log device: lazily when a region
- * became in sync (a crash in between costs one more copy of it), at once when one became stale.
+ * Which regions are in sync, and which of the others my kernel may recover: those of my lease. The
+ * map itself is hot (responders read it) and changes by delivered messages only; here is its way to
+ * the log device: lazily when a region became in sync (a crash in between costs one more copy of
+ * it), at once when one became stale.
  */
 #include <stdlib.h>
 
@@ -30,14 +31,26 @@ static bool sync_full(const struct mlog *m)
 	return atomic_load(&m->hot->shared->in_sync_count) == m->config.region_count;
 }
 
-void sync_set(struct mlog *m, uint64_t region, bool in_sync)
+/* The kernel reports that it recovered a region, or that a leg missed a write of it. */
+void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 {
-	bool changed = hot_in_sync(m->hot, region) != in_sync;
-
 	if (region == m->recovering)
 		m->recovering = m->config.region_count;
 	if (in_sync)
+		return;
+	/* In my slot first: if I die now, it must not be forgotten that the legs differ. */
+	hot_reported_set(m->hot, region, true);
+	dirty_want(m, region);
+}
+
+void sync_deliver(struct mlog *m, uint64_t region, bool in_sync)
+{
+	bool changed = hot_in_sync(m->hot, region) != in_sync;
+
+	if (in_sync) {
 		repair_done(m, region); /* the kernel has copied all of it */
+		hot_reported_set(m->hot, region, false);
+	}
 	if (!changed)
 		return;
 	hot_in_sync_set(m->hot, region, in_sync);
@@ -53,15 +66,268 @@ void sync_set(struct mlog *m, uint64_t region, bool in_sync)
 		notice_add(m, MLOG_NOTICE_LEG_FAILED, region);
 }
 
-bool sync_durable(const struct mlog *m, uint64_t region)
+/* One member writes the map: who holds its lock. */
+bool sync_map_writer(const struct mlog *m)
 {
-	(void)region;
-	return m->log != MLOG_LOG_OK || (m->sync.in_flight == 0 && m->sync.dirty_count == 0);
+	return m->config.members == 1 || m->lock[MLOG_LOCK_MAP] == LOCK_HELD;
+}
+
+static bool map_write_allowed(const struct mlog *m)
+{
+	return m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING && sync_map_writer(m);
+}
+
+/* ---- work for my kernel */
+
+bool sync_mine(const struct mlog *m, uint64_t region)
+{
+	const struct mlog_member *self = m->self == MLOG_NO_SLOT ? NULL : &m->member[m->self];
+
+	return self != NULL && region >= self->lease_first && region < self->lease_end &&
+	       !hot_in_sync(m->hot, region) &&
+	       (m->lease_acks.seq == 0 || acks_complete(&m->lease_acks));
+}
+
+static bool leased(const struct mlog_member *e, uint64_t region)
+{
+	return region >= e->lease_first && region < e->lease_end;
+}
+
+static bool leased_to_other(const struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != m->self && leased(&m->member[i], region))
+			return true;
+	return false;
+}
+
+/* The window for the member in slot: from the lowest stale region at or after from that nobody else
+ * recovers or may write unseen. Returns its first region, or *ret_end when there is none. */
+uint64_t sync_lease_pick(const struct mlog *m, uint32_t slot, uint64_t from, uint32_t count,
+			 uint64_t *ret_end)
+{
+	uint64_t regions = m->config.region_count;
+	uint64_t first = from < regions ? from : regions;
+	bool again = true;
+
+	if (count > MLOG_LEASE_MAX)
+		count = MLOG_LEASE_MAX;
+	*ret_end = regions;
+	if (members_unsure(m) && !mutation(MUTATE_LEASE_UNSEEN))
+		return regions;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != slot && m->member[i].state != MLOG_MEMBER_NONE &&
+		    first < m->member[i].bound && !mutation(MUTATE_LEASE_UNSEEN))
+			first = m->member[i].bound;
+	while (again) {
+		again = false;
+		first = hot_next_stale(m->hot, first);
+		for (uint32_t i = 0; i < m->config.members; i++)
+			if (i != slot && first < regions && leased(&m->member[i], first) &&
+			    !mutation(MUTATE_TWO_LEASES)) {
+				first = m->member[i].lease_end;
+				again = true;
+			}
+	}
+	*ret_end = first + count < regions ? first + count : regions;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != slot && m->member[i].lease_first > first &&
+		    m->member[i].lease_first < *ret_end)
+			*ret_end = m->member[i].lease_first;
+	return first;
+}
+
+static void priority_remove(struct mlog *m, uint32_t index)
+{
+	m->priority_count--;
+	for (uint32_t i = index; i < m->priority_count; i++) {
+		m->priority[i] = m->priority[i + 1];
+		m->priority_ms[i] = m->priority_ms[i + 1];
+	}
+}
+
+static void priority_clean(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->priority_count;)
+		if (hot_in_sync(m->hot, m->priority[i]))
+			priority_remove(m, i);
+		else
+			i++;
+}
+
+void sync_wait_noted(struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->priority_count; i++)
+		if (m->priority[i] == region)
+			return;
+	if (m->priority_count == PRIORITY_MAX)
+		return;
+	m->priority_ms[m->priority_count] = m->now_ms;
+	m->priority[m->priority_count++] = region;
+}
+
+static uint64_t waited_ms(const struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->priority_count; i++)
+		if (m->priority[i] == region)
+			return m->now_ms - m->priority_ms[i];
+	return 0;
+}
+
+/* May the kernel be told to recover region? Not while the mover has it: both would write it. */
+static bool recoverable(const struct mlog *m, uint64_t region)
+{
+	return sync_mine(m, region) && !hot_gated(m->hot, region);
+}
+
+/* Next region of my lease, or region_count. Those that somebody waits for come first; each of the
+ * others is offered once, as the kernel's own logs do: a region whose recovery failed would
+ * otherwise come back at once and for ever. */
+static uint64_t lease_next(struct mlog *m)
+{
+	const struct mlog_member *self = member_self(m);
+	uint64_t region;
+
+	priority_clean(m);
+	for (uint32_t i = 0; i < m->priority_count; i++) {
+		region = m->priority[i];
+		if (recoverable(m, region)) {
+			priority_remove(m, i);
+			return region;
+		}
+	}
+	if (m->lease_cursor < self->lease_first)
+		m->lease_cursor = self->lease_first;
+	region = hot_next_stale(m->hot, m->lease_cursor);
+	if (region >= self->lease_end || !recoverable(m, region))
+		return m->config.region_count;
+	m->lease_cursor = region + 1;
+	return region;
+}
+
+static void lease_ask(struct mlog *m)
+{
+	const struct mlog_member *self = member_self(m);
+	struct mlog_message *message = group_send(m, MLOG_MSG_LEASE);
+	uint64_t end;
+
+	if (m->lease_in_order && m->resync_cursor < self->lease_end)
+		m->resync_cursor = self->lease_end;
+	m->lease_in_order = true;
+	message->lease.from = m->resync_cursor;
+	message->lease.regions = MLOG_LEASE_MAX;
+	for (uint32_t i = 0; i < m->priority_count && m->lease_in_order; i++)
+		if (sync_lease_pick(m, m->self, m->priority[i], 1, &end) == m->priority[i]) {
+			message->lease.from = m->priority[i];
+			message->lease.regions = 1;
+			m->lease_in_order = false;
+		}
+	m->lease_cursor = 0;
+	m->lease_acks = (struct acks){.seq = message->seq};
+}
+
+/* What to say to GET_RESYNC_WORK. False: a lease has been asked for, wait. */
+bool sync_work_due(struct mlog *m, uint64_t *ret)
+{
+	uint64_t none = m->config.region_count;
+	bool asked = m->lease_acks.seq != 0;
+
+	*ret = none;
+	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving)
+		return true;
+	m->woken_ms = m->now_ms;
+	if (m->recovering != none) {
+		*ret = m->recovering; /* asked again: the reply was lost */
+		return true;
+	}
+	if (asked && !acks_complete(&m->lease_acks))
+		return false;
+	*ret = m->recovering = lease_next(m);
+	m->lease_acks = (struct acks){.seq = 0};
+	if (*ret != none || m->stale_low == none)
+		return true;
+	if (asked || m->now_ms < m->lease_none_ms) {
+		m->lease_none_ms =
+		    m->now_ms + (asked ? LEASE_NONE_MS : m->lease_none_ms - m->now_ms);
+		return true;
+	}
+	if (m->priority_count == 0 && hot_next_stale(m->hot, m->resync_cursor) == none)
+		return true;
+	lease_ask(m);
+	return false;
+}
+
+/*
+ * IS_REMOTE_RECOVERING for a stale region: must a write of it wait? Where I may recover it, or may
+ * write it unseen anyway, no: the kernel writes its default leg. Otherwise it waits until somebody
+ * has recovered it; when nobody does, all are told that it may be written unseen from now on.
+ */
+bool sync_remote_recovering(struct mlog *m, uint64_t region)
+{
+	sync_wait_noted(m, region);
+	if (members_alone(m) || sync_mine(m, region) || mutation(MUTATE_REMOTE_NOT_HELD))
+		return false;
+	if (!group_in(m) || m->leaving)
+		return true;
+	if (!leased_to_other(m, region)) {
+		if (member_self(m)->bound > region)
+			return false;
+		if ((waited_ms(m, region) >= STUCK_MS || m->phase == MLOG_SUSPENDING) &&
+		    m->unseen_sent <= region) {
+			m->unseen_sent = region + 1;
+			group_send(m, MLOG_MSG_UNSEEN)->region = region + 1;
+		}
+	}
+	group_send(m, MLOG_MSG_WANT)->region = region;
+	return true;
+}
+
+static bool work_waits(const struct mlog *m)
+{
+	uint64_t end;
+	uint64_t first;
+
+	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
+	    m->stale_low == m->config.region_count || members_alone(m) ||
+	    m->recovering != m->config.region_count)
+		return false;
+	first = sync_lease_pick(m, m->self, m->resync_cursor, 1, &end);
+	return first < end;
+}
+
+/* The kernel of an idle mirror asks for work only when something wakes it. */
+static void wake_settle(struct mlog *m)
+{
+	if (work_waits(m) && m->now_ms >= m->woken_ms + WAKE_MS) {
+		m->woken_ms = m->now_ms;
+		effect_add(m, MLOG_WAKE);
+	}
+}
+
+static bool reload_helps(const struct mlog *m)
+{
+	return group_in(m) && !m->leaving && m->phase == MLOG_ACTIVE && !m->quiescing &&
+	       !members_alone(m) && !members_unsure(m) && m->member[m->self].bound > m->stale_low;
+}
+
+/* Others cannot recover what my kernel may write unseen; a reloaded table makes it forget. */
+static void reload_settle(struct mlog *m)
+{
+	if (reload_helps(m) && m->now_ms >= m->reload_ms) {
+		m->reload_ms = m->now_ms + RELOAD_MS;
+		effect_add(m, MLOG_RELOAD);
+	}
 }
 
 void sync_settle(struct mlog *m)
 {
-	if (m->log != MLOG_LOG_OK || m->operation != DEVICE_NOTHING || m->now_ms < m->sync_due_ms)
+	wake_settle(m);
+	reload_settle(m);
+	if (m->map_whole && m->lock[MLOG_LOCK_MAP] == LOCK_HELD && m->group == GROUP_IN) {
+		m->map_whole = false;
+		sync_write_all(m); /* a log that does not work yet writes all when it is claimed */
+	}
+	if (!map_write_allowed(m) || m->now_ms < m->sync_due_ms)
 		return;
 	if (pages_batch_start(m, &m->sync) && m->sync.dirty_count == 0)
 		m->sync_due_ms = NEVER_MS;
@@ -73,53 +339,6 @@ void sync_written(struct mlog *m, int error)
 		return;
 	if (m->sync.error != 0)
 		device_failed(m, m->sync.error);
-}
-
-void sync_wait_noted(struct mlog *m, uint64_t region)
-{
-	for (uint32_t i = 0; i < m->priority_count; i++)
-		if (m->priority[i] == region)
-			return;
-	if (m->priority_count < PRIORITY_MAX)
-		m->priority[m->priority_count++] = region;
-}
-
-/* May the kernel be told to recover region? Not while the mover has it: both would write it. */
-static bool recoverable(const struct mlog *m, uint64_t region)
-{
-	return !hot_in_sync(m->hot, region) && !hot_gated(m->hot, region);
-}
-
-uint64_t sync_work(struct mlog *m)
-{
-	uint64_t none = m->config.region_count;
-
-	if (m->phase != MLOG_ACTIVE)
-		return none;
-	if (m->recovering != none)
-		return m->recovering; /* asked again: the reply was lost */
-	while (m->priority_count > 0 && m->recovering == none) {
-		uint64_t region = m->priority[0];
-
-		m->priority_count--;
-		for (uint32_t i = 0; i < m->priority_count; i++)
-			m->priority[i] = m->priority[i + 1];
-		if (recoverable(m, region))
-			m->recovering = region;
-	}
-	/*
-	 * Each region is offered once per attach, as the kernel's own logs do: a region whose
-	 * recovery failed would otherwise come back at once and for ever.
-	 */
-	if (m->recovering == none) {
-		uint64_t region = hot_next_stale(m->hot, m->resync_cursor);
-
-		if (region < none && recoverable(m, region)) {
-			m->recovering = region;
-			m->resync_cursor = region + 1;
-		}
-	}
-	return m->recovering;
 }
 
 /* Bit of an old bitmap for the range [first, end) in sectors: set in all (in_sync) or any (dirty).
@@ -200,6 +419,15 @@ void sync_load_unknown(struct mlog *m)
 	sync_restart(m);
 }
 
+/* Half of another's state is in the maps and the rest will not come: compare everything. */
+void sync_load_suspect(struct mlog *m)
+{
+	load_all(m, true);
+	for (uint64_t w = 0; w < bits_words(m->config.region_count); w++)
+		hot_repair_put(m->hot, w, ~UINT64_C(0));
+	sync_restart(m);
+}
+
 /* dirty_reset() has been called; repair is what the history says. */
 void sync_load(struct mlog *m, const struct mlog_history *h)
 {
@@ -221,9 +449,19 @@ void sync_load(struct mlog *m, const struct mlog_history *h)
 	sync_restart(m);
 }
 
-void sync_restart(struct mlog *m)
+void sync_rewind(struct mlog *m)
 {
 	m->resync_cursor = 0;
+	m->lease_cursor = 0;
+	m->lease_in_order = false;
+}
+
+void sync_restart(struct mlog *m)
+{
+	sync_rewind(m);
+	m->lease_none_ms = 0;
+	m->lease_acks = (struct acks){.seq = 0};
+	m->unseen_sent = 0;
 	m->recovering = m->config.region_count;
 	m->priority_count = 0;
 }
@@ -237,8 +475,13 @@ void sync_write_all(struct mlog *m)
 
 uint64_t sync_deadline(const struct mlog *m)
 {
-	bool free =
-	    m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING && m->sync.in_flight == 0;
+	uint64_t at = NEVER_MS;
 
-	return free ? m->sync_due_ms : NEVER_MS;
+	if (map_write_allowed(m) && m->sync.in_flight == 0)
+		at = m->sync_due_ms;
+	if (work_waits(m))
+		at = min_ms(at, m->woken_ms + WAKE_MS);
+	if (reload_helps(m))
+		at = min_ms(at, m->reload_ms);
+	return at;
 }

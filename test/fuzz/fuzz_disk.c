@@ -186,20 +186,20 @@ static void check_claim(struct storage *s)
 	const struct disk_layout *l = storage_layout(s);
 	bool loaded;
 
-	storage_load(s);
+	storage_load(s, 0, true);
 	loaded = wait_answer(world.answers + 1) == 0;
-	storage_claim(s);
+	storage_claim(s, 0, true);
 	MUST((wait_answer(world.answers + 1) == 0) == loaded);
 	if (!loaded)
 		return;
-	storage_load(s);
+	storage_load(s, 0, true);
 	MUST(wait_answer(world.answers + 1) == 0);
 	MUST(world.history.load == MLOG_LOAD_CRASHED && world.history.remark == NULL);
 	MUST(world.history.region_count == l->region_count &&
 	     world.history.region_sectors == l->region_sectors);
-	storage_release(s);
+	storage_release(s, 0, true);
 	MUST(wait_answer(world.answers + 1) == 0);
-	storage_load(s);
+	storage_load(s, 0, true);
 	MUST(wait_answer(world.answers + 1) == 0);
 	MUST(world.history.load == MLOG_LOAD_CLEAN && world.history.remark == NULL);
 }
@@ -221,6 +221,7 @@ static void check_storage(bool other)
 	    .region_count = geometry[0],
 	    .region_sectors = geometry[1],
 	    .slots_wanted = 3,
+	    .node = 1,
 	    .owner = {.host_id = "host-1", .host_name = "node1"},
 	    .boot_id = "boot-1",
 	};

@@ -43,7 +43,23 @@ test_unit_test_table_SOURCES = test/unit/test_table.c
 test_unit_test_table_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_table_LDADD = libcodec.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_group_codec
+test_unit_test_group_codec_SOURCES = test/unit/test_group_codec.c \
+	test/unit/group_samples.c test/unit/group_samples.h
+test_unit_test_group_codec_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_group_codec_LDADD = libcodec.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_trace
+test_unit_test_trace_SOURCES = test/unit/test_trace.c
+test_unit_test_trace_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_trace_LDADD = libcodec.la $(CMOCKA_LIBS)
+
 # daemons/dlmirrord
+check_PROGRAMS += test/unit/test_pump
+test_unit_test_pump_SOURCES = test/unit/test_pump.c
+test_unit_test_pump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_pump_LDADD = libpump.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_mover
 test_unit_test_mover_SOURCES = test/unit/test_mover.c
 test_unit_test_mover_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -79,7 +95,7 @@ test_unit_test_client_LDADD = libdlmirror.la libcodec.la $(CMOCKA_LIBS) $(QB_LIB
 
 # The storage adapter; the rig records what it gives to libaio.
 storage_wraps = -Wl,--wrap=io_submit -Wl,--wrap=io_getevents
-check_PROGRAMS += test/unit/test_storage test/unit/test_storage_crash
+check_PROGRAMS += test/unit/test_storage test/unit/test_storage_crash test/unit/test_storage_slots
 test_unit_test_storage_SOURCES = test/unit/test_storage.c \
 	test/unit/storage_rig.c test/unit/storage_rig.h
 test_unit_test_storage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -92,6 +108,12 @@ test_unit_test_storage_crash_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_storage_crash_LDFLAGS = $(AM_LDFLAGS) $(storage_wraps)
 test_unit_test_storage_crash_LDADD = libstorage.la $(CMOCKA_LIBS)
 
+test_unit_test_storage_slots_SOURCES = test/unit/test_storage_slots.c \
+	test/unit/storage_rig.c test/unit/storage_rig.h
+test_unit_test_storage_slots_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_storage_slots_LDFLAGS = $(AM_LDFLAGS) $(storage_wraps)
+test_unit_test_storage_slots_LDADD = libstorage.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_admin
 test_unit_test_admin_SOURCES = test/unit/test_admin.c
 test_unit_test_admin_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -101,6 +123,11 @@ check_PROGRAMS += test/unit/test_mlog
 test_unit_test_mlog_SOURCES = test/unit/test_mlog.c
 test_unit_test_mlog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_mlog_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_cluster
+test_unit_test_cluster_SOURCES = test/unit/test_cluster.c
+test_unit_test_cluster_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_cluster_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
 # the command
 check_PROGRAMS += test/unit/test_command

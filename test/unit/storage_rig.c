@@ -132,8 +132,14 @@ static void on_loaded(void *context, int error, const struct mlog_history *h)
 	    .shift = h->shift,
 	    .remark = h->remark,
 	};
-	if (h->load != MLOG_LOAD_BLANK)
+	if (h->owner != NULL) {
+		rig->history.has_owners = true;
+		memcpy(rig->history.owner, h->owner, sizeof(rig->history.owner));
+	}
+	if (h->load != MLOG_LOAD_BLANK && !rig->beside)
 		rig->history.in_sync = words_copy(h->in_sync, h->region_count);
+	else
+		assert_null(h->in_sync);
 	if (h->load == MLOG_LOAD_CRASHED)
 		rig->history.dirty = words_copy(
 		    h->dirty, (h->region_count + (UINT64_C(1) << h->shift) - 1) >> h->shift);
@@ -161,6 +167,28 @@ static void on_written(void *context, enum mlog_area area, uint64_t page, int er
 	rig->answers++;
 }
 
+static void on_slot_read(void *context, uint32_t slot, int error, const uint64_t *dirty)
+{
+	struct rig *rig = context;
+
+	free(rig->other_dirty);
+	rig->other = slot;
+	rig->other_dirty = NULL;
+	if (dirty != NULL) {
+		assert_int_equal(error, 0);
+		rig->other_dirty = words_copy(dirty, storage_layout(rig->storage)->slot_bits);
+	}
+	on_done(context, error);
+}
+
+static void on_slot_emptied(void *context, uint32_t slot, int error)
+{
+	struct rig *rig = context;
+
+	rig->other = slot;
+	on_done(context, error);
+}
+
 static uint64_t on_word(void *context, enum mlog_area area, uint64_t word)
 {
 	struct rig *rig = context;
@@ -180,6 +208,8 @@ static const struct storage_callbacks callbacks = {
     .claimed = on_done,
     .written = on_written,
     .released = on_done,
+    .slot_read = on_slot_read,
+    .slot_emptied = on_slot_emptied,
     .word = on_word,
     .kernel_word = on_kernel_word,
 };
@@ -214,10 +244,11 @@ void rig_init(struct rig *rig, uint64_t regions, uint64_t region_sectors, uint64
 	    .device = rig->path,
 	    .uuid = RIG_UUID,
 	    .slots_wanted = 3,
-	    .slot = 1,
+	    .node = 1,
 	    .owner = {.host_id = RIG_HOST, .host_name = "node1"},
 	    .boot_id = "boot-1",
 	};
+	rig->own = 1;
 	rig_geometry(rig, regions, region_sectors);
 	assert_int_equal(storage_engine_create(&rig->engine), 0);
 }
@@ -228,6 +259,7 @@ void rig_fini(struct rig *rig)
 	rig->engine = storage_engine_destroy(rig->engine);
 	maps_free(rig);
 	history_free(&rig->history);
+	free(rig->other_dirty);
 	close(rig->fd);
 }
 
@@ -263,7 +295,7 @@ int rig_load(struct rig *rig)
 {
 	unsigned answers = rig->answers;
 
-	storage_load(rig->storage);
+	storage_load(rig->storage, rig->own, !rig->beside);
 	assert_int_equal(rig->answers, answers); /* never from within the call */
 	rig_wait(rig, answers + 1);
 	return rig->result;
@@ -273,7 +305,7 @@ int rig_claim(struct rig *rig)
 {
 	unsigned answers = rig->answers;
 
-	storage_claim(rig->storage);
+	storage_claim(rig->storage, rig->own, !rig->beside);
 	assert_int_equal(rig->answers, answers);
 	rig_wait(rig, answers + 1);
 	return rig->result;
@@ -283,7 +315,7 @@ int rig_release(struct rig *rig)
 {
 	unsigned answers = rig->answers;
 
-	storage_release(rig->storage);
+	storage_release(rig->storage, rig->own, !rig->beside);
 	assert_int_equal(rig->answers, answers);
 	rig_wait(rig, answers + 1);
 	return rig->result;
@@ -294,10 +326,32 @@ int rig_write(struct rig *rig, enum mlog_area area, uint64_t page)
 	unsigned answers = rig->answers;
 
 	rig->written_error = 0;
-	storage_write(rig->storage, area, page);
+	storage_write(rig->storage, rig->own, area, page);
 	assert_int_equal(rig->answers, answers);
 	rig_wait(rig, answers + 1);
 	return rig->written_error;
+}
+
+int rig_read_slot(struct rig *rig, uint32_t slot)
+{
+	unsigned answers = rig->answers;
+
+	storage_read_slot(rig->storage, slot);
+	assert_int_equal(rig->answers, answers);
+	rig_wait(rig, answers + 1);
+	assert_int_equal(rig->other, slot);
+	return rig->result;
+}
+
+int rig_empty_slot(struct rig *rig, uint32_t slot)
+{
+	unsigned answers = rig->answers;
+
+	storage_empty_slot(rig->storage, slot);
+	assert_int_equal(rig->answers, answers);
+	rig_wait(rig, answers + 1);
+	assert_int_equal(rig->other, slot);
+	return rig->result;
 }
 
 bool rig_in_sync(const struct rig_history *h, uint64_t sector, uint64_t count)

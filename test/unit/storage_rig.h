@@ -56,6 +56,8 @@ struct rig_history {
 	uint64_t *in_sync;
 	uint64_t *dirty; /* NULL: none */
 	const char *remark;
+	bool has_owners;
+	uint32_t owner[DISK_SLOTS_MAX];
 };
 
 struct rig {
@@ -64,6 +66,8 @@ struct rig {
 	int fd; /* of the device, for the test's own reads and writes */
 	char path[64];
 	struct storage_spec spec;
+	uint32_t own; /* slot */
+	bool beside;  /* others have the log in use: only our slot is loaded, claimed, released */
 	char error[STORAGE_ERROR_SIZE];
 	/* What the mirror log would say. */
 	uint64_t *sync;
@@ -75,6 +79,8 @@ struct rig {
 	struct rig_history history;
 	unsigned written; /* pages */
 	int written_error;
+	uint32_t other;	       /* slot that was read or emptied */
+	uint64_t *other_dirty; /* NULL: it was free */
 };
 
 /* A device of device_bytes in memory (a memfd), for a mirror of that geometry. Nothing is opened.
@@ -93,6 +99,8 @@ int rig_load(struct rig *rig);
 int rig_claim(struct rig *rig);
 int rig_release(struct rig *rig);
 int rig_write(struct rig *rig, enum mlog_area area, uint64_t page);
+int rig_read_slot(struct rig *rig, uint32_t slot);
+int rig_empty_slot(struct rig *rig, uint32_t slot);
 
 /* What the history says of [sector, sector + count). */
 bool rig_in_sync(const struct rig_history *h, uint64_t sector, uint64_t count);

@@ -325,6 +325,7 @@ static void slot_survives_encoding_and_damage_is_noticed(void **state)
 	    .host_id = "0123456789abcdef",
 	    .host_name = "node1",
 	    .boot_id = "5e6f-boot",
+	    .node = 3000000000,
 	};
 	struct disk_slot got;
 	uint8_t buffer[DISK_UNIT];
@@ -338,6 +339,7 @@ static void slot_survives_encoding_and_damage_is_noticed(void **state)
 	assert_string_equal(got.host_id, slot.host_id);
 	assert_string_equal(got.host_name, slot.host_name);
 	assert_string_equal(got.boot_id, slot.boot_id);
+	assert_int_equal(got.node, slot.node);
 	for (size_t at = 0; at < 512; at++) {
 		buffer[at] ^= 0x10;
 		assert_int_equal(disk_slot_decode(buffer, &got), at < 8 ? -ENODATA : -EBADMSG);
@@ -348,6 +350,32 @@ static void slot_survives_encoding_and_damage_is_noticed(void **state)
 	assert_int_equal(disk_slot_decode(buffer, &got), -EINVAL);
 	memset(buffer, 0, sizeof(buffer));
 	assert_int_equal(disk_slot_decode(buffer, &got), -ENODATA);
+}
+
+/* Fields by the version that had no node yet. */
+static void slot_of_before_nodes_had_numbers(void **state)
+{
+	uint8_t buffer[DISK_UNIT] = {0};
+	struct disk_slot got = {.node = 1};
+	struct writer w = writer_of(buffer, 512);
+
+	(void)state;
+	write_bytes(&w, "mirrorSL", 8);
+	write_u32(&w, DISK_FORMAT_VERSION);
+	write_u32(&w, 0);
+	write_u32(&w, 5); /* index */
+	write_u32(&w, 1); /* in use */
+	write_u64(&w, 9); /* generation */
+	write_string(&w, "host-1");
+	write_string(&w, "node1");
+	write_string(&w, "boot-1");
+	write_zeros(&w, w.left);
+	reseal(buffer);
+	assert_int_equal(disk_slot_decode(buffer, &got), 0);
+	assert_int_equal(got.index, 5);
+	assert_true(got.in_use);
+	assert_string_equal(got.boot_id, "boot-1");
+	assert_int_equal(got.node, 0);
 }
 
 /* Kernel header */
@@ -652,6 +680,17 @@ static void search_refuses_others(void **state)
 	strcpy(owner.cluster, "shop");
 	assert_int_equal(disk_search_refuse(&search, &owner, super.uuid), -EBUSY);
 
+	/* in use by a cluster: by all of its nodes and no other */
+	strcpy(super.owner.cluster, "shop");
+	put_a(device, &super);
+	search_run(&search, device, DEVICE, 100);
+	assert_int_equal(disk_search_refuse(&search, &owner, super.uuid), 0);
+	strcpy(owner.host_id, "fedcba9876543210");
+	assert_int_equal(disk_search_refuse(&search, &owner, super.uuid), 0);
+	assert_int_equal(disk_search_refuse(&search, &owner, "another"), -EEXIST);
+	owner.cluster[0] = '\0';
+	assert_int_equal(disk_search_refuse(&search, &owner, super.uuid), -EBUSY);
+
 	/* clean: anybody's */
 	super.in_use = false;
 	put_a(device, &super);
@@ -688,6 +727,7 @@ int main(void)
 	    cmocka_unit_test(super_of_a_newer_version),
 	    cmocka_unit_test(super_that_contradicts_itself),
 	    cmocka_unit_test(slot_survives_encoding_and_damage_is_noticed),
+	    cmocka_unit_test(slot_of_before_nodes_had_numbers),
 	    cmocka_unit_test(kernel_header_of_each_version),
 	    cmocka_unit_test(kernel_header_survives_encoding),
 	    cmocka_unit_test(bits_are_little_endian),

@@ -422,10 +422,13 @@ static void bad_devices_are_refused(void **state)
 		assert_refused(rig, -ENOSPC, text, "larger regions");
 	}
 	assert_int_equal(ftruncate(rig->fd, (off_t)needed), 0);
-	assert_refused(rig, -ENOSPC, "1 slots", "slot 1");
-	rig->spec.slot = 0;
 	maps_random(rig, 13);
 	rig_open(rig);
+	rig_record_start();
+	assert_int_equal(rig_claim(rig), -EINVAL); /* there is room for slot 0 only */
+	assert_int_equal(rig_empty_slot(rig, 1), -EINVAL);
+	assert_int_equal(rig_record.count, 0);
+	rig->own = 0;
 	assert_int_equal(rig_claim(rig), 0);
 	assert_crashed(rig, rig->sync, rig->slot);
 }
@@ -549,13 +552,13 @@ static void claim_waits_for_abandoned_writes(void **state)
 	assert_int_equal(rig_claim(rig), 0);
 	rig_record_start();
 	rig_record.hold = true;
-	storage_write(rig->storage, MLOG_AREA_SLOT, 0);
-	storage_write(rig->storage, MLOG_AREA_SLOT, 1);
+	storage_write(rig->storage, rig->own, MLOG_AREA_SLOT, 0);
+	storage_write(rig->storage, rig->own, MLOG_AREA_SLOT, 1);
 	assert_int_equal(storage_in_flight(rig->storage), 2);
 	rig->storage = storage_abandon(rig->storage);
 	rig_open(rig);
 	answers = rig->answers;
-	storage_claim(rig->storage);
+	storage_claim(rig->storage, rig->own, true);
 	assert_int_equal(storage_in_flight(rig->storage), 1);
 	for (unsigned i = 0; i < 5; i++)
 		storage_engine_dispatch(rig->engine);
@@ -581,7 +584,7 @@ static void abandoned_jobs(void **state)
 		unsigned answers = rig->answers;
 
 		rig_open(rig);
-		storage_claim(rig->storage);
+		storage_claim(rig->storage, rig->own, true);
 		for (unsigned i = 0; i < dispatches && rig->answers == answers; i++)
 			storage_engine_dispatch(rig->engine);
 		claimed = rig->answers > answers;
@@ -592,7 +595,7 @@ static void abandoned_jobs(void **state)
 	rig_open(rig);
 	assert_int_equal(rig_load(rig), 0);
 	rig_record.hold = true;
-	storage_write(rig->storage, MLOG_AREA_SLOT, 0);
+	storage_write(rig->storage, rig->own, MLOG_AREA_SLOT, 0);
 	rig->storage = storage_abandon(rig->storage);
 	rig->engine = storage_engine_destroy(rig->engine);
 	rig_record.hold = false;
@@ -612,8 +615,8 @@ static void release_waits_for_page_writes(void **state)
 	rig_record_start();
 	rig_record.hold = true;
 	answers = rig->answers;
-	storage_write(rig->storage, MLOG_AREA_SYNC, 0);
-	storage_release(rig->storage);
+	storage_write(rig->storage, rig->own, MLOG_AREA_SYNC, 0);
+	storage_release(rig->storage, rig->own, true);
 	for (unsigned i = 0; i < 5; i++)
 		storage_engine_dispatch(rig->engine);
 	assert_int_equal(rig_record.count, 1);
@@ -645,8 +648,8 @@ static void many_logs_share_the_engine(void **state)
 	for (uint64_t page = 0; page < MLOG_BATCH_MAX; page++) {
 		for (unsigned i = 0; i < MANY; i++) {
 			bits_set(logs[i].slot, page * 4096 + i);
-			storage_write(logs[i].storage, MLOG_AREA_SLOT, page);
-			storage_write(logs[i].storage, MLOG_AREA_SYNC, page);
+			storage_write(logs[i].storage, logs[i].own, MLOG_AREA_SLOT, page);
+			storage_write(logs[i].storage, logs[i].own, MLOG_AREA_SYNC, page);
 		}
 	}
 	for (unsigned i = 0; i < MANY; i++)

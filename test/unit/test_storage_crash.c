@@ -143,6 +143,7 @@ static unsigned states_check(const struct rig *rig, const struct image *before,
 	assert_non_null(image.bytes);
 	rig_record.on = false;
 	rig_init(&probe, rig->spec.region_count, rig->spec.region_sectors, before->size);
+	probe.spec.owner = rig->spec.owner;
 	for (unsigned tick = 0; tick <= r->tick; tick++) {
 		for (unsigned tear = 0; tear < TEARS + 2; tear++) {
 			bool torn = false;
@@ -316,11 +317,11 @@ static void claim_with_marks_in_another_slot(void **state)
 
 	(void)state;
 	rig_start(&rig);
-	rig.spec.slot = 2;
+	rig.own = 2;
 	rig_crashed(&rig);
 	truth_of_maps(&t, &rig);
 	before = image_take(&rig, DEVICE);
-	rig.spec.slot = 0;
+	rig.own = 0;
 	rig_open(&rig);
 	assert_int_equal(rig_load(&rig), 0);
 	truth_check(&t, &rig.history, UINT_MAX);
@@ -397,6 +398,105 @@ static void claim_after_a_torn_release(void **state)
 	rig_record_free();
 }
 
+/* A member of a cluster; NULL: the first one, whose device it is. */
+static void member_start(struct rig *rig, const struct rig *first, uint32_t node)
+{
+	rig_start(rig);
+	if (first != NULL)
+		rig->spec.device = first->path;
+	rig->spec.node = node;
+	rig->own = node - 1;
+	rig->beside = node > 1;
+	strcpy(rig->spec.owner.cluster, "shop");
+}
+
+/* A second member comes, marks, and goes; the marks of the first count all the time. */
+static void member_beside_another(void **state)
+{
+	struct rig a;
+	struct rig b;
+	struct truth t = truth_make(REGIONS, SECTORS);
+	struct truth both = truth_make(REGIONS, SECTORS);
+	struct image before;
+
+	(void)state;
+	member_start(&a, NULL, 1);
+	rig_crashed(&a);
+	truth_of_maps(&t, &a);
+	member_start(&b, &a, 2);
+	fill_every(b.slot, REGIONS, 11, 4);
+	map_except(t.sure, b.slot, REGIONS);
+	rig_open(&b);
+	for (unsigned step = 0; step < 2; step++) {
+		before = image_take(&a, DEVICE);
+		rig_record_start();
+		assert_int_equal(step == 0 ? rig_claim(&b) : rig_release(&b), 0);
+		assert_true(states_check(&a, &before, &t) > (step == 0 ? 10 : 2));
+		free(before.bytes);
+		rig_record_free();
+		if (step > 0)
+			break;
+		/* what b was promised is there by now */
+		map_copy(both.stale, t.stale, REGIONS);
+		map_copy(both.sure, t.sure, REGIONS);
+		map_copy(both.differs, b.slot, REGIONS);
+		for (size_t w = 0; w < bits_words(REGIONS); w++)
+			both.differs[w] |= t.differs[w];
+		rig_open(&a);
+		assert_int_equal(rig_load(&a), 0);
+		truth_check(&both, &a.history, 0);
+		rig_close(&a);
+	}
+	truth_free(&t);
+	truth_free(&both);
+	rig_fini(&b);
+	rig_fini(&a);
+}
+
+/* The marks of a dead member are in the heir's slot before its own is emptied. */
+static void slot_is_inherited(void **state)
+{
+	struct rig a;
+	struct rig b;
+	struct truth t = truth_make(REGIONS, SECTORS);
+	struct image before;
+	unsigned answers;
+
+	(void)state;
+	member_start(&a, NULL, 1);
+	rig_crashed(&a);
+	member_start(&b, &a, 2);
+	fill_every(b.slot, REGIONS, 11, 4);
+	rig_open(&b);
+	assert_int_equal(rig_claim(&b), 0);
+	truth_of_maps(&t, &a);
+	for (size_t w = 0; w < bits_words(REGIONS); w++)
+		t.differs[w] |= b.slot[w];
+	map_except(t.sure, b.slot, REGIONS);
+
+	before = image_take(&a, DEVICE);
+	rig_open(&a);
+	rig_record_start();
+	assert_int_equal(rig_read_slot(&a, 1), 0);
+	assert_memory_equal(a.other_dirty, b.slot, bits_words(REGIONS) * sizeof(uint64_t));
+	for (size_t w = 0; w < bits_words(REGIONS); w++)
+		a.slot[w] |= a.other_dirty[w];
+	answers = a.answers;
+	for (uint64_t page = 0; page * SECTOR * 8 < REGIONS; page++)
+		storage_write(a.storage, a.own, MLOG_AREA_SLOT, page);
+	rig_wait(&a, answers + (REGIONS + SECTOR * 8 - 1) / (SECTOR * 8));
+	assert_int_equal(a.written_error, 0);
+	assert_int_equal(rig_empty_slot(&a, 1), 0);
+	assert_true(states_check(&a, &before, &t) > 20);
+	assert_int_equal(rig_read_slot(&a, 1), 0);
+	assert_null(a.other_dirty);
+	free(before.bytes);
+	truth_free(&t);
+	rig_fini(&b);
+	rig_fini(&a);
+	rig_record_free();
+}
+
 static void page_writes(void **state)
 {
 	static unsigned acknowledged[REGIONS];
@@ -425,7 +525,7 @@ static void page_writes(void **state)
 				bits_set(rig.slot, r);
 				bits_clear(t.sure, r);
 			}
-			storage_write(rig.storage, MLOG_AREA_SLOT, page);
+			storage_write(rig.storage, rig.own, MLOG_AREA_SLOT, page);
 		}
 		answers += pages;
 		rig_wait(&rig, answers);
@@ -585,6 +685,8 @@ int main(void)
 	    cmocka_unit_test(claim_with_marks_in_another_slot),
 	    cmocka_unit_test(release),
 	    cmocka_unit_test(claim_after_a_torn_release),
+	    cmocka_unit_test(member_beside_another),
+	    cmocka_unit_test(slot_is_inherited),
 	    cmocka_unit_test(page_writes),
 	    cmocka_unit_test(claim_of_a_grown_mirror),
 	    cmocka_unit_test(claim_of_a_mirror_with_smaller_regions),

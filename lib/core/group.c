@@ -1,0 +1,834 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * My way into the group and out of it, and the messages that come from it. The phases are in
+ * mlog_internal.h.
+ *
+ * A JOIN is answered by everybody who cannot help (NONE), so that a node knows without waiting that
+ * it is the first: the founder, who reads the log device. Whoever has the state sends it to those
+ * who have not, one member for all: SNAP marks the place in the order that the pieces speak of, and
+ * a joiner keeps what is delivered after it until the last piece is there. A SNAP of another member
+ * replaces it.
+ *
+ * A node whose kernel was writing all the time (a new daemon, or one that had lost quorum) goes the
+ * same way and then tells what only it may know: regions that its kernel reported stale, bits of
+ * dead members that it had inherited, marks without a log device. Whoever lost quorum may have
+ * delivered messages that nobody else did, so nothing of its state counts but this.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mlog_internal.h"
+
+bool group_create(struct mlog *m)
+{
+	m->self = MLOG_NO_SLOT;
+	if (m->config.members == 1)
+		return true;
+	m->buffer = calloc(BUFFER_MAX, sizeof(*m->buffer));
+	return m->buffer != NULL;
+}
+
+void group_destroy(struct mlog *m)
+{
+	free(m->buffer);
+}
+
+static bool has_state(const struct mlog *m)
+{
+	return m->group >= GROUP_LOCKING && m->self != MLOG_NO_SLOT;
+}
+
+/* The first of its group: what it knows, nobody else knows yet. */
+static bool founding(const struct mlog *m)
+{
+	return m->founder && m->group >= GROUP_FOUNDING && m->group < GROUP_IN;
+}
+
+struct mlog_message *group_send(struct mlog *m, enum mlog_message_kind kind)
+{
+	struct mlog_message *message;
+
+	assert(m->send_count < MLOG_SENDS_MAX);
+	message = &m->send[m->send_count++];
+	memset(message, 0, sizeof(*message));
+	message->kind = kind;
+	message->from = m->config.node;
+	message->incarnation = m->incarnation;
+	message->seq = ++m->seq;
+	effect_add(m, MLOG_SEND)->message = message;
+	return message;
+}
+
+void acks_expect(struct mlog *m, struct acks *acks, uint64_t seq)
+{
+	if (acks->seq != seq)
+		return;
+	acks->delivered = true;
+	acks->waits = members_listeners(m);
+}
+
+bool acks_complete(const struct acks *acks)
+{
+	return acks->seq != 0 && acks->delivered && acks->waits == 0;
+}
+
+/* ---- locks */
+
+void group_lock(struct mlog *m, uint32_t lock)
+{
+	struct mlog_effect *effect;
+
+	if (m->lock[lock] != LOCK_FREE || m->now_ms < m->lock_retry_ms)
+		return;
+	m->lock[lock] = LOCK_WAITED;
+	effect = effect_add(m, MLOG_LOCK);
+	effect->lock.lock = lock;
+	effect->lock.keep = lock == m->self;
+}
+
+void group_unlock(struct mlog *m, uint32_t lock)
+{
+	if (m->lock[lock] == LOCK_FREE)
+		return;
+	m->lock[lock] = LOCK_FREE;
+	effect_add(m, MLOG_UNLOCK)->lock.lock = lock;
+}
+
+static void unlock_all(struct mlog *m)
+{
+	for (uint32_t i = 0; i <= MLOG_LOCK_MAP; i++)
+		group_unlock(m, i);
+}
+
+void group_locked(struct mlog *m, uint32_t lock, int error)
+{
+	if (m->lock[lock] != LOCK_WAITED)
+		return;
+	m->lock[lock] = error == 0 ? LOCK_HELD : LOCK_FREE;
+	if (error != 0)
+		m->lock_retry_ms = m->now_ms + LOCK_RETRY_MS;
+}
+
+/* ---- joining */
+
+/* How much my state is worth when nobody has a complete one; 0: I have none. */
+static uint64_t rank(const struct mlog *m)
+{
+	return m->live && !m->mangled ? m->applied + 1 : 0;
+}
+
+static struct peer *peer_of(struct mlog *m, uint32_t node)
+{
+	for (uint32_t i = 0; i < m->peer_count; i++)
+		if (m->peer[i].node == node)
+			return &m->peer[i];
+	return NULL;
+}
+
+static struct peer *peer_add(struct mlog *m, uint32_t node)
+{
+	struct peer *peer = peer_of(m, node);
+
+	if (peer == NULL && m->peer_count < PEERS_MAX) {
+		peer = &m->peer[m->peer_count++];
+		memset(peer, 0, sizeof(*peer));
+		peer->node = node;
+	}
+	return peer;
+}
+
+static void join_send(struct mlog *m)
+{
+	struct mlog_message *message;
+
+	m->incarnation = m->config.incarnation + m->joins++;
+	m->seq = 0;
+	m->heard = 0;
+	m->founder = false;
+	m->snap_sent = false;
+	m->group = GROUP_JOINING;
+	m->peer_count = 0;
+	for (uint32_t i = 0; i < m->view_count; i++)
+		if (m->view[i] != m->config.node)
+			peer_add(m, m->view[i]);
+	message = group_send(m, MLOG_MSG_JOIN);
+	message->join.live = m->live;
+	message->join.has_disk = m->config.has_disk;
+	message->join.region_count = m->config.region_count;
+	message->join.region_sectors = m->config.region_sectors;
+	message->join.slot = m->live ? m->slot : MLOG_NO_SLOT;
+	message->join.applied = rank(m);
+	if (!m->live)
+		return;
+	message->join.bound = atomic_load(&m->hot->shared->hint);
+	if (message->join.bound < atomic_load(&m->hot->shared->unseen_end))
+		message->join.bound = atomic_load(&m->hot->shared->unseen_end);
+}
+
+static void none_send(struct mlog *m, const struct peer *peer)
+{
+	struct mlog_message *message = group_send(m, MLOG_MSG_NONE);
+	bool joining = m->group > GROUP_OUT && !m->leaving;
+
+	message->none.to = peer->node;
+	message->none.incarnation = peer->join.incarnation;
+	message->none.joining = joining;
+	message->none.founding = joining && m->group >= GROUP_COPYING;
+	message->none.applied = rank(m);
+}
+
+static void peer_joined(struct mlog *m, const struct mlog_message *message)
+{
+	struct peer *peer = peer_add(m, message->from);
+
+	if (peer == NULL)
+		return;
+	peer->joined = true;
+	peer->join = *message;
+	none_send(m, peer);
+}
+
+/* Is there nobody who could help, or who should be asked before me? */
+static bool first_of_all(const struct mlog *m)
+{
+	uint64_t applied = rank(m);
+
+	for (uint32_t i = 0; i < m->peer_count; i++) {
+		const struct peer *peer = &m->peer[i];
+
+		if (!peer->answered || peer->founding)
+			return false;
+		if (!peer->joining)
+			continue;
+		if (peer->applied > applied ||
+		    (peer->applied == applied && peer->node < m->config.node))
+			return false;
+	}
+	return true;
+}
+
+static void self_set(struct mlog *m, uint32_t slot)
+{
+	struct mlog_member *self = &m->member[slot];
+
+	m->self = slot;
+	m->slot = slot;
+	atomic_store(&m->hot->shared->slot, slot + 1);
+	*self = (struct mlog_member){
+	    .state = MLOG_MEMBER_JOINING,
+	    .node = m->config.node,
+	    .incarnation = m->incarnation,
+	    .informed = true,
+	    .live = m->live,
+	    .replicated = self->replicated,
+	    .marked = self->marked,
+	    .bound = self->bound,
+	};
+}
+
+/* Everybody else has to come back first, and until then may be writing. */
+static void found_from_memory(struct mlog *m)
+{
+	uint32_t slot = m->self;
+
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		struct mlog_member *e = &m->member[i];
+
+		if (i != slot && e->state != MLOG_MEMBER_NONE)
+			e->state = MLOG_MEMBER_GONE;
+		if (e->claim_seq != 0 && i == slot)
+			e->claim_seq = e->claim_count = 0;
+	}
+	m->snap_from = MLOG_NO_SLOT;
+	self_set(m, slot);
+	members_taken(m);
+	members_changed(m);
+	m->group = GROUP_LOCKING;
+}
+
+static void found(struct mlog *m)
+{
+	m->founder = true;
+	m->group = GROUP_FOUNDING;
+	if (m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT) {
+		found_from_memory(m);
+		return;
+	}
+	members_reset(m);
+	m->loaded = false;
+	if (!m->config.has_disk || m->config.members == 1)
+		group_loaded(m, NULL);
+}
+
+/* What the device says of the others: their slots are to be taken over, or they come back. */
+void group_loaded(struct mlog *m, const uint32_t *owner)
+{
+	uint32_t slot = MLOG_NO_SLOT;
+
+	if (m->group != GROUP_FOUNDING)
+		return;
+	for (uint32_t i = 0; owner != NULL && i < m->config.members; i++) {
+		if (owner[i] == 0)
+			continue;
+		if (owner[i] == m->config.node) {
+			slot = i;
+			continue;
+		}
+		m->member[i].state = MLOG_MEMBER_GONE;
+		m->member[i].node = owner[i];
+		m->member[i].live = true;
+		m->member[i].bound = m->config.region_count;
+	}
+	if (m->live && m->slot != MLOG_NO_SLOT)
+		slot = m->slot;
+	self_set(m, members_alloc(m, m->config.node, slot));
+	m->group = GROUP_LOCKING;
+}
+
+static void informed(struct mlog *m)
+{
+	struct mlog_member *self = members_find(m, m->config.node);
+	uint64_t slot_bit;
+
+	if (self == NULL || self->incarnation != m->incarnation) {
+		m->group = GROUP_OUT; /* they had no room, or have seen me leave: again */
+		m->mangled = true;
+		return;
+	}
+	m->self = (uint32_t)(self - m->member);
+	m->slot = m->self;
+	atomic_store(&m->hot->shared->slot, m->slot + 1);
+	m->mangled = false;
+	m->group = GROUP_LOCKING;
+	repair_load(m);
+	repair_reconcile(m);
+	if (m->live && self->replicated && m->marks[m->self] != NULL)
+		bits_for_each_set (slot_bit, m->marks[m->self], hot_slot_bits(m->hot))
+			dirty_add_known(m, slot_bit);
+	sync_restart(m);
+	members_changed(m);
+}
+
+/* ---- telling */
+
+static bool tell_stale(struct mlog *m)
+{
+	struct mlog_message *message;
+
+	while (m->live && m->tell_cursor < m->config.region_count) {
+		uint64_t region = hot_next_reported(m->hot, m->tell_cursor);
+
+		m->tell_cursor = region + 1;
+		if (region == m->config.region_count || !hot_in_sync(m->hot, region))
+			continue;
+		message = group_send(m, MLOG_MSG_SYNC);
+		message->sync.region = region;
+		message->sync.in_sync = false;
+		return true;
+	}
+	return false;
+}
+
+static void collect(struct mlog_items *items, const uint64_t *map, uint64_t bits, uint64_t *cursor)
+{
+	uint64_t at = bits_next_set(map, bits, *cursor);
+
+	while (at < bits && items->count < MLOG_ITEMS_MAX) {
+		items->item[items->count++] = at;
+		at = bits_next_set(map, bits, at + 1);
+	}
+	*cursor = at;
+}
+
+static bool tell_dirty(struct mlog *m)
+{
+	uint64_t bits = hot_slot_bits(m->hot);
+	struct mlog_message *message;
+
+	if (!m->taken_all && bits_next_set(m->taken, bits, m->tell_cursor) == bits)
+		return false;
+	message = group_send(m, MLOG_MSG_DIRTY);
+	message->dirty_bits.slot = m->self;
+	message->dirty_bits.all = m->taken_all;
+	m->taken_all = false;
+	collect(&message->dirty_bits.items, m->taken, bits, &m->tell_cursor);
+	return true;
+}
+
+static bool tell_marks(struct mlog *m)
+{
+	uint64_t bits = hot_slot_bits(m->hot);
+	struct mlog_message *message;
+
+	if (m->config.members == 1 || !dirty_replicated(m) || m->tell_cursor > bits)
+		return false;
+	message = group_send(m, MLOG_MSG_MARKS);
+	collect(&message->marks.items, m->image, bits, &m->tell_cursor);
+	message->marks.all = m->tell_cursor == bits;
+	m->tell_cursor += message->marks.all;
+	return true;
+}
+
+static void tell(struct mlog *m)
+{
+	static bool (*const step[])(struct mlog *) = {tell_stale, tell_dirty, tell_marks};
+
+	if (m->heard < m->tell_seq)
+		return;
+	while (m->tell_step < sizeof(step) / sizeof(step[0])) {
+		if (step[m->tell_step](m)) {
+			m->tell_seq = m->seq;
+			return;
+		}
+		m->tell_step++;
+		m->tell_cursor = 0;
+	}
+	group_send(m, MLOG_MSG_READY);
+	m->group = GROUP_READYING;
+}
+
+static void tell_start(struct mlog *m)
+{
+	m->group = GROUP_TELLING;
+	m->tell_step = 0;
+	m->tell_cursor = 0;
+	m->tell_seq = 0;
+}
+
+static void lock_granted(struct mlog *m)
+{
+	m->group = GROUP_LOADING;
+	if (m->live && !m->closed)
+		tell_start(m); /* the slot was mine all the time */
+	else
+		device_attach(m);
+}
+
+/* The device is ready, or has failed; the mirror does without it. */
+void group_device_done(struct mlog *m)
+{
+	if (m->group == GROUP_LOADING)
+		tell_start(m);
+}
+
+static void ready(struct mlog *m)
+{
+	m->group = GROUP_IN;
+	bits_fill(m->taken, hot_slot_bits(m->hot), false);
+	m->taken_all = false;
+	atomic_store(&m->hot->shared->inheriting, 0);
+	for (uint32_t i = 0; m->founder && i < m->peer_count; i++)
+		if (m->peer[i].joined)
+			members_apply(m, &m->peer[i].join);
+	m->founder = false;
+	m->live = true;
+	m->mangled = false;
+	m->lease_none_ms = 0;
+	m->announce_cursor = hot_slot_bits(m->hot);
+	if (m->closed) {
+		m->closed = false;
+		atomic_store(&m->hot->shared->open, 1);
+	}
+	attach_done(m);
+}
+
+/* ---- what comes */
+
+static void asking_message(struct mlog *m, const struct mlog_message *message)
+{
+	struct peer *peer = peer_of(m, message->from);
+
+	switch (message->kind) {
+	case MLOG_MSG_NONE:
+		if (message->none.to != m->config.node ||
+		    message->none.incarnation != m->incarnation || peer == NULL)
+			return;
+		peer->answered = true;
+		peer->joining = message->none.joining;
+		peer->founding = message->none.founding;
+		peer->applied = message->none.applied;
+		break;
+	case MLOG_MSG_LEAVE:
+		if (peer != NULL)
+			peer->answered = true;
+		break;
+	case MLOG_MSG_SNAP:
+		if (m->live && !m->mangled)
+			dirty_remember_repair(m);
+		m->group = GROUP_COPYING;
+		m->mangled = true;
+		m->snap_node = message->from;
+		m->snap_seq = message->seq;
+		m->snap_applied = message->applied;
+		m->buffer_count = 0;
+		if (!m->live)
+			dirty_reset(m);
+		break;
+	default:
+		break;
+	}
+}
+
+static void buffer_add(struct mlog *m, const struct mlog_message *message)
+{
+	if (m->buffer == NULL || m->buffer_count == BUFFER_MAX) {
+		m->group = GROUP_OUT; /* too much at once: once more from the start */
+		return;
+	}
+	m->buffer[m->buffer_count++] = *message;
+}
+
+/* Views are kept among the messages, with the nodes as items. */
+#define BUFFERED_VIEW MLOG_MESSAGES
+
+static void replay(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->buffer_count; i++) {
+		const struct mlog_message *message = &m->buffer[i];
+		uint32_t node[MLOG_VIEW_MAX];
+
+		if (message->kind != BUFFERED_VIEW) {
+			members_apply(m, message);
+			continue;
+		}
+		for (uint32_t k = 0; k < message->claim.count; k++)
+			node[k] = (uint32_t)message->claim.item[k];
+		members_view(m, node, message->claim.count);
+	}
+	m->buffer_count = 0;
+}
+
+static void copying_message(struct mlog *m, const struct mlog_message *message)
+{
+	struct mlog_member *donor;
+
+	if (message->kind == MLOG_MSG_SNAP) {
+		asking_message(m, message);
+		return;
+	}
+	if (message->kind == MLOG_MSG_NONE)
+		return;
+	if (message->kind != MLOG_MSG_STATE) {
+		buffer_add(m, message);
+		return;
+	}
+	if ((message->from != m->snap_node || message->state.snap != m->snap_seq) &&
+	    !mutation(MUTATE_OLD_STATE_ACCEPTED))
+		return;
+	if (!members_state_take(m, &message->state))
+		return;
+	m->repair_left = hot_recount(m->hot);
+	donor = members_find(m, message->from);
+	m->snap_from = donor == NULL ? MLOG_NO_SLOT : (uint32_t)(donor - m->member);
+	m->applied = m->snap_applied;
+	replay(m);
+	members_apply(m, message);
+	informed(m);
+}
+
+static void ack_send(struct mlog *m, const struct mlog_message *message)
+{
+	struct mlog_message *ack = group_send(m, MLOG_MSG_ACK);
+
+	ack->ack.to = message->from;
+	ack->ack.seq = message->seq;
+}
+
+static void left(struct mlog *m)
+{
+	m->left_last = has_state(m) && members_alone(m);
+	m->leaving = false;
+	m->left = true;
+	m->group = GROUP_OUT;
+	m->live = false;
+	m->self = MLOG_NO_SLOT;
+}
+
+static void own_applied(struct mlog *m, const struct mlog_message *message)
+{
+	switch (message->kind) {
+	case MLOG_MSG_SNAP:
+		m->snap_sent = false;
+		if (m->snap_from == m->self) {
+			struct mlog_message *state = group_send(m, MLOG_MSG_STATE);
+
+			state->state.snap = m->snap_seq;
+		}
+		break;
+	case MLOG_MSG_READY:
+		if (m->group == GROUP_READYING)
+			ready(m);
+		break;
+	case MLOG_MSG_LEAVE:
+		left(m);
+		break;
+	case MLOG_MSG_LEASE:
+		acks_expect(m, &m->lease_acks, message->seq);
+		break;
+	case MLOG_MSG_MARKS:
+		acks_expect(m, &m->marks_acks, message->seq);
+		break;
+	default:
+		break;
+	}
+}
+
+static void after_apply(struct mlog *m, const struct mlog_message *message)
+{
+	const struct mlog_member *from = members_find(m, message->from);
+	bool own = message->from == m->config.node;
+
+	if (!own && (from == NULL || from->incarnation != message->incarnation))
+		return;
+	if (own) {
+		own_applied(m, message);
+	} else if (message->kind == MLOG_MSG_LEASE || message->kind == MLOG_MSG_MARKS) {
+		ack_send(m, message);
+	} else if (message->kind == MLOG_MSG_WANT && message->region < m->config.region_count &&
+		   sync_mine(m, message->region)) {
+		sync_wait_noted(m, message->region);
+	}
+}
+
+void group_message(struct mlog *m, const struct mlog_message *message)
+{
+	bool own = message->from == m->config.node;
+
+	if (!m->quorate || (own && message->incarnation != m->incarnation))
+		return;
+	if (own && message->seq > m->heard)
+		m->heard = message->seq;
+	if (m->group == GROUP_JOINING && own && message->kind == MLOG_MSG_JOIN) {
+		m->group = GROUP_ASKING;
+		return;
+	}
+	if (own && message->kind == MLOG_MSG_LEAVE && !has_state(m)) {
+		left(m);
+		return;
+	}
+	if (message->kind == MLOG_MSG_JOIN && (!has_state(m) || founding(m))) {
+		peer_joined(m, message);
+		if (m->group == GROUP_COPYING)
+			buffer_add(m, message);
+		return;
+	}
+	if (m->group == GROUP_ASKING) {
+		asking_message(m, message);
+	} else if (m->group == GROUP_COPYING) {
+		copying_message(m, message);
+	} else if (has_state(m)) {
+		members_apply(m, message);
+		after_apply(m, message);
+	}
+}
+
+/* ---- views */
+
+static bool in_view(const struct mlog *m, uint32_t node)
+{
+	for (uint32_t i = 0; i < m->view_count; i++)
+		if (m->view[i] == node)
+			return true;
+	return false;
+}
+
+static void peers_view(struct mlog *m)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < m->peer_count; i++)
+		if (in_view(m, m->peer[i].node))
+			m->peer[kept++] = m->peer[i];
+	m->peer_count = kept;
+	/* Who comes after my JOIN has no state, and asks me. */
+	if (m->group != GROUP_JOINING)
+		return;
+	for (uint32_t i = 0; i < m->view_count; i++)
+		if (m->view[i] != m->config.node)
+			peer_add(m, m->view[i]);
+}
+
+static void quorum_lost(struct mlog *m)
+{
+	notice_add(m, MLOG_NOTICE_QUORUM, 0);
+	dirty_group_lost(m);
+	repair_group_lost(m);
+	request_group_lost(m);
+	takeover_stop(m);
+	if (m->lease_acks.seq != 0 && !acks_complete(&m->lease_acks) && m->self != MLOG_NO_SLOT)
+		m->member[m->self].lease_end = m->member[m->self].lease_first;
+	m->lease_acks = (struct acks){.seq = 0};
+	m->snap_sent = false;
+	m->leaving = false;
+}
+
+static void copying_view(struct mlog *m)
+{
+	struct mlog_message view = {.kind = BUFFERED_VIEW};
+
+	if (!in_view(m, m->snap_node)) {
+		m->group = GROUP_ASKING;
+		for (uint32_t i = 0; i < m->peer_count; i++)
+			if (m->peer[i].joined)
+				none_send(m, &m->peer[i]);
+		return;
+	}
+	for (uint32_t i = 0; i < m->view_count; i++)
+		view.claim.item[view.claim.count++] = m->view[i];
+	buffer_add(m, &view);
+}
+
+void group_view(struct mlog *m, const uint32_t *node, uint32_t count, bool quorate)
+{
+	bool was = m->quorate;
+
+	m->view_count = count < MLOG_VIEW_MAX ? count : MLOG_VIEW_MAX;
+	memcpy(m->view, node, m->view_count * sizeof(*node));
+	m->quorate = quorate || mutation(MUTATE_MINORITY_GOES_ON);
+	if (!m->quorate) {
+		if (was)
+			quorum_lost(m);
+		return;
+	}
+	if (!was && m->group != GROUP_OUT) {
+		/* Others may have gone on without me, or delivered what I have not. */
+		notice_add(m, MLOG_NOTICE_QUORUM, 1);
+		m->rejoin = true;
+		return;
+	}
+	peers_view(m);
+	if (m->group == GROUP_COPYING)
+		copying_view(m);
+	else if (has_state(m))
+		members_view(m, m->view, m->view_count);
+}
+
+/* ---- attach and detach */
+
+void group_attach(struct mlog *m)
+{
+	phase_set(m, MLOG_ATTACHING);
+	m->map_whole = true;
+	m->live = false;
+	m->left = false;
+	m->mangled = true;
+	m->taken_all = false;
+	bits_fill(m->taken, hot_slot_bits(m->hot), false);
+}
+
+/* A new daemon: the kernel has been writing. */
+void group_restored(struct mlog *m, bool handed_over)
+{
+	uint32_t slot = atomic_load(&m->hot->shared->slot);
+
+	m->live = true;
+	m->map_whole = true;
+	m->closed = true;
+	m->handed_whole = handed_over && atomic_load(&m->hot->shared->whole) != 0;
+	m->slot = slot == 0 || slot > m->config.members ? MLOG_NO_SLOT : slot - 1;
+	atomic_store(&m->hot->shared->open, 0);
+}
+
+static bool slot_has_repair(const struct mlog *m)
+{
+	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->config.region_count;
+	     r = hot_next_repair(m->hot, r + 1))
+		if (bits_test(m->image, r >> m->hot->shift))
+			return true;
+	return false;
+}
+
+/* After the last copy of a mirror that is being suspended. */
+void group_detach(struct mlog *m)
+{
+	if (m->left || m->leaving)
+		return;
+	if (m->group == GROUP_OUT || m->group == GROUP_JOINING || !m->quorate || m->rejoin) {
+		/* Nobody can be told, or needs to be. My slot stays as it is for who inherits it.
+		 */
+		takeover_stop(m);
+		left(m);
+		m->left_dirty = true;
+		m->left_last = false;
+		return;
+	}
+	m->left_dirty =
+	    !members_alone(m) && m->config.has_disk &&
+	    (slot_has_repair(m) || m->takeover >= TAKEOVER_WRITE || m->group != GROUP_IN);
+	takeover_stop(m);
+	group_send(m, MLOG_MSG_LEAVE)->dirty = m->left_dirty;
+	m->leaving = true;
+}
+
+/* The log device has been left behind as it should be. */
+void group_released(struct mlog *m)
+{
+	unlock_all(m);
+	if (!m->left_last)
+		members_reset(m);
+}
+
+static void rejoin(struct mlog *m)
+{
+	m->rejoin = false;
+	if (m->group != GROUP_IN && !m->live)
+		m->mangled = true;
+	m->group = GROUP_OUT;
+}
+
+static bool wants_in(const struct mlog *m)
+{
+	return m->phase == MLOG_ATTACHING ||
+	       (m->live && (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING));
+}
+
+static void donate(struct mlog *m)
+{
+	uint32_t first = members_first_ready(m);
+
+	if (first != m->self || m->snap_from != MLOG_NO_SLOT || m->snap_sent || m->leaving)
+		return;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (m->member[i].state == MLOG_MEMBER_JOINING && !m->member[i].informed) {
+			group_send(m, MLOG_MSG_SNAP)->applied = m->applied;
+			m->snap_sent = true;
+			return;
+		}
+}
+
+void group_settle(struct mlog *m)
+{
+	if (!m->quorate)
+		return;
+	if (m->rejoin && m->copies_moving == 0 && device_idle(m))
+		rejoin(m);
+	if (m->rejoin)
+		return;
+	if (m->group == GROUP_OUT && wants_in(m) && m->copies_moving == 0 && !m->leaving)
+		join_send(m);
+	if (m->group == GROUP_ASKING && first_of_all(m))
+		found(m);
+	if (m->group == GROUP_FOUNDING)
+		group_lock(m, MLOG_LOCK_MAP);
+	if (m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_HELD && !m->loaded &&
+	    device_idle(m))
+		device_load(m);
+	if (m->group == GROUP_LOCKING)
+		group_lock(m, m->self);
+	if (m->group == GROUP_LOCKING && m->lock[m->self] == LOCK_HELD)
+		lock_granted(m);
+	if (m->group == GROUP_TELLING)
+		tell(m);
+	if (m->group != GROUP_IN)
+		return;
+	if (m->config.has_disk && !m->leaving)
+		group_lock(m, MLOG_LOCK_MAP);
+	donate(m);
+}
+
+uint64_t group_deadline(const struct mlog *m)
+{
+	if (m->lock_retry_ms <= m->now_ms || m->group < GROUP_FOUNDING)
+		return NEVER_MS;
+	return m->lock_retry_ms;
+}

@@ -1,0 +1,780 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What all members know: who they are, which regions are in sync or crash-dirty, who may recover
+ * what, whose gates are closed, and the marks of those who have no log device. All of it is a
+ * function of the delivered messages and views and of nothing else (I7); nothing here looks at
+ * time, at the log device or at what this node's kernel does.
+ *
+ * A member's bound: stale regions below it may be written by that member's kernel without asking
+ * us, because it was told so (in_sync_hint), or has a region-hash entry from when the region became
+ * stale. Nobody tells its kernel a hint above the lowest stale region of the state it has, so the
+ * highest there has been since the member attached is a bound that everybody can compute. A region
+ * is leased only to a node when it is at or above the bound of all others (kernel-contract 10).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mlog_internal.h"
+
+static uint32_t bit(uint32_t slot)
+{
+	return UINT32_C(1) << slot;
+}
+
+bool members_create(struct mlog *m)
+{
+	uint64_t words = bits_words(hot_slot_bits(m->hot));
+
+	members_reset(m);
+	if (m->config.members == 1)
+		return true;
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		m->marks[i] = calloc(words, sizeof(*m->marks[i]));
+		if (m->marks[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+void members_destroy(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		free(m->marks[i]);
+}
+
+static void marks_clear(struct mlog *m, uint32_t slot)
+{
+	if (m->marks[slot] != NULL)
+		bits_fill(m->marks[slot], hot_slot_bits(m->hot), false);
+}
+
+void members_reset(struct mlog *m)
+{
+	memset(m->member, 0, sizeof(m->member));
+	for (uint32_t i = 0; i < m->config.members; i++)
+		marks_clear(m, i);
+	m->snap_from = MLOG_NO_SLOT;
+	m->applied = 0;
+	m->self = MLOG_NO_SLOT;
+}
+
+struct mlog_member *members_find(struct mlog *m, uint32_t node)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (m->member[i].state != MLOG_MEMBER_NONE && m->member[i].node == node)
+			return &m->member[i];
+	return NULL;
+}
+
+static uint32_t slot_of(const struct mlog *m, const struct mlog_member *member)
+{
+	return (uint32_t)(member - m->member);
+}
+
+/* The slot that was asked for, else the one that its node number suggests, else the lowest. */
+uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted)
+{
+	uint32_t suggested = (node - 1) % m->config.members;
+
+	if (wanted < m->config.members && m->member[wanted].state == MLOG_MEMBER_NONE)
+		return wanted;
+	if (m->member[suggested].state == MLOG_MEMBER_NONE)
+		return suggested;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (m->member[i].state == MLOG_MEMBER_NONE)
+			return i;
+	return MLOG_NO_SLOT;
+}
+
+uint32_t members_others(const struct mlog *m)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != m->self && m->member[i].state != MLOG_MEMBER_NONE)
+			mask |= bit(i);
+	return mask;
+}
+
+uint32_t members_gone(const struct mlog *m)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < m->config.members; i++)
+		count += m->member[i].state == MLOG_MEMBER_GONE;
+	return count;
+}
+
+bool members_alone(const struct mlog *m)
+{
+	return members_others(m) == 0;
+}
+
+static bool member_unsure(const struct mlog_member *e)
+{
+	return e->state == MLOG_MEMBER_GONE || (e->state == MLOG_MEMBER_JOINING && e->live);
+}
+
+bool members_unsure(const struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (member_unsure(&m->member[i]))
+			return true;
+	return false;
+}
+
+static bool listens(const struct mlog_member *e)
+{
+	return e->state == MLOG_MEMBER_READY || (e->state == MLOG_MEMBER_JOINING && e->informed);
+}
+
+uint32_t members_listeners(const struct mlog *m)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != m->self && listens(&m->member[i]))
+			mask |= bit(i);
+	return mask;
+}
+
+uint32_t members_first_ready(const struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (m->member[i].state == MLOG_MEMBER_READY)
+			return i;
+	return MLOG_NO_SLOT;
+}
+
+/* ---- bounds and the hint */
+
+static void bound_raise(struct mlog_member *e, uint64_t bound)
+{
+	if (e->bound < bound)
+		e->bound = bound;
+}
+
+static bool may_write(const struct mlog_member *e)
+{
+	return e->state == MLOG_MEMBER_READY || (e->state != MLOG_MEMBER_NONE && e->live);
+}
+
+static uint32_t members_count(const struct mlog *m)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < m->config.members; i++)
+		count += m->member[i].state != MLOG_MEMBER_NONE;
+	return count;
+}
+
+/*
+ * A node alone tells its kernel a hint one short of the end while anything is stale, because a hint
+ * at the end also stops the kernel's requests for resync work (kernel-contract 6).
+ */
+void members_changed(struct mlog *m)
+{
+	uint64_t regions = m->config.region_count;
+	bool full = atomic_load(&m->hot->shared->in_sync_count) == regions;
+	uint64_t hint;
+
+	m->stale_low = full ? regions : hot_next_stale(m->hot, 0);
+	hint = m->stale_low;
+	if (members_count(m) <= 1)
+		hint = full ? regions : regions - 1;
+	if (mutation(MUTATE_HINT_TOO_HIGH))
+		hint = regions;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (may_write(&m->member[i]))
+			bound_raise(&m->member[i], members_count(m) <= 1 ? regions : m->stale_low);
+	atomic_store(&m->hot->shared->hint, hint);
+}
+
+/* ---- claims, leases and marks of one member */
+
+static void claim_drop(struct mlog *m, struct mlog_member *e)
+{
+	if (e->claim_seq == 0)
+		return;
+	e->claim_seq = 0;
+	e->claim_count = 0;
+	e->claim_waits = 0;
+	e->claim_busy = 0;
+	repair_unclaimed(m, slot_of(m, e));
+}
+
+/* What of it is still stale may have been written without a mark. */
+static void lease_drop(struct mlog *m, struct mlog_member *e)
+{
+	if (e->lease_first < e->lease_end && hot_next_stale(m->hot, e->lease_first) < e->lease_end)
+		bound_raise(e, e->lease_end);
+	e->lease_first = 0;
+	e->lease_end = 0;
+}
+
+void members_dirty_region(struct mlog *m, uint64_t region)
+{
+	if (region < m->config.region_count && hot_in_sync(m->hot, region) &&
+	    !hot_repair(m->hot, region)) {
+		hot_repair_set(m->hot, region, true);
+		m->repair_left++;
+	}
+}
+
+static void dirty_slot_bit(struct mlog *m, uint64_t slot_bit)
+{
+	uint64_t first = slot_bit << m->hot->shift;
+	uint64_t end = (slot_bit + 1) << m->hot->shift;
+
+	for (uint64_t r = first; r < end; r++)
+		members_dirty_region(m, r);
+}
+
+void members_taken(struct mlog *m)
+{
+	uint64_t slot_bit;
+
+	bits_for_each_set (slot_bit, m->taken, hot_slot_bits(m->hot))
+		dirty_slot_bit(m, slot_bit);
+}
+
+static void marks_to_repair(struct mlog *m, uint32_t slot)
+{
+	uint64_t slot_bit;
+
+	if (m->marks[slot] == NULL || !m->member[slot].replicated)
+		return;
+	bits_for_each_set (slot_bit, m->marks[slot], hot_slot_bits(m->hot))
+		if (!mutation(MUTATE_DEAD_MARKS_FORGOTTEN))
+			dirty_slot_bit(m, slot_bit);
+	marks_clear(m, slot);
+}
+
+/* It writes no more: nothing that it had to itself keeps others waiting. */
+static void member_over(struct mlog *m, struct mlog_member *e)
+{
+	claim_drop(m, e);
+	if (!mutation(MUTATE_DEAD_LEASE_KEPT)) {
+		e->lease_first = 0;
+		e->lease_end = 0;
+	}
+	e->bound = 0;
+	e->replicated = false;
+	e->marked = false;
+	e->live = false;
+}
+
+static void member_free(struct mlog *m, struct mlog_member *e)
+{
+	member_over(m, e);
+	marks_clear(m, slot_of(m, e));
+	if (mutation(MUTATE_DEAD_LEASE_KEPT)) {
+		e->state = MLOG_MEMBER_NONE;
+		return;
+	}
+	memset(e, 0, sizeof(*e));
+}
+
+static void not_listening(struct mlog *m, uint32_t slot)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		m->member[i].claim_waits &= ~bit(slot);
+	m->lease_acks.waits &= ~bit(slot);
+	m->marks_acks.waits &= ~bit(slot);
+	if (m->snap_from == slot)
+		m->snap_from = MLOG_NO_SLOT;
+	m->snap_mask &= ~bit(slot);
+}
+
+/* Who did not say whether it writes a claim's regions may be writing all of them. */
+static void lost(struct mlog *m, uint32_t slot)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if ((m->member[i].claim_waits & bit(slot)) != 0)
+			m->member[i].claim_busy = UINT32_MAX;
+	not_listening(m, slot);
+}
+
+static void member_gone(struct mlog *m, struct mlog_member *e)
+{
+	uint32_t slot = slot_of(m, e);
+
+	lost(m, slot);
+	e->state = MLOG_MEMBER_GONE;
+	if (mutation(MUTATE_GONE_CLAIM_OPENED))
+		claim_drop(m, e);
+	sync_rewind(m);
+	notice_add(m, MLOG_NOTICE_MEMBER_GONE, e->node);
+}
+
+void members_view(struct mlog *m, const uint32_t *node, uint32_t count)
+{
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		struct mlog_member *e = &m->member[i];
+		bool there = false;
+
+		if (e->state != MLOG_MEMBER_JOINING && e->state != MLOG_MEMBER_READY)
+			continue;
+		for (uint32_t k = 0; k < count; k++)
+			there = there || node[k] == e->node;
+		if (there)
+			continue;
+		member_gone(m, e);
+		if (mutation(MUTATE_FIRST_LEAVER_ONLY))
+			break;
+	}
+	members_changed(m);
+}
+
+/* ---- messages */
+
+static void apply_join(struct mlog *m, const struct mlog_message *message)
+{
+	struct mlog_member *e = members_find(m, message->from);
+	uint32_t slot;
+
+	if (message->join.region_count != m->config.region_count ||
+	    message->join.region_sectors != m->config.region_sectors ||
+	    message->join.has_disk != m->config.has_disk) {
+		notice_add(m, MLOG_NOTICE_MISMATCH, message->from);
+		return;
+	}
+	if (e != NULL) {
+		lost(m, slot_of(m, e));
+		claim_drop(m, e); /* its mover has ended */
+		if (!message->join.live) {
+			marks_to_repair(m, slot_of(m, e));
+			member_over(m, e);
+		}
+	} else {
+		slot = members_alloc(m, message->from, message->join.slot);
+		if (slot == MLOG_NO_SLOT) {
+			notice_add(m, MLOG_NOTICE_OVERFLOW, 0);
+			return;
+		}
+		e = &m->member[slot];
+		memset(e, 0, sizeof(*e));
+		e->node = message->from;
+	}
+	e->state = MLOG_MEMBER_JOINING;
+	e->incarnation = message->incarnation;
+	e->informed = false;
+	e->live = message->join.live;
+	if (e->live)
+		bound_raise(e, message->join.bound);
+}
+
+static void apply_snap(struct mlog *m, const struct mlog_member *from,
+		       const struct mlog_message *message)
+{
+	m->snap_from = slot_of(m, from);
+	m->snap_seq = message->seq;
+	m->snap_mask = 0;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (m->member[i].state == MLOG_MEMBER_JOINING && !m->member[i].informed)
+			m->snap_mask |= bit(i);
+}
+
+static void apply_state(struct mlog *m, const struct mlog_member *from,
+			const struct mlog_state *state)
+{
+	if (!state->last || m->snap_from != slot_of(m, from) || m->snap_seq != state->snap)
+		return;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if ((m->snap_mask & bit(i)) != 0)
+			m->member[i].informed = true;
+	m->snap_from = MLOG_NO_SLOT;
+	m->snap_mask = 0;
+}
+
+static void apply_leave(struct mlog *m, struct mlog_member *e, bool dirty)
+{
+	uint32_t slot = slot_of(m, e);
+
+	not_listening(m, slot);
+	notice_add(m, MLOG_NOTICE_MEMBER_LEFT, e->node);
+	sync_rewind(m);
+	if (mutation(MUTATE_SUSPENDED_STAYS)) {
+		e->live = false;
+		return;
+	}
+	if (!dirty) {
+		member_free(m, e);
+		return;
+	}
+	marks_to_repair(m, slot);
+	member_over(m, e);
+	e->state = MLOG_MEMBER_GONE;
+}
+
+static void apply_sync(struct mlog *m, const struct mlog_member *from, uint64_t region,
+		       bool in_sync)
+{
+	if (region >= m->config.region_count)
+		return;
+	if (in_sync && (region < from->lease_first || region >= from->lease_end))
+		return; /* somebody else may have it by now */
+	sync_deliver(m, region, in_sync);
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		struct mlog_member *e = &m->member[i];
+
+		if (!in_sync && may_write(e))
+			bound_raise(e, region + 1);
+		if (in_sync && e->lease_first < e->lease_end &&
+		    hot_next_stale(m->hot, e->lease_first) >= e->lease_end) {
+			e->lease_first = 0;
+			e->lease_end = 0;
+		}
+	}
+}
+
+static void apply_lease(struct mlog *m, struct mlog_member *from,
+			const struct mlog_message *message)
+{
+	uint64_t end = 0;
+	uint64_t first;
+
+	lease_drop(m, from);
+	first =
+	    sync_lease_pick(m, slot_of(m, from), message->lease.from, message->lease.regions, &end);
+	if (first < end) {
+		from->lease_first = first;
+		from->lease_end = end;
+	}
+}
+
+static bool claimed(const struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		for (uint32_t k = 0; k < m->member[i].claim_count; k++)
+			if (m->member[i].claim[k] == region)
+				return true;
+	return false;
+}
+
+static void apply_claim(struct mlog *m, struct mlog_member *from,
+			const struct mlog_message *message)
+{
+	const struct mlog_items *items = &message->claim;
+	bool allowed = !members_unsure(m) || mutation(MUTATE_CLAIM_WHILE_GONE);
+	uint32_t count = 0;
+
+	claim_drop(m, from);
+	for (uint32_t i = 0; i < items->count && i < MLOG_COPIES_MAX && allowed; i++) {
+		uint64_t region = items->item[i];
+
+		if (region < m->config.region_count && hot_in_sync(m->hot, region) &&
+		    !claimed(m, region))
+			from->claim[count++] = region;
+		from->claim_count = count;
+	}
+	from->claim_seq = message->seq;
+	from->claim_busy = 0;
+	from->claim_waits = 0;
+	for (uint32_t i = 0; i < m->config.members && count > 0; i++)
+		if (m->member[i].state == MLOG_MEMBER_READY)
+			from->claim_waits |= bit(i);
+	repair_claimed(m, slot_of(m, from));
+}
+
+static void apply_done(struct mlog *m, struct mlog_member *from, const struct mlog_message *message)
+{
+	if (from->claim_seq != message->done.claim)
+		return;
+	for (uint32_t i = 0; i < from->claim_count; i++)
+		if ((message->done.repaired & bit(i)) != 0)
+			repair_done(m, from->claim[i]);
+	claim_drop(m, from);
+}
+
+static void apply_ack(struct mlog *m, const struct mlog_member *from,
+		      const struct mlog_message *message)
+{
+	struct mlog_member *to = members_find(m, message->ack.to);
+	uint32_t slot = slot_of(m, from);
+
+	if (to == NULL)
+		return;
+	if (to->claim_seq == message->ack.seq) {
+		to->claim_waits &= ~bit(slot);
+		to->claim_busy |= message->ack.busy;
+	}
+	if (slot_of(m, to) != m->self)
+		return;
+	if (m->lease_acks.seq == message->ack.seq)
+		m->lease_acks.waits &= ~bit(slot);
+	if (m->marks_acks.seq == message->ack.seq)
+		m->marks_acks.waits &= ~bit(slot);
+}
+
+static void apply_dirty(struct mlog *m, const struct mlog_message *message)
+{
+	uint32_t slot = message->dirty_bits.slot;
+	struct mlog_member *e;
+
+	if (slot >= m->config.members)
+		return;
+	e = &m->member[slot];
+	for (uint32_t i = 0; i < message->dirty_bits.items.count; i++)
+		if (message->dirty_bits.items.item[i] < hot_slot_bits(m->hot))
+			dirty_slot_bit(m, message->dirty_bits.items.item[i]);
+	if (message->dirty_bits.all)
+		for (uint64_t r = 0; r < m->config.region_count; r++)
+			members_dirty_region(m, r);
+	m->repair_cursor = 0;
+	if (!message->dirty_bits.last || e->state != MLOG_MEMBER_GONE ||
+	    e->incarnation != message->dirty_bits.incarnation)
+		return;
+	marks_to_repair(m, slot);
+	notice_add(m, MLOG_NOTICE_MEMBER_DEAD, e->node);
+	member_free(m, e);
+}
+
+static void apply_marks(struct mlog *m, struct mlog_member *from,
+			const struct mlog_message *message)
+{
+	bool set = message->kind == MLOG_MSG_MARKS;
+	uint32_t slot = slot_of(m, from);
+
+	if (m->marks[slot] == NULL)
+		return;
+	for (uint32_t i = 0; i < message->marks.items.count; i++) {
+		uint64_t slot_bit = message->marks.items.item[i];
+
+		if (slot_bit >= hot_slot_bits(m->hot))
+			continue;
+		if (set)
+			bits_set(m->marks[slot], slot_bit);
+		else
+			bits_clear(m->marks[slot], slot_bit);
+	}
+	if (set) {
+		from->replicated = true;
+		from->marked = from->marked || message->marks.all;
+	} else if (message->marks.all) {
+		from->replicated = false;
+		from->marked = false;
+		marks_clear(m, slot);
+	}
+}
+
+/* Alone, nobody needs to be told; a joiner gets it with the state. */
+void members_marks_sole(struct mlog *m, uint64_t slot_bit, bool value)
+{
+	struct mlog_member *self = member_self(m);
+
+	if (self == NULL || m->marks[m->self] == NULL)
+		return;
+	self->replicated = true;
+	self->marked = true;
+	if (value)
+		bits_set(m->marks[m->self], slot_bit);
+	else
+		bits_clear(m->marks[m->self], slot_bit);
+}
+
+void members_apply(struct mlog *m, const struct mlog_message *message)
+{
+	struct mlog_member *from = members_find(m, message->from);
+
+	m->applied++;
+	if (message->kind == MLOG_MSG_JOIN) {
+		apply_join(m, message);
+		members_changed(m);
+		return;
+	}
+	if (from == NULL || from->incarnation != message->incarnation)
+		return;
+	switch (message->kind) {
+	case MLOG_MSG_SNAP:
+		apply_snap(m, from, message);
+		break;
+	case MLOG_MSG_STATE:
+		apply_state(m, from, &message->state);
+		break;
+	case MLOG_MSG_READY:
+		from->state = MLOG_MEMBER_READY;
+		from->informed = true;
+		from->live = true;
+		sync_rewind(m);
+		notice_add(m, MLOG_NOTICE_MEMBER_READY, from->node);
+		break;
+	case MLOG_MSG_LEAVE:
+		apply_leave(m, from, message->dirty);
+		break;
+	case MLOG_MSG_SYNC:
+		apply_sync(m, from, message->sync.region, message->sync.in_sync);
+		break;
+	case MLOG_MSG_LEASE:
+		apply_lease(m, from, message);
+		break;
+	case MLOG_MSG_UNSEEN:
+		bound_raise(from, message->region);
+		break;
+	case MLOG_MSG_CLAIM:
+		apply_claim(m, from, message);
+		break;
+	case MLOG_MSG_DONE:
+		apply_done(m, from, message);
+		break;
+	case MLOG_MSG_ACK:
+		apply_ack(m, from, message);
+		break;
+	case MLOG_MSG_DIRTY:
+		apply_dirty(m, message);
+		break;
+	case MLOG_MSG_MARKS:
+	case MLOG_MSG_UNMARKS:
+		apply_marks(m, from, message);
+		break;
+	default: /* WANT and NONE change nothing that all know */
+		break;
+	}
+	members_changed(m);
+}
+
+/* ---- the whole state */
+
+static uint64_t map_words(const struct mlog *m, uint32_t map)
+{
+	if (map >= MLOG_MAP_MARKS)
+		return bits_words(hot_slot_bits(m->hot));
+	return bits_words(m->config.region_count);
+}
+
+static bool map_sent(const struct mlog *m, uint32_t map)
+{
+	if (map == MLOG_MAP_REPAIR && mutation(MUTATE_REPAIR_NOT_IN_STATE))
+		return false;
+	if (map < MLOG_MAP_MARKS)
+		return true;
+	return m->member[map - MLOG_MAP_MARKS].replicated && !mutation(MUTATE_MARKS_NOT_IN_STATE);
+}
+
+static uint64_t map_word(const struct mlog *m, uint32_t map, uint64_t word)
+{
+	if (map == MLOG_MAP_IN_SYNC)
+		return hot_in_sync_word(m->hot, word);
+	if (map == MLOG_MAP_REPAIR)
+		return hot_repair_word(m->hot, word);
+	return m->marks[map - MLOG_MAP_MARKS][word];
+}
+
+/* The cursor: 0 for the members, then 1 + place, all maps one after the other. */
+bool mlog_state_next(const struct mlog *m, uint64_t *cursor, uint64_t *buffer, uint32_t room,
+		     struct mlog_message *ret)
+{
+	uint32_t maps = MLOG_MAP_MARKS + m->config.members;
+	uint64_t at = *cursor;
+	uint32_t map = 0;
+
+	*ret = (struct mlog_message){.kind = MLOG_MSG_STATE,
+				     .from = m->config.node,
+				     .incarnation = m->incarnation,
+				     .seq = m->snap_seq};
+	ret->state.snap = m->snap_seq;
+	if (at == 0) {
+		ret->state.member = m->member;
+		ret->state.member_count = m->config.members;
+		*cursor = 1;
+		return true;
+	}
+	at--;
+	while (map < maps && (!map_sent(m, map) || at >= map_words(m, map))) {
+		at -= map_sent(m, map) ? map_words(m, map) : 0;
+		map++;
+	}
+	if (map == maps)
+		return false;
+	ret->state.map = map;
+	ret->state.first = at;
+	while (ret->state.words < room && at < map_words(m, map))
+		buffer[ret->state.words++] = map_word(m, map, at++);
+	ret->state.word = buffer;
+	*cursor += ret->state.words;
+	ret->state.last = at == map_words(m, map);
+	for (uint32_t next = map + 1; next < maps; next++)
+		ret->state.last = ret->state.last && !map_sent(m, next);
+	return true;
+}
+
+static void take_members(struct mlog *m, const struct mlog_state *state)
+{
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		m->member[i] =
+		    i < state->member_count ? state->member[i] : (struct mlog_member){.node = 0};
+		if (mutation(MUTATE_CLAIMS_NOT_IN_STATE)) {
+			m->member[i].claim_seq = 0;
+			m->member[i].claim_count = 0;
+		}
+		if (m->member[i].claim_count > MLOG_COPIES_MAX)
+			m->member[i].claim_count = MLOG_COPIES_MAX;
+		if (m->member[i].state == MLOG_MEMBER_JOINING && !m->member[i].informed)
+			m->snap_mask |= bit(i);
+		marks_clear(m, i);
+	}
+	for (uint64_t w = 0; w < map_words(m, MLOG_MAP_REPAIR); w++)
+		hot_repair_put(m->hot, w, 0);
+}
+
+/* A piece of the state, at a node that has none. True: it was the last. */
+bool members_state_take(struct mlog *m, const struct mlog_state *state)
+{
+	uint64_t words;
+
+	if (state->member_count > 0)
+		take_members(m, state);
+	if (state->words == 0 || state->map >= MLOG_MAP_MARKS + m->config.members)
+		return state->last;
+	words = map_words(m, state->map);
+	for (uint32_t i = 0; i < state->words && state->first + i < words; i++) {
+		if (state->map == MLOG_MAP_IN_SYNC)
+			hot_in_sync_put(m->hot, state->first + i, state->word[i]);
+		else if (state->map == MLOG_MAP_REPAIR)
+			hot_repair_put(m->hot, state->first + i, state->word[i]);
+		else if (m->marks[state->map - MLOG_MAP_MARKS] != NULL)
+			m->marks[state->map - MLOG_MAP_MARKS][state->first + i] = state->word[i];
+	}
+	return state->last;
+}
+
+/* ---- the same for all? */
+
+static uint64_t hash_add(uint64_t hash, uint64_t value)
+{
+	for (int i = 0; i < 8; i++)
+		hash = (hash ^ (value >> (8 * i) & 0xff)) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+uint64_t mlog_state_hash(const struct mlog *m)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	if (m->group != GROUP_IN)
+		return 0;
+	for (uint32_t map = 0; map < MLOG_MAP_MARKS + m->config.members; map++)
+		for (uint64_t w = 0; map_sent(m, map) && w < map_words(m, map); w++)
+			hash = hash_add(hash, map_word(m, map, w));
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		const struct mlog_member *e = &m->member[i];
+
+		hash = hash_add(hash, (uint64_t)e->state << 32 | e->node);
+		hash = hash_add(hash, e->incarnation);
+		hash = hash_add(hash, e->bound);
+		hash = hash_add(hash, e->lease_first);
+		hash = hash_add(hash, e->lease_end);
+		hash = hash_add(hash, e->claim_seq);
+		hash = hash_add(hash, (uint64_t)e->claim_waits << 32 | e->claim_busy);
+		hash = hash_add(hash, (uint64_t)e->live << 2 | (uint64_t)e->replicated << 1 |
+					  (uint64_t)e->marked);
+	}
+	return hash == 0 ? 1 : hash;
+}
+
+const struct mlog_member *mlog_member(const struct mlog *m, uint32_t slot)
+{
+	if (slot >= m->config.members || m->group < GROUP_LOCKING)
+		return NULL;
+	return &m->member[slot];
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One message of each kind and each form, and its bytes, which were computed by another program
+ * from what dlmirror-protocol(7) says.
+ */
+#include "test/unit/group_samples.h"
+
+#include <string.h>
+
+#define SENDER .from = 7, .incarnation = UINT64_C(0x0102030405060708)
+
+static const struct mlog_member members[] = {
+    {.state = MLOG_MEMBER_NONE},
+    {.state = MLOG_MEMBER_READY,
+     .node = 7,
+     .incarnation = UINT64_C(0x0102030405060708),
+     .live = true,
+     .replicated = true,
+     .marked = true,
+     .bound = 100,
+     .lease_first = 64,
+     .lease_end = 80,
+     .claim_seq = 8,
+     .claim_count = 2,
+     .claim_waits = 5,
+     .claim_busy = 2,
+     .claim = {70, 71}},
+    {.state = MLOG_MEMBER_JOINING, .node = 8, .incarnation = 11, .informed = true},
+    {.state = MLOG_MEMBER_GONE, .node = 9, .incarnation = 12, .live = true, .bound = 128},
+};
+static const uint64_t words_mixed[] = {1, 2, UINT64_C(0x8000000000000000)};
+static const uint64_t words_same[] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+
+const char group_samples_uuid[] = "LVM-mirror-1";
+
+/* the same for HELLO, of which there is no message */
+const char group_samples_hello[] =
+    "646c6d676a8794023800000001000200010001000700000000000000000000000000000000000000"
+    "00000000000000000000000000000000";
+
+const struct group_sample group_samples[] = {
+    {"join",
+     1,
+     {.kind = MLOG_MSG_JOIN,
+      SENDER,
+      .seq = 9,
+      .join = {.live = true,
+	       .has_disk = true,
+	       .region_count = 1000,
+	       .region_sectors = 1024,
+	       .slot = 5,
+	       .applied = 77,
+	       .bound = 600}},
+     "646c6d67f7697caa5d00000001000200010002000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb03e8030000000000000004000000000000050000004d0000"
+     "00000000005802000000000000"},
+    {"join-fresh",
+     1,
+     {.kind = MLOG_MSG_JOIN,
+      SENDER,
+      .seq = 9,
+      .join = {.region_count = 1, .region_sectors = 8, .slot = MLOG_NO_SLOT}},
+     "646c6d67c56e89675d00000001000200010002000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb0001000000000000000800000000000000ffffffff000000"
+     "00000000000000000000000000"},
+    {"none",
+     1,
+     {.kind = MLOG_MSG_NONE,
+      SENDER,
+      .none = {.to = 8, .incarnation = 4, .joining = true, .founding = true, .applied = 55}},
+     "646c6d67931f7d684d00000001000200010003000700000008070605040302010000000000000000"
+     "a6a131c033975d5e97d98f37e35860cb030800000004000000000000003700000000000000"},
+    {"snap",
+     1,
+     {.kind = MLOG_MSG_SNAP, SENDER, .seq = 9},
+     "646c6d67ccab02c83800000001000200010004000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb"},
+    {"state",
+     1,
+     {.kind = MLOG_MSG_STATE,
+      SENDER,
+      .seq = 9,
+      .state = {.snap = 6,
+		.last = true,
+		.member_count = 4,
+		.member = members,
+		.map = MLOG_MAP_MARKS + 31,
+		.first = 3,
+		.words = 3,
+		.word = words_mixed}},
+     "646c6d6744c884fe3b01000001000200010005000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb010600000000000000040000000000000000000000000000"
+     "0000000000000000000000000000000000000000000000000000000000000000020e070000000807"
+     "06050403020164000000000000004000000000000000500000000000000008000000000000000500"
+     "00000200000002000000460000000000000047000000000000000101080000000b00000000000000"
+     "00000000000000000000000000000000000000000000000000000000000000000302090000000c00"
+     "00000000000080000000000000000000000000000000000000000000000000000000000000002103"
+     "0000000000000003000000010000000000000002000000000000000000000000000080"},
+    {"state-empty",
+     1,
+     {.kind = MLOG_MSG_STATE, SENDER, .seq = 9, .state = {.snap = 6, .last = true}},
+     "646c6d6718e915e64f00000001000200010005000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb0106000000000000000000000000000000000000000000"},
+    {"state-same-1",
+     1,
+     {.kind = MLOG_MSG_STATE,
+      SENDER,
+      .seq = 9,
+      .state = {.snap = 6, .map = MLOG_MAP_REPAIR, .first = 10, .words = 3, .word = words_same}},
+     "646c6d67f113661c6700000001000200010005000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb00060000000000000000010a0000000000000003000000ff"
+     "ffffffffffffffffffffffffffffffffffffffffffffff"},
+    {"state-same-2",
+     2,
+     {.kind = MLOG_MSG_STATE,
+      SENDER,
+      .seq = 9,
+      .state = {.snap = 6, .map = MLOG_MAP_REPAIR, .first = 10, .words = 3, .word = words_same}},
+     "646c6d67bfa6b8805700000001000200020005000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb02060000000000000000010a0000000000000003000000ff"
+     "ffffffffffffff"},
+    {"ready",
+     1,
+     {.kind = MLOG_MSG_READY, SENDER, .seq = 9},
+     "646c6d678ceb1d4f3800000001000200010006000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb"},
+    {"leave",
+     1,
+     {.kind = MLOG_MSG_LEAVE, SENDER, .seq = 9, .dirty = true},
+     "646c6d676d8694883900000001000200010007000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb01"},
+    {"sync",
+     1,
+     {.kind = MLOG_MSG_SYNC, SENDER, .seq = 9, .sync = {.region = 17, .in_sync = true}},
+     "646c6d67efd0beda4100000001000200010008000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb011100000000000000"},
+    {"lease",
+     1,
+     {.kind = MLOG_MSG_LEASE, SENDER, .seq = 9, .region = 64},
+     "646c6d6787403d684000000001000200010009000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb4000000000000000"},
+    {"want",
+     1,
+     {.kind = MLOG_MSG_WANT, SENDER, .seq = 9, .region = 65},
+     "646c6d67929f31e1400000000100020001000a000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb4100000000000000"},
+    {"unseen",
+     1,
+     {.kind = MLOG_MSG_UNSEEN, SENDER, .seq = 9, .region = 66},
+     "646c6d671579657a400000000100020001000b000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb4200000000000000"},
+    {"claim",
+     1,
+     {.kind = MLOG_MSG_CLAIM, SENDER, .seq = 9, .claim = {.count = 3, .item = {3, 5, 8}}},
+     "646c6d678a0ffd20540000000100020001000c000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb030000000300000000000000050000000000000008000000"
+     "00000000"},
+    {"done",
+     1,
+     {.kind = MLOG_MSG_DONE, SENDER, .seq = 9, .done = {.claim = 9, .repaired = 5}},
+     "646c6d673a04d988440000000100020001000d000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb090000000000000005000000"},
+    {"ack",
+     1,
+     {.kind = MLOG_MSG_ACK, SENDER, .seq = 9, .ack = {.to = 8, .seq = 9, .busy = 0x8001}},
+     "646c6d670721ad0b480000000100020001000e000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb08000000090000000000000001800000"},
+    {"dirty",
+     1,
+     {.kind = MLOG_MSG_DIRTY,
+      SENDER,
+      .seq = 9,
+      .dirty_bits =
+	  {.slot = 31, .incarnation = 12, .last = true, .items = {.count = 2, .item = {0, 63}}}},
+     "646c6d67263ad7c2590000000100020001000f000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb011f0000000c000000000000000200000000000000000000"
+     "003f00000000000000"},
+    {"dirty-all",
+     1,
+     {.kind = MLOG_MSG_DIRTY,
+      SENDER,
+      .seq = 9,
+      .dirty_bits = {.incarnation = 12, .last = true, .all = true}},
+     "646c6d673aa0683b490000000100020001000f000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb03000000000c0000000000000000000000"},
+    {"marks",
+     1,
+     {.kind = MLOG_MSG_MARKS,
+      SENDER,
+      .seq = 9,
+      .marks = {.all = true, .items = {.count = 1, .item = {4}}}},
+     "646c6d672452fa074500000001000200010010000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb01010000000400000000000000"},
+    {"unmarks",
+     1,
+     {.kind = MLOG_MSG_UNMARKS,
+      SENDER,
+      .seq = 9,
+      .marks = {.items = {.count = 41,
+			  .item = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
+				   14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
+				   28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40}}}},
+     "646c6d671bbbedbd8501000001000200010011000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb002900000000000000000000000100000000000000020000"
+     "00000000000300000000000000040000000000000005000000000000000600000000000000070000"
+     "0000000000080000000000000009000000000000000a000000000000000b000000000000000c0000"
+     "00000000000d000000000000000e000000000000000f000000000000001000000000000000110000"
+     "00000000001200000000000000130000000000000014000000000000001500000000000000160000"
+     "00000000001700000000000000180000000000000019000000000000001a000000000000001b0000"
+     "00000000001c000000000000001d000000000000001e000000000000001f00000000000000200000"
+     "00000000002100000000000000220000000000000023000000000000002400000000000000250000"
+     "0000000000260000000000000027000000000000002800000000000000"},
+};
+
+const unsigned group_samples_count = sizeof(group_samples) / sizeof(group_samples[0]);
+
+static unsigned digit(char c)
+{
+	return (unsigned)(strchr("0123456789abcdef", c) - "0123456789abcdef");
+}
+
+size_t group_samples_bytes(const char *hex, uint8_t *ret)
+{
+	size_t size = strlen(hex) / 2;
+
+	for (size_t i = 0; i < size; i++)
+		ret[i] = (uint8_t)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
+	return size;
+}
