@@ -17,7 +17,7 @@
 #define LATER_MS	100U  /* before a copy that the mover did not take is asked for again */
 #define SAME_MAX	4U    /* entries of one request and its repetitions */
 #define PRIORITY_MAX	64U   /* regions that somebody waits for, ring */
-#define ARMED_MS	2000U /* a gate that finds no quiet moment opens again */
+#define ARMED_MS	500U  /* a gate that finds no quiet moment opens again */
 #define LEASE_NONE_MS	1000U /* before it asks again when there were none */
 #define WAKE_MS		2000U /* a kernel that should ask for resync work and does not is woken */
 #define RELOAD_MS	10000U

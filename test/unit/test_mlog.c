@@ -884,7 +884,7 @@ static void test_a_busy_region_is_copied_at_its_next_mark_or_clear(void **state)
 	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
 	answered(w, ask_one(w, ULOG_MARK_REGION, 20), 0);
 	event(w, (struct mlog_event){.kind = MLOG_EV_VERIFY, .verify.repair = true});
-	pass(w, 500); /* those before it have been copied, the busy one is armed */
+	pass(w, 300); /* those before it have been copied, the busy one is armed */
 	assert_true(hot_gated(&w->hot, 10));
 	assert_int_equal(w->copies, 10);
 	/* 10: the CLEAR makes it quiet. */
