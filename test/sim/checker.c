@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "test/sim/checker.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "test/sim/kernel.h"
+
+#define UNKNOWN_MAX 6U /* writes of a block whose outcome is not known */
+#define STATES	    1024U
+
+#define REQUEST_LIMIT_US   (60 * SECOND_US)
+#define BIO_LIMIT_US	   (120 * SECOND_US)
+#define OPERATION_LIMIT_US (180 * SECOND_US)
+
+/* What a block may hold: the last write that was acknowledged, or one of those since that may or
+ * may not have reached it. */
+struct truth {
+	uint64_t acknowledged;
+	uint64_t unknown[UNKNOWN_MAX];
+	uint8_t unknowns;
+	bool busy; /* somebody is writing it */
+	bool discarding;
+	bool wild; /* discarded, or lost by the kernel itself: anything goes until it is written */
+};
+
+struct place {
+	uint64_t place;
+	uint64_t hash;
+};
+
+struct mirror_truth {
+	struct truth block[SIM_REGIONS_MAX * SIM_BLOCKS];
+	bool may_repair[SIM_REGIONS_MAX];
+	bool may_repair_all;
+	/* Legs differ in a region that is in sync, and no log could have known: until they do not
+	 * any more. */
+	bool forgiven[SIM_REGIONS_MAX];
+	struct place state[STATES];
+};
+
+struct checker {
+	struct world *world;
+	uint64_t numbers; /* of writes */
+	uint64_t sane_us; /* since when everybody should be able to answer */
+	struct mirror_truth *mirror[SIM_MIRRORS_MAX];
+};
+
+struct checker *checker_create(struct world *w)
+{
+	struct checker *c = world_alloc(w, sizeof(*c));
+
+	c->world = w;
+	for (unsigned i = 0; i < world_mirrors(w); i++)
+		c->mirror[i] = world_alloc(w, sizeof(*c->mirror[i]));
+	return c;
+}
+
+static struct mirror_truth *truth_of(const struct checker *c, const struct mirror *mirror)
+{
+	return c->mirror[mirror->index];
+}
+
+static struct truth *block_of(const struct checker *c, const struct mirror *mirror, uint32_t region,
+			      uint32_t block)
+{
+	return &truth_of(c, mirror)->block[region * SIM_BLOCKS + block];
+}
+
+/* ---- what the parts of a node say */
+
+static struct kernel *kernel_on(const struct node *node, const struct mirror *mirror)
+{
+	return node_up(node) ? node_kernel((struct node *)node, mirror->index) : NULL;
+}
+
+static const struct hot *hot_on(const struct node *node, const struct mirror *mirror)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+
+	return k == NULL || kernel_luid(k) == 0 ? NULL : node_hot(node, kernel_luid(k));
+}
+
+static bool active_on(const struct node *node, const struct mirror *mirror)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+
+	return k != NULL && kernel_active(k);
+}
+
+static bool leg_has_failed(const struct checker *c, const struct mirror *mirror)
+{
+	for (unsigned i = 0; i < world_nodes(c->world); i++)
+		if (legs_have_failed(mirror->legs, world_node(c->world, i)))
+			return true;
+	return false;
+}
+
+/* Some node has seen leg fail while it was its default: reads of stale regions go elsewhere there.
+ */
+static bool default_differs(const struct checker *c, const struct mirror *mirror)
+{
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct kernel *k = kernel_on(world_node(c->world, i), mirror);
+
+		if (k != NULL && kernel_default_leg(k) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- data */
+
+static bool may_hold(const struct truth *t, uint64_t number)
+{
+	if (t->wild || number == t->acknowledged)
+		return true;
+	for (unsigned i = 0; i < t->unknowns; i++)
+		if (t->unknown[i] == number)
+			return true;
+	return false;
+}
+
+bool checker_may_write(const struct checker *c, const struct mirror *mirror,
+		       struct legs_range range)
+{
+	for (uint32_t i = 0; i < range.count; i++) {
+		const struct truth *t = block_of(c, mirror, range.region, range.first + i);
+
+		if (t->busy || t->unknowns == UNKNOWN_MAX)
+			return false;
+	}
+	return true;
+}
+
+uint64_t checker_write_begins(struct checker *c, const struct mirror *mirror,
+			      struct legs_range range, bool discard)
+{
+	uint64_t number = ++c->numbers;
+
+	for (uint32_t i = 0; i < range.count; i++) {
+		struct truth *t = block_of(c, mirror, range.region, range.first + i);
+
+		assert(!t->busy && t->unknowns < UNKNOWN_MAX);
+		t->busy = true;
+		t->discarding = discard;
+		if (discard)
+			t->wild = true;
+		else
+			t->unknown[t->unknowns++] = number;
+	}
+	return number;
+}
+
+/* The kernel has acknowledged a write that a leg missed. If some node reads from that leg, nothing
+ * that a log does can help. */
+static bool lost_by_kernel(const struct checker *c, const struct mirror *mirror, uint32_t missed)
+{
+	return missed != 0 && ((missed & 1) != 0 || default_differs(c, mirror));
+}
+
+static void acknowledge(struct checker *c, const struct mirror *mirror, struct truth *t,
+			uint64_t number, uint32_t missed)
+{
+	if (t->discarding)
+		return;
+	t->acknowledged = number;
+	t->unknowns = 0;
+	t->wild = lost_by_kernel(c, mirror, missed);
+}
+
+/* A write to a region that the log of its own node calls in sync has reached all legs. */
+static void written_check(struct checker *c, const struct node *node, const struct mirror *mirror,
+			  struct legs_range range, uint64_t number)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+	const struct hot *hot = hot_on(node, mirror);
+
+	if (k == NULL || hot == NULL || kernel_misled(k) || !hot_in_sync(hot, range.region) ||
+	    hot_repair(hot, range.region))
+		return;
+	for (unsigned leg = 0; leg < legs_count(mirror->legs); leg++)
+		for (uint32_t i = range.first; i < range.first + range.count; i++)
+			if (legs_block(mirror->legs, leg, range.region, i) != number)
+				world_violation(c->world, "legs",
+						"write %" PRIu64 " of node %" PRIu32
+						" to region %" PRIu32 " is not on leg %u",
+						number, node_id(node), range.region, leg);
+}
+
+void checker_write_ended(struct checker *c, const struct node *node, const struct mirror *mirror,
+			 struct legs_range range, uint64_t number, enum checker_outcome outcome,
+			 uint32_t missed)
+{
+	bool discard = block_of(c, mirror, range.region, range.first)->discarding;
+
+	for (uint32_t i = 0; i < range.count; i++) {
+		struct truth *t = block_of(c, mirror, range.region, range.first + i);
+
+		t->busy = false;
+		if (outcome == CHECKER_DONE)
+			acknowledge(c, mirror, t, number, missed);
+	}
+	if (outcome == CHECKER_DONE && !discard && missed == 0)
+		written_check(c, node, mirror, range, number);
+}
+
+/* Its default leg is not that of the others, and the region is stale: it reads what the others
+ * do not write, and nobody can tell it. */
+static bool reads_elsewhere(const struct node *node, const struct mirror *mirror, uint32_t region)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+	const struct hot *hot = hot_on(node, mirror);
+
+	return k != NULL && kernel_default_leg(k) != 0 &&
+	       (kernel_region(k, region) == KERNEL_NOSYNC || hot == NULL ||
+		!hot_in_sync(hot, region));
+}
+
+void checker_read(struct checker *c, const struct node *node, const struct mirror *mirror,
+		  uint32_t region, uint32_t block, unsigned leg, uint64_t number)
+{
+	const struct truth *t = block_of(c, mirror, region, block);
+
+	if (may_hold(t, number) || reads_elsewhere(node, mirror, region))
+		return;
+	world_violation(c->world, "lost write",
+			"node %" PRIu32 " reads %" PRIu64 " from leg %u, region %" PRIu32
+			" block %" PRIu32 ", where %" PRIu64 " was acknowledged",
+			node_id(node), number, leg, region, block, t->acknowledged);
+}
+
+void checker_io_failed(struct checker *c, const struct node *node, const struct mirror *mirror,
+		       uint32_t region)
+{
+	if (!legs_have_failed(mirror->legs, node))
+		world_violation(c->world, "I/O error",
+				"node %" PRIu32 ", region %" PRIu32 ", and no leg has failed",
+				node_id(node), region);
+}
+
+/* ---- legs */
+
+static bool region_busy(const struct checker *c, const struct mirror *mirror, uint32_t region)
+{
+	for (uint32_t i = 0; i < SIM_BLOCKS; i++)
+		if (block_of(c, mirror, region, i)->busy)
+			return true;
+	return legs_busy(mirror->legs, region);
+}
+
+static bool legs_same(const struct checker *c, const struct mirror *mirror, uint32_t region)
+{
+	const struct legs *l = mirror->legs;
+
+	for (uint32_t i = 0; i < SIM_BLOCKS; i++)
+		for (unsigned leg = 1; leg < legs_count(l); leg++)
+			if (legs_block(l, leg, region, i) != legs_block(l, 0, region, i) &&
+			    !block_of(c, mirror, region, i)->wild)
+				return false;
+	return true;
+}
+
+static void leg_check(struct checker *c, const struct mirror *mirror, uint32_t region, unsigned leg)
+{
+	for (uint32_t i = 0; i < SIM_BLOCKS; i++) {
+		const struct truth *t = block_of(c, mirror, region, i);
+		uint64_t number = legs_block(mirror->legs, leg, region, i);
+
+		if (!may_hold(t, number))
+			world_violation(c->world, "lost write",
+					"leg %u holds %" PRIu64 " in region %" PRIu32
+					" block %" PRIu32 ", where %" PRIu64 " was acknowledged",
+					leg, number, region, i, t->acknowledged);
+	}
+}
+
+/* Members may hear of a change one after another: */
+enum opinion { OPINION_STALE, OPINION_IN_SYNC, OPINION_SPLIT };
+
+static enum opinion region_opinion(const struct checker *c, const struct mirror *mirror,
+				   uint32_t region)
+{
+	bool stale = false;
+	bool in_sync = false;
+
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct node *node = world_node(c->world, i);
+		const struct hot *hot = active_on(node, mirror) ? hot_on(node, mirror) : NULL;
+
+		if (hot == NULL)
+			continue;
+		stale = stale || !hot_in_sync(hot, region);
+		in_sync = in_sync || hot_in_sync(hot, region);
+	}
+	return stale && in_sync ? OPINION_SPLIT : in_sync ? OPINION_IN_SYNC : OPINION_STALE;
+}
+
+static void region_check(struct checker *c, const struct mirror *mirror, uint32_t region)
+{
+	struct mirror_truth *m = truth_of(c, mirror);
+	enum opinion opinion = region_opinion(c, mirror, region);
+	bool same = legs_same(c, mirror, region);
+
+	m->forgiven[region] = m->forgiven[region] && !same;
+	if (opinion == OPINION_IN_SYNC && !same && !m->forgiven[region])
+		world_violation(c->world, "legs",
+				"the legs differ in region %" PRIu32 ", which is in sync", region);
+	if (!default_differs(c, mirror))
+		leg_check(c, mirror, region, 0);
+}
+
+static void mirror_check(struct checker *c, const struct mirror *mirror)
+{
+	for (uint32_t region = 0; region < mirror->plan->regions; region++)
+		if (!region_busy(c, mirror, region))
+			region_check(c, mirror, region);
+}
+
+/* ---- has it settled? */
+
+/* Node and daemon are as they should be, and the core object of the table in use is there. */
+static const struct mlog *mlog_on(const struct node *node, const struct mirror *mirror)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+
+	if (k == NULL || !node_quorate(node) || node_doomed(node) || kernel_misled(k))
+		return NULL;
+	return node_mlog(node, kernel_luid(k));
+}
+
+static bool suspect(const struct node *node, const struct mirror *mirror)
+{
+	const struct hot *hot = hot_on(node, mirror);
+
+	return hot == NULL || atomic_load(&hot->shared->suspect) != 0;
+}
+
+static bool node_settled(const struct node *node, const struct mirror *mirror, unsigned members)
+{
+	const struct mlog *m = mlog_on(node, mirror);
+	struct mlog_status status;
+
+	if (m == NULL || suspect(node, mirror))
+		return false;
+	mlog_status(m, &status);
+	return status.phase == MLOG_ACTIVE && status.quorate && status.repair == 0 &&
+	       status.gone == 0 && status.members == members;
+}
+
+static unsigned active_nodes(const struct checker *c, const struct mirror *mirror)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < world_nodes(c->world); i++)
+		count += active_on(world_node(c->world, i), mirror) ? 1 : 0;
+	return count;
+}
+
+static bool mirror_settled(const struct checker *c, const struct mirror *mirror)
+{
+	unsigned members = active_nodes(c, mirror);
+
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct node *node = world_node(c->world, i);
+
+		if (node_up(node) && (!node_quorate(node) || node_doomed(node)))
+			return false;
+		if (active_on(node, mirror) && !node_settled(node, mirror, members))
+			return false;
+	}
+	return members > 0;
+}
+
+static void repair_forget(struct mirror_truth *m)
+{
+	memset(m->may_repair, 0, sizeof(m->may_repair));
+	m->may_repair_all = false;
+}
+
+/* ---- does anybody wait too long? */
+
+static bool world_sane(const struct checker *c)
+{
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct node *node = world_node(c->world, i);
+
+		if (!node_up(node) || !node_quorate(node) || node_doomed(node))
+			return false;
+		for (unsigned m = 0; m < world_mirrors(c->world); m++)
+			if (!legs_healthy(world_mirror(c->world, m)->legs, node))
+				return false;
+	}
+	return true;
+}
+
+static void wait_check(struct checker *c, const struct node *node, const char *what,
+		       uint64_t since_us, uint64_t limit_us)
+{
+	uint64_t now_us = world_now_us(c->world);
+
+	if (since_us == UINT64_MAX)
+		return;
+	if (since_us < c->sane_us)
+		since_us = c->sane_us;
+	if (now_us - since_us > limit_us)
+		world_violation(c->world, "liveness",
+				"node %" PRIu32 ": %s waits for more than %" PRIu64 " s",
+				node_id(node), what, limit_us / SECOND_US);
+}
+
+static void waits_check(struct checker *c)
+{
+	if (!world_sane(c)) {
+		c->sane_us = world_now_us(c->world);
+		return;
+	}
+	for (unsigned i = 0; i < world_nodes(c->world); i++)
+		for (unsigned m = 0; m < world_mirrors(c->world); m++) {
+			struct node *node = world_node(c->world, i);
+			const struct kernel *k = node_kernel(node, m);
+
+			if (k == NULL)
+				continue;
+			wait_check(c, node, "a request", kernel_oldest_request_us(k),
+				   REQUEST_LIMIT_US);
+			wait_check(c, node, "a bio", kernel_oldest_bio_us(k), BIO_LIMIT_US);
+			wait_check(c, node, "an operation", kernel_operation_us(k),
+				   OPERATION_LIMIT_US);
+		}
+}
+
+void checker_look(struct checker *c)
+{
+	for (unsigned i = 0; i < world_mirrors(c->world); i++) {
+		const struct mirror *mirror = world_mirror(c->world, i);
+
+		if (!mirror_settled(c, mirror))
+			continue;
+		repair_forget(truth_of(c, mirror));
+		mirror_check(c, mirror);
+	}
+	waits_check(c);
+}
+
+/* ---- the end */
+
+static bool node_converged(const struct node *node, const struct mirror *mirror)
+{
+	const struct mlog *m = mlog_on(node, mirror);
+	struct mlog_status status;
+
+	if (m == NULL || !kernel_operated(kernel_on(node, mirror)))
+		return false;
+	mlog_status(m, &status);
+	return status.in_sync == status.region_count && !status.verifying &&
+	       (status.log == MLOG_LOG_OK || status.log == MLOG_LOG_NONE);
+}
+
+static bool mirror_converged(const struct checker *c, const struct mirror *mirror)
+{
+	if (active_nodes(c, mirror) != world_nodes(c->world) || !mirror_settled(c, mirror))
+		return false;
+	for (unsigned i = 0; i < world_nodes(c->world); i++)
+		if (!node_converged(world_node(c->world, i), mirror))
+			return false;
+	return true;
+}
+
+bool checker_converged(const struct checker *c)
+{
+	for (unsigned i = 0; i < world_mirrors(c->world); i++)
+		if (!mirror_converged(c, world_mirror(c->world, i)))
+			return false;
+	return true;
+}
+
+void checker_final(struct checker *c)
+{
+	for (unsigned i = 0; i < world_mirrors(c->world); i++)
+		if (mirror_settled(c, world_mirror(c->world, i)))
+			mirror_check(c, world_mirror(c->world, i));
+}
+
+/* ---- repair */
+
+static void region_may_be_repaired(struct mirror_truth *m, const struct hot *hot,
+				   const struct kernel *k, uint32_t region)
+{
+	if (hot == NULL || hot_held(hot, region) || hot_dirty(hot, region) ||
+	    hot_repair(hot, region) || kernel_region(k, region) != KERNEL_NONE)
+		m->may_repair[region] = true;
+}
+
+/* Nobody is left who knows the marks, there is no log device, and regions without history count as
+ * in sync: the admin wanted it so. */
+static void history_lost(struct checker *c, const struct mirror *mirror)
+{
+	struct mirror_truth *m = truth_of(c, mirror);
+
+	if (mirror->plan->has_disk || mirror->plan->sync != SIM_SYNC_NOSYNC ||
+	    active_nodes(c, mirror) > 1)
+		return;
+	for (uint32_t region = 0; region < mirror->plan->regions; region++)
+		m->forgiven[region] = true;
+}
+
+void checker_node_dies(struct checker *c, const struct node *node)
+{
+	for (unsigned i = 0; i < world_mirrors(c->world); i++) {
+		const struct mirror *mirror = world_mirror(c->world, i);
+		struct mirror_truth *m = truth_of(c, mirror);
+		const struct kernel *k = kernel_on(node, mirror);
+
+		if (k == NULL || kernel_luid(k) == 0)
+			continue;
+		/* While a table is swapped there is more than one set of marks. */
+		if (!kernel_operated(k))
+			m->may_repair_all = true;
+		for (uint32_t region = 0; region < mirror->plan->regions; region++)
+			region_may_be_repaired(m, hot_on(node, mirror), k, region);
+		history_lost(c, mirror);
+	}
+}
+
+void checker_daemon_died(struct checker *c, const struct node *node)
+{
+	for (unsigned i = 0; i < world_mirrors(c->world); i++)
+		if (kernel_on(node, world_mirror(c->world, i)) != NULL)
+			checker_repair_all(c, world_mirror(c->world, i));
+}
+
+void checker_repair_all(struct checker *c, const struct mirror *mirror)
+{
+	truth_of(c, mirror)->may_repair_all = true;
+}
+
+void checker_repairs(struct checker *c, const struct node *node, const struct mirror *mirror,
+		     uint32_t region)
+{
+	const struct mirror_truth *m = truth_of(c, mirror);
+
+	if (m->may_repair_all || m->may_repair[region] || leg_has_failed(c, mirror))
+		return;
+	world_violation(c->world, "repair",
+			"node %" PRIu32 " repairs region %" PRIu32 ", which no dead node wrote",
+			node_id(node), region);
+}
+
+void checker_forgive(struct checker *c, const struct mirror *mirror, uint32_t region)
+{
+	truth_of(c, mirror)->forgiven[region] = true;
+}
+
+/* ---- order */
+
+void checker_state(struct checker *c, const struct node *node, const struct mirror *mirror,
+		   uint64_t place, uint64_t hash)
+{
+	struct place *known = &truth_of(c, mirror)->state[place % STATES];
+
+	if (known->place == place && known->hash != hash)
+		world_violation(c->world, "I7",
+				"node %" PRIu32 " has another state than others at %" PRIu64,
+				node_id(node), place);
+	*known = (struct place){.place = place, .hash = hash};
+}
