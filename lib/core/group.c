@@ -236,11 +236,10 @@ static void found_from_memory(struct mlog *m)
 
 		if (i != slot && e->state != MLOG_MEMBER_NONE)
 			e->state = MLOG_MEMBER_GONE;
-		if (e->claim_seq != 0 && i == slot)
-			e->claim_seq = e->claim_count = 0;
 	}
 	m->snap_from = MLOG_NO_SLOT;
 	self_set(m, slot);
+	repair_reconcile(m);
 	members_taken(m);
 	members_changed(m);
 	m->group = GROUP_LOCKING;
@@ -427,7 +426,7 @@ static void ready(struct mlog *m)
 	m->announce_cursor = hot_slot_bits(m->hot);
 	if (m->closed) {
 		m->closed = false;
-		atomic_store(&m->hot->shared->open, 1);
+		phase_set(m, m->phase);
 	}
 	attach_done(m);
 }
@@ -449,8 +448,10 @@ static void asking_message(struct mlog *m, const struct mlog_message *message)
 		peer->applied = message->none.applied;
 		break;
 	case MLOG_MSG_LEAVE:
-		if (peer != NULL)
+		if (peer != NULL) {
 			peer->answered = true;
+			peer->joining = peer->founding = peer->joined = false;
+		}
 		break;
 	case MLOG_MSG_SNAP:
 		if (m->live && !m->mangled)
@@ -517,7 +518,7 @@ static void copying_message(struct mlog *m, const struct mlog_message *message)
 		return;
 	if (!members_state_take(m, &message->state))
 		return;
-	m->repair_left = hot_recount(m->hot);
+	repair_load(m);
 	donor = members_find(m, message->from);
 	m->snap_from = donor == NULL ? MLOG_NO_SLOT : (uint32_t)(donor - m->member);
 	m->applied = m->snap_applied;
@@ -726,7 +727,6 @@ void group_restored(struct mlog *m, bool handed_over)
 	m->closed = true;
 	m->handed_whole = handed_over && atomic_load(&m->hot->shared->whole) != 0;
 	m->slot = slot == 0 || slot > m->config.members ? MLOG_NO_SLOT : slot - 1;
-	atomic_store(&m->hot->shared->open, 0);
 }
 
 static bool slot_has_repair(const struct mlog *m)
@@ -771,8 +771,10 @@ void group_released(struct mlog *m)
 static void rejoin(struct mlog *m)
 {
 	m->rejoin = false;
-	if (m->group != GROUP_IN && !m->live)
+	if (!m->live) {
 		m->mangled = true;
+		unlock_all(m);
+	}
 	m->group = GROUP_OUT;
 }
 

@@ -178,7 +178,7 @@ void members_changed(struct mlog *m)
 	bool full = atomic_load(&m->hot->shared->in_sync_count) == regions;
 	uint64_t hint;
 
-	m->stale_low = full ? regions : hot_next_stale(m->hot, 0);
+	m->stale_low = full ? regions : hot_next_stale(m->hot, m->stale_low);
 	hint = m->stale_low;
 	if (members_count(m) <= 1)
 		hint = full ? regions : regions - 1;

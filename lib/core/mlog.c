@@ -30,7 +30,8 @@ void phase_set(struct mlog *m, enum mlog_phase phase)
 {
 	m->phase = phase;
 	atomic_store(&m->hot->shared->phase, (uint32_t)phase);
-	atomic_store(&m->hot->shared->open, phase == MLOG_ACTIVE || phase == MLOG_SUSPENDING);
+	atomic_store(&m->hot->shared->open,
+		     (phase == MLOG_ACTIVE || phase == MLOG_SUSPENDING) && !m->closed);
 }
 
 struct mlog *mlog_create(const struct mlog_config *config, struct hot *hot)
@@ -79,13 +80,13 @@ static void restore(struct mlog *m, bool handed_over)
 		phase = truth == MLOG_TRUTH_NONE ? MLOG_CREATED : MLOG_SUSPENDED;
 	if (phase == MLOG_DETACHING)
 		phase = MLOG_SUSPENDING;
+	if (phase == MLOG_ACTIVE || phase == MLOG_SUSPENDING)
+		group_restored(m, handed_over);
 	phase_set(m, (enum mlog_phase)phase);
 	if (phase == MLOG_CREATED)
 		return;
 	m->attached_once = true;
 	repair_load(m);
-	if (phase != MLOG_SUSPENDED)
-		group_restored(m, handed_over);
 }
 
 static void handle(struct mlog *m, const struct mlog_event *event)

@@ -21,6 +21,7 @@
 void repair_load(struct mlog *m)
 {
 	m->repair_left = hot_recount(m->hot);
+	m->stale_low = 0;
 	m->repair_cursor = 0;
 	m->repair_retry_ms = 0;
 	m->repair_differed = 0;

@@ -54,6 +54,8 @@ void sync_deliver(struct mlog *m, uint64_t region, bool in_sync)
 	if (!changed)
 		return;
 	hot_in_sync_set(m->hot, region, in_sync);
+	if (!in_sync && region < m->stale_low)
+		m->stale_low = region;
 	if (m->config.has_disk) {
 		pages_touch(&m->sync, sync_page(m, region));
 		m->sync_due_ms = min_ms(m->sync_due_ms, in_sync && !sync_full(m)
@@ -246,11 +248,10 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	m->lease_acks = (struct acks){.seq = 0};
 	if (*ret != none || m->stale_low == none)
 		return true;
-	if (asked || m->now_ms < m->lease_none_ms) {
-		m->lease_none_ms =
-		    m->now_ms + (asked ? LEASE_NONE_MS : m->lease_none_ms - m->now_ms);
+	if (asked)
+		m->lease_none_ms = m->now_ms + LEASE_NONE_MS;
+	if (m->now_ms < m->lease_none_ms)
 		return true;
-	}
 	if (m->priority_count == 0 && hot_next_stale(m->hot, m->resync_cursor) == none)
 		return true;
 	lease_ask(m);

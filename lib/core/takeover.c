@@ -100,6 +100,10 @@ void takeover_read(struct mlog *m, uint32_t slot, int error, const uint64_t *dir
 	if (dirty != NULL && !mutation(MUTATE_DEAD_MARKS_FORGOTTEN))
 		bits_for_each_set (bit, dirty, bits)
 			bits_set(m->taken, bit);
+	/* Marks of a member whose log device had failed were in memory; now they are to last. */
+	if (m->member[slot].replicated)
+		bits_for_each_set (bit, m->marks[slot], bits)
+			bits_set(m->taken, bit);
 	m->takeover = TAKEOVER_WRITE;
 	atomic_store(&m->hot->shared->inheriting, 1);
 	if (mutation(MUTATE_EMPTIED_BEFORE_INHERITED)) {
