@@ -48,11 +48,10 @@ enum mutation {
 
 #ifdef DLM_MUTATIONS
 extern enum mutation mutation_active;
+const char *mutation_name(enum mutation which);
 #define mutation(which) (mutation_active == (which))
 #else
 #define mutation(which) ((void)(which), false)
 #endif
-
-const char *mutation_name(enum mutation which);
 
 #endif

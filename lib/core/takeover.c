@@ -106,6 +106,8 @@ void takeover_read(struct mlog *m, uint32_t slot, int error, const uint64_t *dir
 			bits_set(m->taken, bit);
 	m->takeover = TAKEOVER_WRITE;
 	atomic_store(&m->hot->shared->inheriting, 1);
+	if (mutation(MUTATE_UNLOCKED_BEFORE_INHERITED))
+		group_unlock(m, slot);
 	if (mutation(MUTATE_EMPTIED_BEFORE_INHERITED)) {
 		empty(m);
 		return;
