@@ -71,7 +71,7 @@ static struct truth *block_of(const struct checker *c, const struct mirror *mirr
 
 static struct kernel *kernel_on(const struct node *node, const struct mirror *mirror)
 {
-	return node_up(node) ? node_kernel((struct node *)node, mirror->index) : NULL;
+	return node_up(node) ? node_kernel(node, mirror->index) : NULL;
 }
 
 static const struct hot *hot_on(const struct node *node, const struct mirror *mirror)

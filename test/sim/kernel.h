@@ -77,8 +77,9 @@ enum kernel_region { KERNEL_NONE, KERNEL_CLEAN, KERNEL_DIRTY, KERNEL_NOSYNC, KER
 enum kernel_region kernel_region(const struct kernel *k, uint32_t region);
 /* Writes of this node's load in this region wait or are in flight, held ones included. */
 bool kernel_writing(const struct kernel *k, uint32_t region);
-/* The kernel drew conclusions from an error that was no answer of the daemon (a RESUME that got
- * lost), and keeps them until the table is reloaded. */
+/* The kernel believes what no daemon told it, until the table is reloaded: the RESUME of a
+ * reconnect got lost, or an empty flush failed (after which it no longer clears or reports
+ * regions). */
 bool kernel_misled(const struct kernel *k);
 
 struct kernel_counters {

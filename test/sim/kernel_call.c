@@ -25,6 +25,8 @@
 #include "test/sim/kernel_internal.h"
 
 #define UNINITIALIZED 0xa5
+#define AGAIN_MIN_US  60U
+#define AGAIN_MAX_US  280U
 
 static void call_result(struct thread *t, int error, bool unheard);
 
@@ -163,6 +165,26 @@ static void on_pause_over(void *context, uint64_t argument)
 	call_send(t);
 	if (t->call.stage == CALL_ANSWERED)
 		t->go_on(t);
+}
+
+static void on_again(void *context, uint64_t argument)
+{
+	struct thread *t = context;
+
+	if (t->life != argument)
+		return;
+	t->kernel->counters.resent++;
+	call_send(t);
+	if (t->call.stage == CALL_ANSWERED)
+		t->go_on(t);
+}
+
+/* -EAGAIN: as soon as the thread has woken up. */
+static void call_again(struct thread *t)
+{
+	t->call.waiting = false;
+	world_after(t->kernel->world, random_between(t->kernel->random, AGAIN_MIN_US, AGAIN_MAX_US),
+		    on_again, t, t->life);
 }
 
 /* ---- results */
@@ -334,12 +356,10 @@ static void thread_answer(struct thread *t, const struct answer *a)
 	world_trace(t->kernel->world, t->kernel->node,
 		    "kernel has answer %" PRIu64 ": error %" PRIu64 ", %" PRIu64, a->seq,
 		    (uint64_t) - (int64_t)error, a->data_size >= 8 ? call_word(&t->call, 0) : 0);
-	if (error == -EAGAIN) {
-		t->kernel->counters.resent++;
-		call_send(t);
-	} else {
+	if (error == -EAGAIN)
+		call_again(t);
+	else
 		call_result(t, error, false);
-	}
 	if (t->call.stage == CALL_ANSWERED)
 		t->go_on(t);
 }

@@ -650,9 +650,14 @@ bool kernel_writing(const struct kernel *k, uint32_t region)
 	return false;
 }
 
+static bool set_misled(const struct mirror_set *s)
+{
+	return s != NULL && (s->misled || s->flush_failure);
+}
+
 bool kernel_misled(const struct kernel *k)
 {
-	return (k->live != NULL && k->live->misled) || (k->loaded != NULL && k->loaded->misled);
+	return set_misled(k->live) || set_misled(k->loaded);
 }
 
 const struct kernel_counters *kernel_counters(const struct kernel *k)
