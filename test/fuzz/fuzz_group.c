@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Group messages. Input: one byte of mode, then the datagram. With bit 0 of the mode magic, length,
- * header version and checksum are put right first, so that mutations reach what lies behind those
- * checks; with bit 1 the reader knows protocol version 1 only.
+ * Group messages. Input: one byte of modes, then the datagram. Most inputs are mended first, so
+ * that mutations reach what lies behind the checksum.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,9 +11,8 @@
 #include "codec/group.h"
 #include "codec/trace.h"
 #include "test/fuzz/fuzz.h"
+#include "test/fuzz/group_modes.h"
 
-#define MODE_MEND  1U
-#define MODE_OLD   2U
 #define CHECKED_AT 8U /* the checksum covers what follows */
 
 static uint8_t again[GROUP_MESSAGE_MAX];
@@ -119,9 +117,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	datagram = malloc(size);
 	MUST(datagram != NULL);
 	memcpy(datagram, data, size);
-	if ((data[0] & MODE_MEND) != 0 && size - 1 >= GROUP_HEADER_SIZE)
+	if ((data[0] & GROUP_MODE_MEND) != 0 && size - 1 >= GROUP_HEADER_SIZE)
 		mend(datagram + 1, size - 1);
-	check(datagram + 1, size - 1, (data[0] & MODE_OLD) != 0 ? 1 : GROUP_VERSION);
+	check(datagram + 1, size - 1, (data[0] & GROUP_MODE_OLD) != 0 ? 1 : GROUP_VERSION);
 	free(datagram);
 	return 0;
 }

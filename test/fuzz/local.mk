@@ -5,7 +5,9 @@ fuzz_programs = \
 	test/fuzz/fuzz_admin \
 	test/fuzz/fuzz_config \
 	test/fuzz/fuzz_disk \
+	test/fuzz/fuzz_group \
 	test/fuzz/fuzz_kmsg \
+	test/fuzz/fuzz_mlog \
 	test/fuzz/fuzz_table
 
 test_fuzz_fuzz_admin_SOURCES = test/fuzz/fuzz_admin.c $(fuzz_main)
@@ -20,15 +22,35 @@ test_fuzz_fuzz_disk_SOURCES = test/fuzz/fuzz_disk.c $(fuzz_main)
 test_fuzz_fuzz_disk_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_disk_LDADD = libstorage.la
 
+test_fuzz_fuzz_group_SOURCES = test/fuzz/fuzz_group.c test/fuzz/group_modes.h \
+	$(fuzz_main)
+test_fuzz_fuzz_group_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
+test_fuzz_fuzz_group_LDADD = libcodec.la
+
 test_fuzz_fuzz_kmsg_SOURCES = test/fuzz/fuzz_kmsg.c $(fuzz_main)
 test_fuzz_fuzz_kmsg_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_kmsg_LDADD = libcodec.la
+
+test_fuzz_fuzz_mlog_SOURCES = test/fuzz/fuzz_mlog.c test/fuzz/mlog_actions.h \
+	test/fuzz/mlog_world.c test/fuzz/mlog_world.h $(fuzz_main)
+test_fuzz_fuzz_mlog_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
+test_fuzz_fuzz_mlog_LDADD = libcodec.la libcore.la libbase.la
 
 test_fuzz_fuzz_table_SOURCES = test/fuzz/fuzz_table.c $(fuzz_main)
 test_fuzz_fuzz_table_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_table_LDADD = libcodec.la
 
 EXTRA_DIST += test/fuzz/run test/fuzz/corpus test/fuzz/table.dict test/fuzz/config.dict
+
+# The seeds of group and mlog are written by a program, when the messages have changed.
+EXTRA_PROGRAMS = test/fuzz/seeds
+test_fuzz_seeds_SOURCES = test/fuzz/seeds.c test/fuzz/group_modes.h test/fuzz/mlog_actions.h \
+	test/unit/group_samples.c test/unit/group_samples.h
+CLEANFILES += test/fuzz/seeds
+
+fuzz-seeds: test/fuzz/seeds
+	mkdir -p $(top_srcdir)/test/fuzz/corpus/group $(top_srcdir)/test/fuzz/corpus/mlog
+	test/fuzz/seeds $(top_srcdir)/test/fuzz/corpus
 
 if FUZZ
 noinst_PROGRAMS += $(fuzz_programs)
@@ -52,4 +74,4 @@ endif
 clean-local: clean-fuzz
 clean-fuzz:
 	rm -rf fuzz-work
-.PHONY: fuzz-short fuzz-long clean-fuzz
+.PHONY: fuzz-short fuzz-long fuzz-seeds clean-fuzz

@@ -39,6 +39,12 @@ struct parcel {
 	struct view view;
 };
 
+/* The memory that outlives a daemon. */
+struct maps {
+	struct hot hot;
+	uint64_t memory[];
+};
+
 enum lock_state { LOCK_FREE, LOCK_WAITING, LOCK_HELD };
 
 struct node {
@@ -47,8 +53,7 @@ struct node {
 	bool running; /* the daemon, which is in the group then */
 	bool removed; /* the mirror: it has no table there */
 	struct mlog *m;
-	struct hot hot;
-	void *maps;
+	struct maps *maps;
 	uint64_t starts; /* objects, ever */
 
 	struct parcel inbox[INBOX_MAX];
@@ -92,12 +97,14 @@ static struct {
 	bool full;    /* an inbox or the table of requests is: nothing more happens */
 	bool forged;
 	bool forged_state;
+	uint64_t owed[WORLD_NODES]; /* by the stranger: incarnation of a JOIN; 0: nothing */
 	bool traces;
 	struct {
 		uint32_t holder; /* index, or NOBODY */
 		bool orphan;
 	} lock[LOCKS];
 	struct group_mirror mirror;
+	uint64_t taken; /* of the maps; so that they are really read */
 } world;
 
 static struct group_room room;
@@ -231,7 +238,8 @@ static void views_push(void)
 			continue;
 		n->pushed = mask;
 		n->pushed_quorate = quorate(i);
-		/* those who see the same view are at the same place */
+		/* Those who see the same view are at the same place; there are two sides at most.
+		 */
 		view_push(n, mask, order + (mask & 1));
 		world.order = order + 1;
 	}
@@ -284,6 +292,8 @@ static void send_message(struct node *n, const struct mlog_message *message)
 	MUST(size > 0);
 	n->sent_incarnation = message->incarnation;
 	n->sent_seq = message->seq;
+	if (message->kind == MLOG_MSG_JOIN)
+		world.owed[index_of(n)] = message->incarnation;
 	group_push(index_of(n), size);
 }
 
@@ -343,10 +353,8 @@ static uint64_t area_words(enum mlog_area area)
 /* The contents are taken now. */
 static void take_words(const struct node *n, enum mlog_area area, uint64_t from, uint64_t end)
 {
-	static volatile uint64_t taken;
-
 	for (uint64_t w = from; w < end && w < area_words(area); w++)
-		taken = mlog_word(n->m, area, w);
+		world.taken ^= mlog_word(n->m, area, w);
 }
 
 static void do_operation(struct node *n, const struct mlog_effect *effect)
@@ -387,7 +395,7 @@ static void do_write(struct node *n, const struct mlog_effect *effect)
 static void do_copy(struct node *n, uint64_t region)
 {
 	MUST(region < world.plan.regions && n->copies < MLOG_COPIES_MAX);
-	MUST(hot_gated(&n->hot, region));
+	MUST(hot_gated(&n->maps->hot, region));
 	for (uint32_t i = 0; i < world.plan.nodes; i++)
 		for (uint32_t k = 0; k < world.node[i].copies; k++)
 			MUST(world.node[i].copy[k] != region ||
@@ -474,7 +482,7 @@ static uint64_t map_count(const struct node *n, uint64_t (*word)(const struct ho
 	uint64_t count = 0;
 
 	for (uint64_t w = 0; w < bits_words(world.plan.regions); w++)
-		count += (uint64_t)__builtin_popcountll(word(&n->hot, w));
+		count += (uint64_t)__builtin_popcountll(word(&n->maps->hot, w));
 	return count;
 }
 
@@ -572,13 +580,12 @@ static void locks_drop(struct node *n, bool power)
 
 static void maps_make(struct node *n)
 {
-	free(n->maps);
-	n->maps = calloc(1, hot_bytes(world.plan.regions, world.plan.shift));
+	n->maps = calloc(1, sizeof(*n->maps) + hot_bytes(world.plan.regions, world.plan.shift));
 	MUST(n->maps != NULL);
-	hot_bind(&n->hot, n->maps, world.plan.regions, world.plan.shift);
+	hot_bind(&n->maps->hot, n->maps->memory, world.plan.regions, world.plan.shift);
 }
 
-static struct mlog *core_make(struct node *n, struct hot *hot)
+static struct mlog *core_make(struct node *n)
 {
 	struct mlog_config config = {
 	    .region_count = world.plan.regions,
@@ -596,7 +603,7 @@ static struct mlog *core_make(struct node *n, struct hot *hot)
 	    .members = world.plan.members,
 	    .incarnation = ++n->starts << 20,
 	};
-	struct mlog *m = mlog_create(&config, hot);
+	struct mlog *m = mlog_create(&config, &n->maps->hot);
 
 	MUST(m != NULL);
 	return m;
@@ -627,7 +634,7 @@ static void daemon_begin(struct node *n, bool handed_over)
 	group_versions_init(&n->versions, world.plan.highest[index_of(n)]);
 	if (n->removed)
 		return;
-	n->m = core_make(n, &n->hot);
+	n->m = core_make(n);
 	step(n, &(struct mlog_event){.kind = MLOG_EV_RESTORED, .handed_over = handed_over});
 }
 
@@ -648,7 +655,7 @@ void world_begin(const struct world_plan *plan)
 		n->running = true;
 		group_versions_init(&n->versions, plan->highest[i]);
 		maps_make(n);
-		n->m = core_make(n, &n->hot);
+		n->m = core_make(n);
 	}
 	views_push();
 }
@@ -685,7 +692,7 @@ void world_request(uint32_t node, enum ulog_type type, uint64_t region, uint32_t
 		request->region[i] = (region + i) % world.plan.regions;
 	request->in_sync = in_sync;
 	n->asked[request->seq] = (uint8_t)type;
-	switch (hot_answer(&n->hot, request, &reply, &cleared)) {
+	switch (hot_answer(&n->maps->hot, request, &reply, &cleared)) {
 	case HOT_ANSWERED:
 		do_reply(n, &reply);
 		if (!cleared)
@@ -955,6 +962,24 @@ void world_forge(const struct mlog_message *message)
 	group_push(WORLD_NODES, size);
 }
 
+/* It has not got the mirror, as far as world_run() goes. */
+static void stranger_answers(uint32_t node)
+{
+	struct mlog_message none = {.kind = MLOG_MSG_NONE, .from = WORLD_STRANGER};
+	struct group_versions versions;
+	int size;
+
+	if (!world.plan.stranger || world.owed[node] == 0 || !same_side(node, WORLD_NODES))
+		return;
+	none.none.to = node + 1;
+	none.none.incarnation = world.owed[node];
+	world.owed[node] = 0;
+	group_versions_init(&versions, GROUP_VERSION);
+	size = group_encode(&versions, &world.mirror, &none, buffer, sizeof(buffer));
+	MUST(size > 0);
+	group_push(WORLD_NODES, size);
+}
+
 void world_last(uint32_t node, uint64_t *ret_incarnation, uint64_t *ret_seq)
 {
 	const struct node *n = node_at(node);
@@ -1076,8 +1101,9 @@ void world_remove(uint32_t node)
 		return;
 	if (n->m == NULL) {
 		n->removed = false;
+		free(n->maps);
 		maps_make(n);
-		n->m = core_make(n, &n->hot);
+		n->m = core_make(n);
 		if (n->view.count > 0)
 			view_step(n);
 	} else if (inactive(n)) {
@@ -1090,18 +1116,15 @@ void world_remove(uint32_t node)
 void world_reload(uint32_t node)
 {
 	struct node *n = node_at(node);
-	struct hot hot = n->hot;
-	void *maps = n->maps;
+	struct maps *maps = n->maps;
 	struct mlog *old = n->m;
 
 	if (n->m == NULL || !inactive(n))
 		return;
-	n->maps = NULL;
 	maps_make(n);
-	n->m = core_make(n, &n->hot);
+	n->m = core_make(n);
 	mlog_inherit(n->m, old);
 	(void)mlog_destroy(old);
-	(void)hot;
 	free(maps);
 	forget_asked(n);
 	locks_drop(n, true);
@@ -1118,6 +1141,7 @@ static bool answer_all(uint32_t node, const struct world_history *history)
 
 	while (world_deliver(node))
 		did = true;
+	stranger_answers(node);
 	for (uint32_t i = 0; i < LOCKS; i++)
 		if (n->lock[i] == LOCK_WAITING && locks_work(n) && lock_free_for(n, i)) {
 			lock_answer(n, i, 0);
