@@ -12,6 +12,7 @@
  *(I3).
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/mlog_internal.h"
 
@@ -328,6 +329,7 @@ void dirty_add_known(struct mlog *m, uint64_t slot_bit)
 void dirty_reset(struct mlog *m)
 {
 	hot_reset(m->hot);
+	memset(m->gates, 0, sizeof(m->gates)); /* they are open now */
 	hot_reported_reset(m->hot);
 	bits_fill(m->image, hot_slot_bits(m->hot), false);
 	for (uint64_t page = 0; page < m->slot_pages.count; page++)
