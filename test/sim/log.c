@@ -1,0 +1,1106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's logs. What control.c, ports.c, log_device.c and legs.c of daemons/dlmirrord decide
+ * is decided here in the same way.
+ */
+#include "test/sim/node_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "codec/disk.h"
+#include "codec/trace.h"
+#include "test/sim/checker.h"
+#include "test/sim/logdev.h"
+#include "test/sim/cpg.h"
+#include "test/sim/kernel.h"
+#include "test/sim/locks.h"
+#include "test/sim/mover.h"
+
+#define TIMER_URGENT_MS	  200U
+#define TIMER_MULTIPLE_MS 64U
+#define SUSPECT_POLL_US	  (100 * MS_US)
+#define STATE_WORDS	  64U /* of a STATE message */
+#define WAKE_US		  (1 * MS_US)
+
+static const struct pump_ports ports;
+
+struct log *log_find(struct node *node, uint64_t luid)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->log[i].used && node->log[i].state->luid == luid)
+			return &node->log[i];
+	return NULL;
+}
+
+static struct log *find_object(struct node *node, uint64_t object)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->log[i].used && node->log[i].object == object)
+			return &node->log[i];
+	return NULL;
+}
+
+/* The one that serves, else any of the mirror. */
+static struct log *find_mirror(struct node *node, unsigned mirror)
+{
+	struct log *found = NULL;
+
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct log *log = &node->log[i];
+
+		if (!log->used || log->mirror->index != mirror)
+			continue;
+		if (found == NULL || atomic_load(&log->hot.shared->open) != 0)
+			found = log;
+	}
+	return found;
+}
+
+const struct mlog *node_mlog(const struct node *node, uint64_t luid)
+{
+	const struct log *log = log_find((struct node *)node, luid);
+
+	return log == NULL ? NULL : log->pump.mlog;
+}
+
+const struct hot *node_hot(const struct node *node, uint64_t luid)
+{
+	const struct log *log = log_find((struct node *)node, luid);
+
+	return log == NULL ? NULL : &log->hot;
+}
+
+static enum mlog_phase phase_of(const struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	return status.phase;
+}
+
+/* ---- life of a log */
+
+static void view_tell(struct log *log)
+{
+	const struct node *node = log->node;
+	struct mlog_event event = {.kind = MLOG_EV_VIEW};
+
+	event.view.node = node->view;
+	event.view.count = node->view_count;
+	event.view.quorate = node->quorate;
+	pump_event(&log->pump, &event);
+}
+
+static void core_config(const struct log *log, struct mlog_config *ret)
+{
+	const struct scenario *s = world_scenario(log->node->world);
+	const struct scenario_mirror *plan = log->mirror->plan;
+
+	*ret = (struct mlog_config){
+	    .region_count = log->table.region_count,
+	    .region_sectors = log->table.region_sectors,
+	    .sync = log->table.sync,
+	    .has_disk = log->table.has_disk,
+	    .page_bytes = log->table.has_disk ? plan->page_bytes : DISK_UNIT,
+	    .hysteresis_ms = s->hysteresis_ms,
+	    .sync_delay_ms = s->sync_delay_ms,
+	    .retry_ms = s->retry_ms,
+	    .log_timeout_ms = s->log_timeout_ms,
+	    .copies = s->copies,
+	    .busy_gap_ms = s->busy_gap_ms,
+	    .node = node_id(log->node),
+	    .members = plan->slots,
+	    .incarnation = log->node->starts << 20 | ++log->node->objects,
+	};
+}
+
+static bool device_open(struct log *log)
+{
+	const struct logdev *d = log->mirror->logdev;
+
+	if (!logdev_works(d, log->node->index))
+		return false;
+	log->identity = logdev_identity(d);
+	log->claimed = logdev_in_use(d);
+	return true;
+}
+
+static unsigned shift_of(const struct mirror *mirror)
+{
+	return mirror->plan->has_disk ? mirror->plan->shift : 0;
+}
+
+static struct state *state_take(struct node *node, const struct mirror *mirror)
+{
+	size_t bytes = hot_bytes(SIM_REGIONS_MAX, 0);
+
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct state *s = &node->state[i];
+
+		if (s->used)
+			continue;
+		if (s->maps == NULL)
+			s->maps = world_alloc(node->world, bytes);
+		memset(s->maps, 0, bytes);
+		s->used = true;
+		s->mirror = mirror->index;
+		return s;
+	}
+	return NULL;
+}
+
+static struct log *log_take_place(struct node *node, struct state *state)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct log *log = &node->log[i];
+
+		if (log->used)
+			continue;
+		*log = (struct log){.used = true,
+				    .node = node,
+				    .mirror = world_mirror(node->world, state->mirror),
+				    .state = state,
+				    .object = ++node->objects};
+		return log;
+	}
+	return NULL;
+}
+
+/* 0, or why it cannot be: then the place is free again. */
+static int log_make(struct log *log, bool restoring)
+{
+	char error[TABLE_ERROR_SIZE];
+	struct mlog_config config;
+	int code = table_parse(log->state->args, strlen(log->state->args), &log->table, error);
+
+	if (code == 0 && log->table.has_disk && !device_open(log) && !restoring)
+		code = -EIO;
+	if (code == 0) {
+		hot_bind(&log->hot, log->state->maps, log->table.region_count,
+			 shift_of(log->mirror));
+		core_config(log, &config);
+		log->pump = (struct pump){.mlog = mlog_create(&config, &log->hot),
+					  .ports = &ports,
+					  .context = log,
+					  .queue = &log->node->queue};
+		code = log->pump.mlog == NULL ? -ENOMEM : 0;
+	}
+	if (code != 0)
+		log->used = false;
+	return code;
+}
+
+static void log_destroy(struct log *log)
+{
+	world_cancel(log->node->world, log->timer);
+	log->pump.mlog = mlog_destroy(log->pump.mlog);
+	log->used = false;
+	locks_object_gone(world_locks(log->node->world), log->node->index, log->object);
+}
+
+static void log_end(struct log *log)
+{
+	log->state->used = false;
+	log_destroy(log);
+}
+
+/* ---- requests about logs */
+
+static void reply(struct node *node, const struct mirror *mirror, const struct kmsg *k, int error,
+		  const void *data, size_t size)
+{
+	uint8_t datagram[KMSG_SIZE_MAX];
+
+	node_reply(node, mirror->index, datagram,
+		   kmsg_encode_reply(k, error, data, (uint32_t)size, datagram, sizeof(datagram)));
+}
+
+static struct mirror *mirror_of(struct node *node, const char *uuid)
+{
+	for (unsigned m = 0; m < world_mirrors(node->world); m++)
+		if (strcmp(world_mirror(node->world, m)->uuid, uuid) == 0)
+			return world_mirror(node->world, m);
+	return NULL;
+}
+
+static void ctr_reply(struct log *log, const struct kmsg *k, bool reconnect)
+{
+	bool with_device = log->table.has_disk && !reconnect && k->version >= 2;
+
+	reply(log->node, log->mirror, k, 0, with_device ? log->table.device : NULL,
+	      with_device ? strlen(log->table.device) + 1 : 0);
+}
+
+static void ctr_new(struct node *node, struct mirror *mirror, const struct kmsg *k,
+		    const char *args, bool reconnect)
+{
+	struct state *state = state_take(node, mirror);
+	struct log *log = state == NULL ? NULL : log_take_place(node, state);
+	int code = -ENOMEM;
+
+	if (log != NULL) {
+		state->luid = k->luid;
+		state->version = k->version;
+		memcpy(state->args, args, sizeof(state->args));
+		code = log_make(log, false);
+	}
+	if (code != 0) {
+		if (state != NULL)
+			state->used = false;
+		reply(node, mirror, k, code, NULL, 0);
+		return;
+	}
+	if (node->viewed)
+		view_tell(log);
+	ctr_reply(log, k, reconnect);
+	if (reconnect)
+		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+}
+
+static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg *k)
+{
+	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
+	struct log *log = log_find(node, k->luid);
+	char args[KMSG_DATA_MAX + 1] = "";
+	bool same;
+
+	memcpy(args, k->data, k->data_size);
+	same = log != NULL && strcmp(log->mirror->uuid, k->uuid) == 0 &&
+	       strcmp(log->state->args, args) == 0 && (reconnect || phase_of(log) == MLOG_CREATED);
+	if (same) {
+		ctr_reply(log, k, reconnect);
+		return;
+	}
+	if (log != NULL)
+		log_end(log); /* it ended without a word */
+	ctr_new(node, mirror, k, args, reconnect);
+}
+
+static void take_status(struct log *log, const struct kmsg *k)
+{
+	char text[KMSG_DATA_MAX];
+	struct mlog_status status;
+	int length;
+
+	mlog_status(log->pump.mlog, &status);
+	if (k->type == ULOG_STATUS_INFO)
+		length = table_status_info(&log->table, "253:0", status.log != MLOG_LOG_FAILED,
+					   text, sizeof(text));
+	else
+		length = table_status_table(&log->table, text, sizeof(text));
+	if (length < 0)
+		reply(log->node, log->mirror, k, length, NULL, 0);
+	else
+		reply(log->node, log->mirror, k, 0, text, (size_t)length + 1);
+}
+
+/* A table that was replaced while no daemon listened. */
+static bool is_ghost(const struct log *log, enum mlog_phase phase)
+{
+	return !log->heard && phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
+}
+
+/* A table reload hands the device over; where that is not to be had, the new log takes over what
+ * the old one knows in memory. */
+static void inherit(struct log *log)
+{
+	if (phase_of(log) != MLOG_CREATED)
+		return;
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct log *from = &log->node->log[i];
+		struct mlog_status other;
+
+		if (!from->used || from == log || from->mirror != log->mirror)
+			continue;
+		mlog_status(from->pump.mlog, &other);
+		if (is_ghost(from, other.phase)) {
+			if (!log->table.has_disk)
+				mlog_inherit(log->pump.mlog, from->pump.mlog);
+			log_end(from);
+		} else if (other.phase == MLOG_SUSPENDED &&
+			   (!log->table.has_disk || other.log == MLOG_LOG_FAILED ||
+			    other.log == MLOG_LOG_NONE)) {
+			mlog_inherit(log->pump.mlog, from->pump.mlog);
+		}
+	}
+}
+
+static void take_request(struct log *log, const struct kmsg *k)
+{
+	struct mlog_event event = {.kind = MLOG_EV_REQUEST};
+
+	if (kmsg_request(k, log->hot.regions, &event.request) != KMSG_OK) {
+		reply(log->node, log->mirror, k, -EINVAL, NULL, 0);
+		return;
+	}
+	if (k->type == ULOG_RESUME)
+		inherit(log);
+	log->heard = true;
+	pump_event(&log->pump, &event);
+	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
+		log_suspect(log);
+}
+
+static void take_cleared(struct log *log, const struct kmsg *k)
+{
+	struct mlog_event event = {.kind = MLOG_EV_CLEARED};
+
+	if (kmsg_request(k, log->hot.regions, &event.request) == KMSG_OK)
+		pump_event(&log->pump, &event);
+}
+
+void log_take(struct node *node, const uint8_t *datagram, size_t size, bool cleared)
+{
+	struct mirror *mirror;
+	struct log *log;
+	struct kmsg k;
+
+	if (kmsg_decode(datagram, size, &k) != KMSG_OK)
+		return; /* it has been reported */
+	mirror = mirror_of(node, k.uuid);
+	log = log_find(node, k.luid);
+	assert(mirror != NULL);
+	if (log != NULL && log->mirror != mirror && k.type != ULOG_CTR)
+		log = NULL;
+	if (cleared) {
+		if (log != NULL)
+			take_cleared(log, &k);
+	} else if (k.type == ULOG_CTR) {
+		take_ctr(node, mirror, &k);
+	} else if (k.type == ULOG_DTR) {
+		if (log != NULL)
+			log_end(log);
+		reply(node, mirror, &k, 0, NULL, 0);
+	} else if (log == NULL) {
+		reply(node, mirror, &k, -ESRCH, NULL, 0);
+	} else if (k.type == ULOG_STATUS_INFO || k.type == ULOG_STATUS_TABLE) {
+		take_status(log, &k);
+	} else {
+		take_request(log, &k);
+	}
+}
+
+/* ---- suspects: the kernel may have concluded something wrong while nobody answered */
+
+void log_suspect(struct log *log)
+{
+	atomic_store(&log->hot.shared->suspect, SUSPECT_RESETTING);
+	agent_reset(&log->node->agent[log->mirror->index]);
+}
+
+static void verify(struct log *log, bool repair)
+{
+	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
+
+	event.verify.repair = repair;
+	if (repair)
+		checker_repair_all(world_checker(log->node->world), log->mirror);
+	pump_event(&log->pump, &event);
+}
+
+void node_reset_done(struct node *node, unsigned mirror)
+{
+	struct log *log = find_mirror(node, mirror);
+
+	if (node->daemon != DAEMON_UP || log == NULL ||
+	    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
+		return;
+	atomic_store(&log->hot.shared->suspect, SUSPECT_COMPARING);
+	verify(log, true);
+}
+
+void node_verify(struct node *node, unsigned mirror, bool repair)
+{
+	struct log *log = find_mirror(node, mirror);
+
+	if (node->daemon == DAEMON_UP && log != NULL && phase_of(log) == MLOG_ACTIVE)
+		verify(log, repair || atomic_load(&log->hot.shared->suspect) != SUSPECT_NO);
+}
+
+/* After a start: as soon as a suspect mirror serves again. */
+static void on_suspects(void *context, uint64_t life)
+{
+	struct node *node = context;
+	bool waits = false;
+
+	if (life != node->life)
+		return;
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct log *log = &node->log[i];
+		uint32_t suspect;
+
+		if (!log->used)
+			continue;
+		suspect = atomic_load(&log->hot.shared->suspect);
+		if (suspect == SUSPECT_NEW && atomic_load(&log->hot.shared->open) != 0)
+			log_suspect(log);
+		else if (suspect == SUSPECT_NEW)
+			waits = true;
+	}
+	if (waits)
+		world_after(node->world, SUSPECT_POLL_US, on_suspects, node, life);
+}
+
+/* ---- a daemon starts and ends */
+
+static void restore(struct node *node, struct state *state, bool handed_over)
+{
+	struct mlog_event event = {.kind = MLOG_EV_RESTORED};
+	struct kernel *k = node->kernel[state->mirror];
+	struct log *log;
+	uint32_t suspect;
+
+	if (!handed_over && kernel_luid(k) == 0 && !kernel_has_luid(k, state->luid)) {
+		state->used = false;
+		return;
+	}
+	log = log_take_place(node, state);
+	if (log == NULL || log_make(log, true) != 0) {
+		state->used = false;
+		return;
+	}
+	event.handed_over = handed_over && (log->identity != 0 || !log->table.has_disk);
+	pump_event(&log->pump, &event);
+	suspect = atomic_load(&log->hot.shared->suspect);
+	if (!handed_over && suspect != SUSPECT_RESETTING)
+		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+	if (suspect == SUSPECT_RESETTING)
+		log_suspect(log);
+	else if (suspect == SUSPECT_COMPARING && handed_over)
+		verify(log, true);
+}
+
+void log_restore_all(struct node *node, bool handed_over)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->state[i].used)
+			restore(node, &node->state[i], handed_over);
+	world_after(node->world, SUSPECT_POLL_US, on_suspects, node, node->life);
+}
+
+void logs_drop(struct node *node)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct log *log = &node->log[i];
+
+		if (!log->used)
+			continue;
+		world_cancel(node->world, log->timer);
+		log->pump.mlog = mlog_destroy(log->pump.mlog);
+		log->used = false;
+	}
+	/* Whoever died within a step leaves the queue as it was. */
+	node->queue.running = NULL;
+	node->queue.count = 0;
+}
+
+void logs_quiesce(struct node *node, bool quiesce)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->log[i].used)
+			pump_event(&node->log[i].pump, &(struct mlog_event){.kind = MLOG_EV_QUIESCE,
+									    .quiesce = quiesce});
+}
+
+bool logs_quiet(const struct node *node)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->log[i].used && !mlog_quiet(node->log[i].pump.mlog))
+			return false;
+	return true;
+}
+
+/* ---- the group */
+
+static void hello(struct node *node)
+{
+	uint8_t datagram[GROUP_HEADER_SIZE];
+	int size = group_encode_hello(&node->versions, node_id(node), datagram, sizeof(datagram));
+
+	assert(size > 0);
+	cpg_send(world_cpg(node->world), node->index, datagram, (size_t)size);
+}
+
+void node_group_view(struct node *node, uint32_t mask, bool quorate)
+{
+	bool more = false;
+
+	world_trace(node->world, node, "view, nodes %" PRIx64 ", quorate %" PRIu64, mask, quorate,
+		    0);
+	for (uint32_t i = 0; i < SIM_NODES_MAX; i++) {
+		bool known = false;
+
+		for (uint32_t k = 0; k < node->view_count && node->viewed; k++)
+			known = known || node->view[k] == i + 1;
+		more = more || ((mask >> i & 1) != 0 && !known);
+	}
+	node->view_count = 0;
+	for (uint32_t i = 0; i < SIM_NODES_MAX; i++)
+		if ((mask >> i & 1) != 0)
+			node->view[node->view_count++] = i + 1;
+	node->viewed = true;
+	node->quorate = quorate;
+	group_versions_view(&node->versions, node->view, node->view_count);
+	if (more)
+		hello(node);
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->log[i].used)
+			view_tell(&node->log[i]);
+}
+
+static void send(struct node *node, const struct mirror *mirror, const struct mlog_message *message)
+{
+	uint8_t datagram[GROUP_MESSAGE_MAX];
+	int size = group_encode(&node->versions, &node->name[mirror->index], message, datagram,
+				sizeof(datagram));
+
+	if (size < 0)
+		world_violation(node->world, "message", "node %u sends a bad message of kind %d",
+				node_id(node), (int)message->kind);
+	else
+		cpg_send(world_cpg(node->world), node->index, datagram, (size_t)size);
+}
+
+/* Nobody here knows that mirror. */
+static void have_none(struct node *node, const struct mirror *mirror,
+		      const struct mlog_message *join)
+{
+	struct mlog_message none = {.kind = MLOG_MSG_NONE,
+				    .from = node_id(node),
+				    .incarnation = node->starts << 20,
+				    .seq = 1};
+
+	none.none.to = join->from;
+	none.none.incarnation = join->incarnation;
+	send(node, mirror, &none);
+}
+
+void node_group_message(struct node *node, const uint8_t *datagram, size_t size, uint64_t place)
+{
+	static struct group_room room;
+	struct mlog_event event = {.kind = MLOG_EV_MESSAGE};
+	struct mlog_message message;
+	struct group_header header;
+	unsigned mirror = 0;
+	bool known = false;
+	int error = group_decode(datagram, size, node->versions.own, &header, &room, &message);
+
+	if (error == -EPROTONOSUPPORT)
+		return;
+	if (error != 0) {
+		world_violation(node->world, "message", "node %u cannot decode one: %d",
+				node_id(node), error);
+		return;
+	}
+	group_versions_seen(&node->versions, header.node, header.highest);
+	if (header.hello)
+		return;
+	while (memcmp(&node->name[mirror], &header.mirror, sizeof(header.mirror)) != 0)
+		mirror++;
+	event.message = &message;
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct log *log = &node->log[i];
+		uint64_t hash;
+
+		if (!log->used || log->mirror->index != mirror)
+			continue;
+		known = true;
+		pump_event(&log->pump, &event);
+		hash = mlog_state_hash(log->pump.mlog);
+		if (hash != 0)
+			checker_state(world_checker(node->world), node, log->mirror, place, hash);
+	}
+	if (!known && message.kind == MLOG_MSG_JOIN && message.from != node_id(node))
+		have_none(node, world_mirror(node->world, mirror), &message);
+}
+
+/* ---- answers of the other ports */
+
+void node_locked(struct node *node, uint64_t object, uint32_t lock, int error)
+{
+	struct log *log = find_object(node, object);
+	struct mlog_event event = {.kind = MLOG_EV_LOCKED};
+
+	if (log == NULL)
+		return;
+	event.locked.lock = lock;
+	event.locked.error = error;
+	pump_event(&log->pump, &event);
+}
+
+static void slot_done(struct log *log, enum mlog_event_kind kind, const struct logdev_answer *a)
+{
+	struct mlog_event event = {.kind = kind};
+
+	event.slot.slot = a->request->slot;
+	event.slot.error = a->error;
+	event.slot.dirty = a->dirty;
+	pump_event(&log->pump, &event);
+}
+
+static void loaded(struct log *log, const struct logdev_answer *a)
+{
+	struct mlog_event event = {.kind = MLOG_EV_LOADED};
+
+	event.loaded.error = a->error;
+	event.loaded.history = a->history;
+	event.loaded.history.distrust = log->node->marker[log->mirror->index];
+	pump_event(&log->pump, &event);
+}
+
+static void claimed(struct log *log, int error)
+{
+	log->claimed = log->claimed || error == 0;
+	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_CLAIMED, .error = error});
+	if (atomic_load(&log->hot.shared->whole) != 0)
+		log->node->marker[log->mirror->index] = false;
+}
+
+static void written(struct log *log, const struct logdev_answer *a)
+{
+	struct mlog_event event = {.kind = MLOG_EV_WRITTEN};
+
+	event.written.area = a->request->area;
+	event.written.page = a->request->page;
+	event.written.error = a->error;
+	pump_event(&log->pump, &event);
+}
+
+void node_device_done(struct node *node, unsigned mirror, const struct logdev_answer *a)
+{
+	struct log *log = find_object(node, a->request->object);
+
+	(void)mirror;
+	if (log == NULL)
+		return;
+	if (a->error != 0)
+		checker_repair_all(world_checker(node->world), log->mirror);
+	if (a->error == -ENXIO) {
+		log->identity = 0;
+		log->claimed = false;
+	}
+	switch (a->request->kind) {
+	case LOGDEV_LOAD:
+		loaded(log, a);
+		break;
+	case LOGDEV_CLAIM:
+		claimed(log, a->error);
+		break;
+	case LOGDEV_WRITE:
+		written(log, a);
+		break;
+	case LOGDEV_RELEASE:
+		pump_event(&log->pump,
+			   &(struct mlog_event){.kind = MLOG_EV_RELEASED, .error = a->error});
+		break;
+	case LOGDEV_READ_SLOT:
+		slot_done(log, MLOG_EV_SLOT_READ, a);
+		break;
+	case LOGDEV_EMPTY_SLOT:
+		slot_done(log, MLOG_EV_SLOT_EMPTIED, a);
+		break;
+	}
+}
+
+void node_copied(struct node *node, uint64_t object, uint64_t region, enum mlog_copy_result result)
+{
+	struct log *log = find_object(node, object);
+	struct mlog_event event = {.kind = MLOG_EV_COPIED};
+
+	if (log == NULL)
+		return;
+	event.copied.region = region;
+	event.copied.result = result;
+	pump_event(&log->pump, &event);
+}
+
+/* ---- ports */
+
+static uint64_t port_now_ms(void *context)
+{
+	return node_now_ms(((struct log *)context)->node);
+}
+
+static void port_reply(void *context, const struct mlog_reply *r)
+{
+	const struct log *log = context;
+	uint8_t datagram[KMSG_SIZE_MAX];
+	struct kmsg k = {
+	    .cn_seq = r->seq,
+	    .version = log->state->version,
+	    .luid = log->state->luid,
+	    .seq = r->seq,
+	    .type = r->type,
+	    .request_type = (uint32_t)r->type,
+	};
+
+	snprintf(k.uuid, sizeof(k.uuid), "%s", log->mirror->uuid);
+	node_reply(log->node, log->mirror->index, datagram,
+		   kmsg_encode_mlog_reply(&k, r, datagram, sizeof(datagram)));
+}
+
+static void words_of(const struct log *log, enum mlog_area area, uint64_t *ret)
+{
+	uint64_t bits = area == MLOG_AREA_SLOT ? hot_slot_bits(&log->hot) : log->hot.regions;
+
+	for (uint64_t w = 0; w < bits_words(bits); w++)
+		ret[w] = mlog_word(log->pump.mlog, area, w);
+}
+
+static void request_of(const struct log *log, enum logdev_kind kind, uint32_t slot,
+		       struct logdev_request *ret)
+{
+	*ret = (struct logdev_request){.kind = kind,
+				       .node = log->node->index,
+				       .object = log->object,
+				       .identity = log->identity,
+				       .slot = slot};
+}
+
+static bool ready(struct log *log)
+{
+	return log->identity != 0 || device_open(log);
+}
+
+static void defer_error(struct log *log, enum mlog_event_kind kind, int error)
+{
+	struct mlog_event event = {.kind = kind};
+
+	if (kind == MLOG_EV_LOADED)
+		event.loaded.error = error;
+	else
+		event.error = error;
+	pump_defer(&log->pump, &event);
+}
+
+static void port_load(void *context, uint32_t slot, bool whole)
+{
+	struct log *log = context;
+	struct logdev_request request;
+
+	if (!ready(log)) {
+		defer_error(log, MLOG_EV_LOADED, -EIO);
+		return;
+	}
+	request_of(log, LOGDEV_LOAD, slot, &request);
+	request.whole = whole;
+	logdev_submit(log->mirror->logdev, &request);
+}
+
+static void port_claim(void *context, uint32_t slot, bool whole)
+{
+	struct log *log = context;
+	struct logdev_request request;
+
+	if (!ready(log)) {
+		defer_error(log, MLOG_EV_CLAIMED, -EIO);
+		return;
+	}
+	request_of(log, LOGDEV_CLAIM, slot, &request);
+	request.whole = whole;
+	words_of(log, MLOG_AREA_SLOT, request.bits);
+	words_of(log, MLOG_AREA_SYNC, request.sync);
+	logdev_submit(log->mirror->logdev, &request);
+}
+
+static void port_write(void *context, enum mlog_area area, uint64_t page)
+{
+	struct log *log = context;
+	struct mlog_status status;
+	struct logdev_request request;
+
+	if (!log->claimed) {
+		struct mlog_event event = {.kind = MLOG_EV_WRITTEN};
+
+		event.written.area = area;
+		event.written.page = page;
+		event.written.error = -ESTALE;
+		pump_defer(&log->pump, &event);
+		return;
+	}
+	mlog_status(log->pump.mlog, &status);
+	request_of(log, LOGDEV_WRITE, status.slot, &request);
+	request.area = area;
+	request.page = page;
+	words_of(log, area, area == MLOG_AREA_SLOT ? request.bits : request.sync);
+	logdev_submit(log->mirror->logdev, &request);
+}
+
+static void port_release(void *context, uint32_t slot, bool whole)
+{
+	struct log *log = context;
+	struct logdev_request request;
+
+	if (!log->claimed) {
+		defer_error(log, MLOG_EV_RELEASED, -ESTALE);
+		return;
+	}
+	log->claimed = false;
+	request_of(log, LOGDEV_RELEASE, slot, &request);
+	request.whole = whole;
+	for (uint64_t w = 0; whole && w < bits_words(log->hot.regions); w++)
+		request.sync[w] = mlog_kernel_word(log->pump.mlog, w);
+	logdev_submit(log->mirror->logdev, &request);
+}
+
+static void slot_submit(struct log *log, enum logdev_kind kind, enum mlog_event_kind answer,
+			uint32_t slot)
+{
+	struct logdev_request request;
+	struct mlog_event event = {.kind = answer};
+
+	if (ready(log)) {
+		request_of(log, kind, slot, &request);
+		logdev_submit(log->mirror->logdev, &request);
+		return;
+	}
+	event.slot.slot = slot;
+	event.slot.error = -EIO;
+	pump_defer(&log->pump, &event);
+}
+
+static void port_read_slot(void *context, uint32_t slot)
+{
+	slot_submit(context, LOGDEV_READ_SLOT, MLOG_EV_SLOT_READ, slot);
+}
+
+static void port_empty_slot(void *context, uint32_t slot)
+{
+	slot_submit(context, LOGDEV_EMPTY_SLOT, MLOG_EV_SLOT_EMPTIED, slot);
+}
+
+static void port_copy(void *context, uint64_t region, enum mlog_copy_mode mode)
+{
+	struct log *log = context;
+	struct node *node = log->node;
+	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
+	struct mlog_event event = {.kind = MLOG_EV_COPIED};
+
+	/* Until its device was reset the kernel may write what the core thinks is quiet. */
+	if (suspect == SUSPECT_NEW || suspect == SUSPECT_RESETTING) {
+		event.copied.region = region;
+		event.copied.result = MLOG_COPY_LATER;
+		pump_defer(&log->pump, &event);
+		return;
+	}
+	mover_copy(node, log->mirror, log->object, region, mode,
+		   world_now_us(node->world) < node->mover_fails_until_us);
+}
+
+static void on_timer(void *context, uint64_t object)
+{
+	struct log *log = context;
+
+	if (!log->used || log->object != object)
+		return;
+	log->timer = node_busy(log->node, on_timer, log, object);
+	if (log->timer == 0)
+		pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_TIMER});
+}
+
+static void port_timer(void *context, uint64_t at_ms)
+{
+	struct log *log = context;
+	struct world *w = log->node->world;
+	uint64_t now = node_now_ms(log->node);
+	uint64_t at = at_ms > now ? at_ms : now + 1;
+	uint64_t now_us = world_now_us(w) + log->node->clock_us;
+
+	world_cancel(w, log->timer);
+	log->timer = 0;
+	if (at_ms == 0)
+		return;
+	if (at_ms > now + TIMER_URGENT_MS)
+		at += TIMER_MULTIPLE_MS - at % TIMER_MULTIPLE_MS;
+	log->timer = world_after(w, at * MS_US - now_us, on_timer, log, log->object);
+}
+
+static void port_notice(void *context, enum mlog_notice code, uint64_t value)
+{
+	struct log *log = context;
+	struct node *node = log->node;
+	struct kernel *kernel = node->kernel[log->mirror->index];
+	bool *marker = &node->marker[log->mirror->index];
+	struct mlog_status status;
+
+	(void)value;
+	switch (code) {
+	case MLOG_NOTICE_ATTACHED:
+		kernel_status(kernel); /* so that it asks for the count */
+		break;
+	case MLOG_NOTICE_DETACHED:
+		if (atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_DEVICE)
+			*marker = false;
+		break;
+	case MLOG_NOTICE_LOG_FAILED:
+		*marker = true;
+		break;
+	case MLOG_NOTICE_LOG_OK:
+		*marker = false;
+		break;
+	case MLOG_NOTICE_VERIFIED:
+		mlog_status(log->pump.mlog, &status);
+		if (status.verify_repair &&
+		    atomic_load(&log->hot.shared->suspect) == SUSPECT_COMPARING)
+			atomic_store(&log->hot.shared->suspect, SUSPECT_NO);
+		break;
+	default:
+		break;
+	}
+}
+
+static void port_send(void *context, const struct mlog_message *message)
+{
+	struct log *log = context;
+	struct node *node = log->node;
+	struct mlog_message piece;
+	uint64_t words[STATE_WORDS];
+	uint64_t cursor = 0;
+
+	if (!node->viewed || !node->quorate)
+		return;
+	if (message->kind != MLOG_MSG_STATE) {
+		send(node, log->mirror, message);
+		return;
+	}
+	while (mlog_state_next(log->pump.mlog, &cursor, words, STATE_WORDS, &piece))
+		send(node, log->mirror, &piece);
+}
+
+static void port_lock(void *context, uint32_t lock, bool keep)
+{
+	const struct log *log = context;
+
+	locks_request(world_locks(log->node->world), log->node->index, log->mirror->index, lock,
+		      log->object, keep);
+}
+
+static void port_unlock(void *context, uint32_t lock)
+{
+	const struct log *log = context;
+
+	locks_release(world_locks(log->node->world), log->node->index, log->mirror->index, lock,
+		      log->object);
+}
+
+static void on_wake(void *context, uint64_t argument)
+{
+	struct node *node = context;
+
+	if (argument >> 1 == node->life)
+		kernel_wake(node->kernel[argument & 1]);
+}
+
+static void port_wake(void *context)
+{
+	const struct log *log = context;
+
+	world_after(log->node->world, WAKE_US, on_wake, log->node,
+		    log->node->life << 1 | log->mirror->index);
+}
+
+static void port_reload(void *context)
+{
+	const struct log *log = context;
+
+	agent_reload(&log->node->agent[log->mirror->index]);
+}
+
+/* ---- the trace: every number that a line has goes into the hash, the text only where it is
+ * wanted */
+
+static void trace_head(const struct log *log, uint64_t kind)
+{
+	struct world *w = log->node->world;
+
+	world_trace_hash(w, world_now_us(w));
+	world_trace_hash(w, (uint64_t)node_id(log->node) << 32 | log->mirror->index << 8 | kind);
+}
+
+static void trace_print(const struct log *log, const char *line)
+{
+	char text[TRACE_LINE_SIZE + 32];
+
+	snprintf(text, sizeof(text), "m%u %" PRIx64 " %s", log->mirror->index,
+		 log->state->luid & 0xffff, line);
+	world_trace_text(log->node->world, log->node, text);
+}
+
+static void trace_message(struct world *w, const struct mlog_message *message)
+{
+	world_trace_hash(w, (uint64_t)message->kind << 32 | message->from);
+	world_trace_hash(w, message->incarnation);
+	world_trace_hash(w, message->seq);
+}
+
+static void port_trace_event(void *context, const struct mlog_event *event)
+{
+	const struct log *log = context;
+	struct world *w = log->node->world;
+	char line[TRACE_LINE_SIZE];
+
+	trace_head(log, (uint64_t)event->kind);
+	if (event->kind == MLOG_EV_REQUEST || event->kind == MLOG_EV_CLEARED) {
+		world_trace_hash(w, (uint64_t)event->request.type << 32 | event->request.seq);
+		for (uint32_t i = 0; i < event->request.region_count; i++)
+			world_trace_hash(w, event->request.region[i]);
+	} else if (event->kind == MLOG_EV_MESSAGE) {
+		trace_message(w, event->message);
+	} else if (event->kind == MLOG_EV_COPIED) {
+		world_trace_hash(w, event->copied.region << 8 | (uint64_t)event->copied.result);
+	}
+	if (!world_traces(w))
+		return;
+	trace_event(event, line);
+	trace_print(log, line);
+}
+
+static void port_trace_effect(void *context, const struct mlog_effect *effect)
+{
+	const struct log *log = context;
+	struct world *w = log->node->world;
+	char line[TRACE_LINE_SIZE];
+
+	trace_head(log, 0x80 | (uint64_t)effect->kind);
+	if (effect->kind == MLOG_REPLY) {
+		world_trace_hash(w, (uint64_t)effect->reply.type << 32 | effect->reply.seq);
+		world_trace_hash(w, (uint64_t)(uint32_t)effect->reply.error << 32 |
+					effect->reply.words);
+		for (uint32_t i = 0; i < effect->reply.words; i++)
+			world_trace_hash(w, effect->reply.word[i]);
+	} else if (effect->kind == MLOG_SEND) {
+		trace_message(w, effect->message);
+	} else if (effect->kind == MLOG_COPY) {
+		world_trace_hash(w, effect->copy.region);
+	} else if (effect->kind == MLOG_NOTICE) {
+		world_trace_hash(w, (uint64_t)effect->notice.code << 32 | effect->notice.value);
+	}
+	if (!world_traces(w))
+		return;
+	trace_effect(effect, line);
+	trace_print(log, line);
+}
+
+static const struct pump_ports ports = {
+    .now_ms = port_now_ms,
+    .reply = port_reply,
+    .load = port_load,
+    .claim = port_claim,
+    .write = port_write,
+    .release = port_release,
+    .read_slot = port_read_slot,
+    .empty_slot = port_empty_slot,
+    .copy = port_copy,
+    .timer = port_timer,
+    .notice = port_notice,
+    .send = port_send,
+    .lock = port_lock,
+    .unlock = port_unlock,
+    .wake = port_wake,
+    .reload = port_reload,
+    .trace_event = port_trace_event,
+    .trace_effect = port_trace_effect,
+};

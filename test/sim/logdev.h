@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The log device of one mirror, shared by all nodes: what daemons/dlmirrord/storage does to it, in
+ * the same order of writes, with latency, errors and power cuts. Contents are words, not bytes
+ * (codec/disk.h has its own tests).
+ *
+ * Each operation is a row of steps; each step lands as a whole, unless its node dies: then each
+ * page of the step under way is old or new. Here I4 is checked: a slot and the in-sync map are
+ * written only by a node that holds their locks.
+ */
+#ifndef DLM_SIM_LOGDEV_H
+#define DLM_SIM_LOGDEV_H
+
+#include "test/sim/sim.h"
+
+#define LOGDEV_WORDS (SIM_REGIONS_MAX / 64)
+
+struct logdev *logdev_create(struct mirror *mirror);
+
+enum logdev_kind {
+	LOGDEV_LOAD,
+	LOGDEV_CLAIM,
+	LOGDEV_WRITE,
+	LOGDEV_RELEASE,
+	LOGDEV_READ_SLOT,
+	LOGDEV_EMPTY_SLOT,
+};
+
+/* Who asks, and for what. The answer is node_device_done(). */
+struct logdev_request {
+	enum logdev_kind kind;
+	uint32_t node;	   /* index */
+	uint64_t object;   /* log of its daemon */
+	uint64_t identity; /* of the device that it has opened: logdev_identity() then */
+	uint32_t slot;
+	bool whole;
+	enum mlog_area area; /* WRITE */
+	uint64_t page;
+	uint64_t sync[LOGDEV_WORDS]; /* contents: CLAIM, RELEASE (the kernel's bits), WRITE */
+	uint64_t bits[LOGDEV_WORDS];
+};
+
+struct logdev_answer {
+	const struct logdev_request *request;
+	int error;
+	struct mlog_history history; /* LOAD */
+	const uint64_t *dirty;	     /* READ_SLOT */
+};
+
+void logdev_submit(struct logdev *d, const struct logdev_request *request);
+/* Another device in its place has another identity. */
+uint64_t logdev_identity(const struct logdev *d);
+/* Can the node open it, and is it in use then? */
+bool logdev_works(const struct logdev *d, unsigned node);
+bool logdev_in_use(const struct logdev *d);
+
+/* What of the daemon's is in flight is done, or never begun. */
+void logdev_daemon_died(struct logdev *d, unsigned node);
+void logdev_node_died(struct logdev *d, unsigned node);
+
+void logdev_fail(struct logdev *d, uint32_t nodes, bool failing);
+void logdev_slow(struct logdev *d, uint64_t more_us);
+/* It is lost for all; then another one, blank, is in its place. */
+void logdev_replace(struct logdev *d);
+
+#endif
