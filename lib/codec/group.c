@@ -364,6 +364,9 @@ static void body_write(struct writer *w, const struct mlog_message *m, uint16_t 
 		write_u64(w, m->sync.region);
 		break;
 	case MLOG_MSG_LEASE:
+		write_u64(w, m->lease.from);
+		write_u32(w, m->lease.regions);
+		break;
 	case MLOG_MSG_WANT:
 	case MLOG_MSG_UNSEEN:
 		write_u64(w, m->region);
@@ -416,6 +419,9 @@ static void body_read(struct reader *r, uint16_t version, struct group_room *roo
 		m->sync.region = read_u64(r);
 		break;
 	case MLOG_MSG_LEASE:
+		m->lease.from = read_u64(r);
+		m->lease.regions = read_u32(r);
+		break;
 	case MLOG_MSG_WANT:
 	case MLOG_MSG_UNSEEN:
 		m->region = read_u64(r);
@@ -459,6 +465,8 @@ static bool body_valid(const struct mlog_message *m)
 	case MLOG_MSG_SYNC:
 		return m->sync.region < GROUP_REGIONS_MAX;
 	case MLOG_MSG_LEASE:
+		return m->lease.from <= GROUP_REGIONS_MAX && m->lease.regions >= 1 &&
+		       m->lease.regions <= MLOG_LEASE_MAX;
 	case MLOG_MSG_WANT:
 	case MLOG_MSG_UNSEEN:
 		return m->region <= GROUP_REGIONS_MAX;

@@ -186,7 +186,7 @@ static void add_body(struct line *line, const struct mlog_message *m)
 		add(line, " region %" PRIu64 " to %d", m->sync.region, m->sync.in_sync);
 		break;
 	case MLOG_MSG_LEASE:
-		add(line, " from %" PRIu64, m->region);
+		add(line, " %" PRIu32 " from %" PRIu64, m->lease.regions, m->lease.from);
 		break;
 	case MLOG_MSG_WANT:
 		add(line, " region %" PRIu64, m->region);

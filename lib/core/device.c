@@ -27,6 +27,16 @@ bool device_waits(const struct mlog *m)
 	}
 }
 
+/* The whole log, or my slot of it? */
+static bool operation_whole(const struct mlog *m)
+{
+	if (m->operation == DEVICE_RELEASE)
+		return m->left_last;
+	if (m->operation == DEVICE_LOAD)
+		return m->founder && !m->foreign;
+	return m->founder || sync_map_writer(m);
+}
+
 static void operation_start(struct mlog *m, enum device_operation operation)
 {
 	static const enum mlog_effect_kind kind[] = {
@@ -43,8 +53,7 @@ static void operation_start(struct mlog *m, enum device_operation operation)
 	m->late = false;
 	effect = effect_add(m, kind[operation]);
 	effect->log.slot = m->slot;
-	effect->log.whole =
-	    operation == DEVICE_RELEASE ? m->left_last : m->founder || sync_map_writer(m);
+	effect->log.whole = operation_whole(m);
 }
 
 /* False: it had timed out, and what to do about that has been done. */
@@ -157,7 +166,7 @@ static void attach_founder(struct mlog *m)
 		group_device_done(m);
 	else if (m->log == MLOG_LOG_FAILED)
 		group_device_done(m); /* it did not come to a load */
-	else if (m->loaded || (memory && device_idle(m)))
+	else if ((m->loaded || (memory && device_idle(m))) && !m->foreign)
 		claim_start(m);
 	else
 		load_start(m);
@@ -260,6 +269,10 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 		maps_loaded(m);
 	} else if (m->restoring) {
 		restore_merge(m, history);
+	} else if (m->founder && m->foreign && m->group != GROUP_FOUNDING) {
+		m->foreign = false;
+		joiner_loaded(m, history);
+		members_taken(m);
 	} else if (m->founder) {
 		dirty_reset(m);
 		sync_load(m, history);
@@ -335,16 +348,41 @@ void device_failed(struct mlog *m, int error)
 
 void device_detach(struct mlog *m)
 {
-	hot_held_reset(m->hot);
 	repair_stop(m);
 	phase_set(m, MLOG_DETACHING);
+	m->detach_ms = m->now_ms;
+	m->detach_seq = 0;
+}
+
+/* Until when the device must have answered, or is to be claimed again. */
+static uint64_t patience(const struct mlog *m)
+{
+	uint64_t at = NEVER_MS;
+
+	if (!m->config.has_disk)
+		return at;
+	if (m->log == MLOG_LOG_FAILED) {
+		bool serving = !m->quiescing && group_in(m) &&
+			       (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING);
+
+		return serving && m->operation == DEVICE_NOTHING && pages_idle(m) ? m->retry_ms
+										  : at;
+	}
+	if (m->operation != DEVICE_NOTHING && !m->late)
+		at = m->operation_ms + m->config.log_timeout_ms +
+		     m->config.region_count / REGIONS_PER_MS;
+	if (m->slot_pages.in_flight > 0)
+		at = min_ms(at, m->slot_pages.started_ms + m->config.log_timeout_ms);
+	if (m->sync.in_flight > 0)
+		at = min_ms(at, m->sync.started_ms + m->config.log_timeout_ms);
+	return at;
 }
 
 static void check_timeout(struct mlog *m)
 {
 	enum device_operation operation = m->operation;
 
-	if (device_deadline(m) > m->now_ms || m->log == MLOG_LOG_FAILED)
+	if (patience(m) > m->now_ms || m->log == MLOG_LOG_FAILED)
 		return;
 	if (operation != DEVICE_NOTHING)
 		m->late = true;
@@ -354,10 +392,43 @@ static void check_timeout(struct mlog *m)
 		device_failed(m, -ETIMEDOUT);
 }
 
+/* The whole log is released by who writes its map. */
+static bool release_allowed(struct mlog *m)
+{
+	if (m->left_last && m->config.members > 1)
+		group_lock(m, MLOG_LOCK_MAP);
+	return !m->left_last || sync_map_writer(m);
+}
+
+static bool late_clears(const struct mlog *m)
+{
+	return !m->left && hot_next_held(m->hot, 0) < m->config.region_count;
+}
+
+/* No I/O is in flight. What is still held then, the kernel has failed to clear: it may have written
+ * it to one leg only (a flush that failed does that), so it is to be compared. */
+static bool held_settle(struct mlog *m)
+{
+	if (late_clears(m)) {
+		if (m->now_ms < m->detach_ms + LATE_CLEAR_MS)
+			return false;
+		for (uint64_t r = hot_next_held(m->hot, 0);
+		     r < m->config.region_count && m->send_count < SWEEP_SENDS_MAX && group_in(m);
+		     r = hot_next_held(m->hot, r + 1)) {
+			repair_add(m, r);
+			hot_clear(m->hot, r);
+		}
+		if (!group_in(m))
+			hot_held_reset(m->hot);
+		m->detach_seq = m->seq;
+	}
+	return m->heard >= m->detach_seq || !group_in(m);
+}
+
 /* The last copy has ended: leave the group, then the device. */
 static void detach_settle(struct mlog *m)
 {
-	if (m->copies_moving > 0)
+	if (m->copies_moving > 0 || !held_settle(m))
 		return;
 	group_detach(m);
 	if (!m->left)
@@ -366,7 +437,7 @@ static void detach_settle(struct mlog *m)
 		detach_done(m, false);
 	} else if (device_idle(m) && m->left_dirty) {
 		detach_done(m, false);
-	} else if (device_idle(m) && m->log == MLOG_LOG_OK) {
+	} else if (device_idle(m) && m->log == MLOG_LOG_OK && release_allowed(m)) {
 		/* A release writes everything. */
 		pages_forget(&m->slot_pages);
 		pages_forget(&m->sync);
@@ -397,23 +468,9 @@ void device_settle(struct mlog *m)
 
 uint64_t device_deadline(const struct mlog *m)
 {
-	uint64_t at = NEVER_MS;
+	uint64_t at = patience(m);
 
-	if (!m->config.has_disk)
-		return at;
-	if (m->log == MLOG_LOG_FAILED) {
-		bool serving = !m->quiescing && group_in(m) &&
-			       (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING);
-
-		return serving && m->operation == DEVICE_NOTHING && pages_idle(m) ? m->retry_ms
-										  : at;
-	}
-	if (m->operation != DEVICE_NOTHING && !m->late)
-		at = m->operation_ms + m->config.log_timeout_ms +
-		     m->config.region_count / REGIONS_PER_MS;
-	if (m->slot_pages.in_flight > 0)
-		at = min_ms(at, m->slot_pages.started_ms + m->config.log_timeout_ms);
-	if (m->sync.in_flight > 0)
-		at = min_ms(at, m->sync.started_ms + m->config.log_timeout_ms);
+	if (m->phase == MLOG_DETACHING && late_clears(m))
+		at = min_ms(at, m->detach_ms + LATE_CLEAR_MS);
 	return at;
 }

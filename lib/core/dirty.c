@@ -309,7 +309,8 @@ void dirty_settle(struct mlog *m)
 	if (m->now_ms >= m->sweep_ms && sweep_allowed(m))
 		sweep(m);
 	marks_settle(m);
-	if (m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING &&
+	/* After LEAVE the slot is about to be somebody else's. */
+	if (m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING && !m->left &&
 	    pages_batch_start(m, &m->slot_pages))
 		batch_collect(m);
 }

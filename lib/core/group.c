@@ -109,6 +109,14 @@ void group_locked(struct mlog *m, uint32_t lock, int error)
 		m->lock_retry_ms = m->now_ms + LOCK_RETRY_MS;
 }
 
+static bool in_view(const struct mlog *m, uint32_t node)
+{
+	for (uint32_t i = 0; i < m->view_count; i++)
+		if (m->view[i] == node)
+			return true;
+	return false;
+}
+
 /* ---- joining */
 
 /* How much my state is worth when nobody has a complete one; 0: I have none. */
@@ -137,6 +145,22 @@ static struct peer *peer_add(struct mlog *m, uint32_t node)
 	return peer;
 }
 
+/* All of the view, anew; who has asked me stays known. */
+static void peers_ask(struct mlog *m)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < m->peer_count; i++)
+		if (in_view(m, m->peer[i].node)) {
+			m->peer[kept] = m->peer[i];
+			m->peer[kept++].answered = false;
+		}
+	m->peer_count = kept;
+	for (uint32_t i = 0; i < m->view_count; i++)
+		if (m->view[i] != m->config.node)
+			peer_add(m, m->view[i]);
+}
+
 static void join_send(struct mlog *m)
 {
 	struct mlog_message *message;
@@ -147,10 +171,7 @@ static void join_send(struct mlog *m)
 	m->founder = false;
 	m->snap_sent = false;
 	m->group = GROUP_JOINING;
-	m->peer_count = 0;
-	for (uint32_t i = 0; i < m->view_count; i++)
-		if (m->view[i] != m->config.node)
-			peer_add(m, m->view[i]);
+	peers_ask(m);
 	message = group_send(m, MLOG_MSG_JOIN);
 	message->join.live = m->live;
 	message->join.has_disk = m->config.has_disk;
@@ -185,6 +206,9 @@ static void peer_joined(struct mlog *m, const struct mlog_message *message)
 		return;
 	peer->joined = true;
 	peer->join = *message;
+	/* It may have said otherwise when I asked. */
+	peer->joining = true;
+	peer->applied = message->join.applied;
 	none_send(m, peer);
 }
 
@@ -280,7 +304,11 @@ void group_loaded(struct mlog *m, const uint32_t *owner)
 	}
 	if (m->live && m->slot != MLOG_NO_SLOT)
 		slot = m->slot;
-	self_set(m, members_alloc(m, m->config.node, slot));
+	slot = members_alloc(m, m->config.node, slot);
+	m->foreign = slot == MLOG_NO_SLOT;
+	/* All are in use: the lock of the first proves its owner dead, and what it holds becomes
+	 * mine. */
+	self_set(m, m->foreign ? 0 : slot);
 	m->group = GROUP_LOCKING;
 }
 
@@ -625,28 +653,22 @@ void group_message(struct mlog *m, const struct mlog_message *message)
 
 /* ---- views */
 
-static bool in_view(const struct mlog *m, uint32_t node)
-{
-	for (uint32_t i = 0; i < m->view_count; i++)
-		if (m->view[i] == node)
-			return true;
-	return false;
-}
-
 static void peers_view(struct mlog *m)
 {
 	uint32_t kept = 0;
+	bool newcomer = false;
 
 	for (uint32_t i = 0; i < m->peer_count; i++)
 		if (in_view(m, m->peer[i].node))
 			m->peer[kept++] = m->peer[i];
 	m->peer_count = kept;
-	/* Who comes after my JOIN has no state, and asks me. */
-	if (m->group != GROUP_JOINING)
-		return;
 	for (uint32_t i = 0; i < m->view_count; i++)
-		if (m->view[i] != m->config.node)
-			peer_add(m, m->view[i]);
+		newcomer =
+		    newcomer || (m->view[i] != m->config.node && peer_of(m, m->view[i]) == NULL);
+	if (newcomer && m->group == GROUP_JOINING)
+		peers_ask(m); /* it will be given my JOIN */
+	else if (newcomer && m->group == GROUP_ASKING)
+		join_send(m); /* it was not, and may have a state */
 }
 
 static void quorum_lost(struct mlog *m)
@@ -713,6 +735,7 @@ void group_attach(struct mlog *m)
 	m->live = false;
 	m->left = false;
 	m->mangled = true;
+	m->peer_count = 0;
 	m->taken_all = false;
 	bits_fill(m->taken, hot_slot_bits(m->hot), false);
 }
@@ -771,6 +794,7 @@ void group_released(struct mlog *m)
 static void rejoin(struct mlog *m)
 {
 	m->rejoin = false;
+	m->peer_count = 0;
 	if (!m->live) {
 		m->mangled = true;
 		unlock_all(m);

@@ -245,13 +245,6 @@ uint64_t hot_repair_word(const struct hot *h, uint64_t word)
 	return atomic_load_explicit(&h->repair[word], memory_order_relaxed);
 }
 
-uint64_t hot_unknown_word(const struct hot *h, uint64_t word)
-{
-	uint64_t unknown = hot_repair_word(h, word) | atomic_load(&h->held[word]);
-
-	return h->shift == 0 ? unknown | atomic_load(&h->dirty[word]) : unknown;
-}
-
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value)
 {
 	atomic_store_explicit(&h->in_sync[word], value, memory_order_relaxed);

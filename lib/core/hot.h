@@ -41,14 +41,16 @@
 struct hot_shared {
 	_Atomic uint64_t in_sync_count; /* set bits of in_sync */
 	_Atomic uint64_t activity;	/* requests answered: the mover yields while this moves */
-	_Atomic uint64_t mark_seq;   /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
-	_Atomic uint32_t last_seq;   /* seq of the newest request of any type */
-	_Atomic uint32_t open;	     /* responders may answer (the mirror is active) */
-	_Atomic uint32_t phase;	     /* enum mlog_phase, for the next daemon */
-	_Atomic uint32_t suspect;    /* the daemon's: legs are to be compared after a gap */
-	_Atomic uint32_t whole;	     /* the log device holds every dirty bit */
-	_Atomic uint32_t truth;	     /* enum mlog_truth, for the next daemon */
-	_Atomic uint32_t slot;	     /* ours + 1, for the next daemon; 0: none */
+	_Atomic uint64_t mark_seq; /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
+	_Atomic uint32_t last_seq; /* seq of the newest request of any type */
+	_Atomic uint32_t open;	   /* responders may answer (the mirror is active) */
+	_Atomic uint32_t phase;	   /* enum mlog_phase, for the next daemon */
+	_Atomic uint32_t suspect;  /* the daemon's: legs are to be compared after a gap */
+	_Atomic uint32_t whole;	   /* the log device holds every dirty bit */
+	_Atomic uint32_t truth;	   /* enum mlog_truth, for the next daemon */
+	_Atomic uint32_t slot;	   /* ours + 1, for the next daemon; 0: none */
+	_Atomic uint32_t
+	    leg_failed; /* our kernel has seen a leg fail: its default may have moved */
 	_Atomic uint32_t inheriting; /* of a dead member's bits not all others may have heard */
 	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */
 	_Atomic uint64_t unseen_end; /* stale regions below may be written without a mark */
@@ -119,8 +121,6 @@ uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end);
 /* Whole words, for attach and detach: in_sync_count is wrong until hot_recount(). */
 uint64_t hot_in_sync_word(const struct hot *h, uint64_t word);
 uint64_t hot_repair_word(const struct hot *h, uint64_t word);
-/* Regions whose legs may differ: crash-dirty, held, and where that is known by region, dirty. */
-uint64_t hot_unknown_word(const struct hot *h, uint64_t word);
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value);
 void hot_repair_put(struct hot *h, uint64_t word, uint64_t value);
 /* Corrects the bits behind the last region and counts in_sync; returns the regions to repair. */

@@ -236,6 +236,8 @@ void members_taken(struct mlog *m)
 
 	bits_for_each_set (slot_bit, m->taken, hot_slot_bits(m->hot))
 		dirty_slot_bit(m, slot_bit);
+	for (uint64_t r = 0; m->taken_all && r < m->config.region_count; r++)
+		members_dirty_region(m, r);
 }
 
 static void marks_to_repair(struct mlog *m, uint32_t slot)
@@ -459,7 +461,8 @@ static void apply_claim(struct mlog *m, struct mlog_member *from,
 	bool allowed = !members_unsure(m) || mutation(MUTATE_CLAIM_WHILE_GONE);
 	uint32_t count = 0;
 
-	claim_drop(m, from);
+	if (from->claim_seq != 0)
+		return; /* nobody sends a second one */
 	for (uint32_t i = 0; i < items->count && i < MLOG_COPIES_MAX && allowed; i++) {
 		uint64_t region = items->item[i];
 
@@ -751,7 +754,7 @@ uint64_t mlog_state_hash(const struct mlog *m)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-	if (m->group != GROUP_IN)
+	if (!group_in(m) || m->rejoin)
 		return 0;
 	for (uint32_t map = 0; map < MLOG_MAP_MARKS + m->config.members; map++)
 		for (uint64_t w = 0; map_sent(m, map) && w < map_words(m, map); w++)

@@ -40,7 +40,7 @@ struct mlog *mlog_create(const struct mlog_config *config, struct hot *hot)
 
 	assert(config->region_count > 0 && config->region_count == hot->regions);
 	assert(config->copies >= 1 && config->copies <= MLOG_COPIES_MAX);
-	assert(config->page_bytes >= 512);
+	assert(config->page_bytes >= 8 && config->page_bytes % 8 == 0);
 	assert(config->members >= 1 && config->members <= MLOG_MEMBERS_MAX && config->node != 0);
 	if (m == NULL)
 		return NULL;
@@ -151,11 +151,8 @@ static void handle(struct mlog *m, const struct mlog_event *event)
 	}
 }
 
-/*
- * request_settle() comes after what may have answered somebody, and before repair_settle(), which
- * takes a MARK that waits for proof that no write is in flight: see copy_arm(). What each begins
- * (an attach, a request of a mirror that has just become active) needs the others once more.
- */
+/* What each begins (an attach, a request of a mirror that has just become active) needs the others
+ * once more. */
 static void settle(struct mlog *m)
 {
 	uint64_t at;
@@ -213,7 +210,7 @@ void mlog_inherit(struct mlog *m, const struct mlog *from)
 	}
 	for (size_t w = 0; w < words; w++) {
 		in_sync[w] = hot_in_sync_word(from->hot, w);
-		dirty[w] = hot_unknown_word(from->hot, w);
+		dirty[w] = hot_repair_word(from->hot, w);
 	}
 	m->inherited = (struct mlog_history){
 	    .load = MLOG_LOAD_CRASHED,

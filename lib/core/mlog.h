@@ -79,7 +79,7 @@ struct mlog_config {
 	uint64_t region_sectors; /* a power of two */
 	enum mlog_sync sync;
 	bool has_disk;
-	uint32_t page_bytes; /* unit of log writes: the device's logical block size */
+	uint32_t page_bytes; /* unit of log writes: the device's logical block size, whole words */
 	uint32_t
 	    hysteresis_ms; /* a region not marked for this long (at most twice) leaves the slot */
 	uint32_t sync_delay_ms; /* regions that became in sync are written this late at most */

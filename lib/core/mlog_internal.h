@@ -23,6 +23,7 @@
 #define RELOAD_MS	10000U
 #define STUCK_MS	3000U /* a write waits so long for somebody to recover its region */
 #define LOCK_RETRY_MS	1000U
+#define LATE_CLEAR_MS	100U /* a CLEAR may come so much after POSTSUSPEND */
 #define SWEEP_SENDS_MAX 8U
 #define BUFFER_MAX	128U /* messages between a snapshot and its last piece */
 #define PEERS_MAX	MLOG_VIEW_MAX
@@ -146,6 +147,7 @@ struct mlog {
 	bool mangled;	/* maps hold half a snapshot */
 	bool founder;	/* until READY */
 	bool loaded;	/* and has read the log device */
+	bool foreign;	/* and found no free slot: mine is a dead member's */
 	bool rejoin;	/* quorum was lost and is back: start over when nothing is in flight */
 	bool leaving;	/* LEAVE is out */
 	bool left;	/* and delivered, or nobody to be told */
@@ -223,6 +225,8 @@ struct mlog {
 	bool late; /* it timed out; its completion only ends it */
 	uint64_t operation_ms;
 	uint64_t retry_ms;
+	uint64_t detach_ms; /* POSTSUSPEND came */
+	uint64_t detach_seq;
 	struct mlog_history inherited; /* from a reloaded table's predecessor; bits owned */
 
 	/* repair.c: what the mover does */
@@ -325,8 +329,7 @@ bool pages_written(struct pages *p, int error);
 void request_admit(struct mlog *m, const struct mlog_request *request);
 void request_settle(struct mlog *m); /* answers what has become answerable */
 void request_reply(struct mlog *m, const struct mlog_request *request, int32_t error);
-/* Does the kernel wait for the mark of region? Then no write of it is in flight. What could be
- * answered must have been: see copy_arm(). */
+/* Does the kernel wait for the mark of region? Then no write of it is in flight. */
 bool request_waits_for(const struct mlog *m, uint64_t region);
 void request_group_lost(struct mlog *m); /* what was sent may not arrive */
 
@@ -389,6 +392,7 @@ void repair_load(struct mlog *m); /* counts what is crash-dirty and starts over 
 void repair_settle(struct mlog *m);
 void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result);
 void repair_done(struct mlog *m, uint64_t region);    /* legs are known to be identical */
+void repair_add(struct mlog *m, uint64_t region);     /* crash-dirty, by all members' knowledge */
 void repair_stop(struct mlog *m);		      /* begins nothing more; what moves, ends */
 void repair_claimed(struct mlog *m, uint32_t slot);   /* that member's claim was delivered */
 void repair_unclaimed(struct mlog *m, uint32_t slot); /* it is over */

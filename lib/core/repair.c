@@ -38,7 +38,7 @@ void repair_done(struct mlog *m, uint64_t region)
 }
 
 /* To be repaired when there is a chance: what a verify could not do now. */
-static void repair_add(struct mlog *m, uint64_t region)
+void repair_add(struct mlog *m, uint64_t region)
 {
 	struct mlog_message *message;
 
@@ -83,9 +83,8 @@ void repair_claimed(struct mlog *m, uint32_t slot)
 
 	*g = (struct gates){.seq = e->claim_seq, .armed_ms = m->now_ms};
 	for (uint32_t i = 0; i < e->claim_count; i++) {
-		/* Asked before the gate closes, because it also checks that no such MARK could be
-		 * answered by now: a responder that met its repetition may have let the write go.
-		 */
+		/* Asked before the gate closes: afterwards no mark looks as if it could be
+		 * answered. */
 		bool waits = request_waits_for(m, e->claim[i]);
 
 		g->closed |= bit(i);

@@ -74,23 +74,6 @@ static bool regions_ready(const struct mlog *m, const struct mlog_request *reque
 	return true;
 }
 
-bool request_waits_for(const struct mlog *m, uint64_t region)
-{
-	for (uint32_t i = 0; i < m->pending_count; i++) {
-		const struct mlog_request *p = &m->pending[i].request;
-
-		if (p->type != ULOG_MARK_REGION && p->type != ULOG_FLUSH)
-			continue;
-		for (uint32_t k = 0; k < p->region_count; k++) {
-			if (p->region[k] != region)
-				continue;
-			assert(!regions_ready(m, p));
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool attached(const struct mlog *m)
 {
 	return m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING;
@@ -100,6 +83,32 @@ static bool attached(const struct mlog *m)
 static bool serving(const struct mlog *m)
 {
 	return attached(m) && !m->closed;
+}
+
+/* Not so for a mark that came while the mirror was attaching, and was not obeyed yet. */
+static bool regions_held(const struct mlog *m, const struct mlog_request *request)
+{
+	for (uint32_t i = 0; i < request->region_count; i++)
+		if (!hot_held(m->hot, request->region[i]))
+			return false;
+	return true;
+}
+
+bool request_waits_for(const struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->pending_count && serving(m); i++) {
+		const struct mlog_request *p = &m->pending[i].request;
+
+		if ((p->type != ULOG_MARK_REGION && p->type != ULOG_FLUSH) || !regions_held(m, p))
+			continue;
+		for (uint32_t k = 0; k < p->region_count; k++) {
+			/* One that could be answered is no proof: a responder that met its
+			 * repetition may have let the write go. */
+			if (p->region[k] == region && !regions_ready(m, p))
+				return true;
+		}
+	}
+	return false;
 }
 
 static void admit_resume(struct mlog *m, const struct mlog_request *request)
@@ -193,6 +202,8 @@ static uint64_t sync_count(const struct mlog *m)
 {
 	/* Before the first RESUME a count that equals the region count would let the kernel take
 	 * any leg as the default. */
+	if (m->phase == MLOG_ATTACHING)
+		return 0;
 	if (!m->attached_once)
 		return m->config.sync == MLOG_SYNC_NOSYNC ? m->config.region_count : 0;
 	return atomic_load(&m->hot->shared->in_sync_count);
@@ -249,6 +260,8 @@ void request_admit(struct mlog *m, const struct mlog_request *request)
 		admit_serving(m, request);
 	} else if (attached(m)) {
 		pend(m, request);
+	} else if (m->phase == MLOG_DETACHING && request->type == ULOG_CLEAR_REGION) {
+		admit_clear(m, request); /* the kernel's last, which race with the suspend */
 	} else if (nothing) {
 		request_reply(m, request, 0);
 	} else if (m->phase == MLOG_ATTACHING) {
@@ -257,15 +270,6 @@ void request_admit(struct mlog *m, const struct mlog_request *request)
 		/* The kernel has resumed and we did not hear of it: this makes it say so. */
 		request_reply(m, request, -ESRCH);
 	}
-}
-
-/* Not so for a mark that came while the mirror was attaching, and was not obeyed yet. */
-static bool regions_held(const struct mlog *m, const struct mlog_request *request)
-{
-	for (uint32_t i = 0; i < request->region_count; i++)
-		if (!hot_held(m->hot, request->region[i]))
-			return false;
-	return true;
 }
 
 /* What to do with a waiting request now. */
@@ -363,7 +367,7 @@ void request_settle(struct mlog *m)
 {
 	bool resume = false;
 
-	/* What was admitted anew may be answerable, and must not stay so: see copy_arm(). */
+	/* What was admitted anew may be answerable. */
 	if (settle_once(m) > 0)
 		settle_once(m);
 	for (uint32_t i = 0; i < m->pending_count; i++)

@@ -38,6 +38,7 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 		m->recovering = m->config.region_count;
 	if (in_sync)
 		return;
+	atomic_store(&m->hot->shared->leg_failed, 1);
 	/* In my slot first: if I die now, it must not be forgotten that the legs differ. */
 	hot_reported_set(m->hot, region, true);
 	dirty_want(m, region);
@@ -76,7 +77,8 @@ bool sync_map_writer(const struct mlog *m)
 
 static bool map_write_allowed(const struct mlog *m)
 {
-	return m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING && sync_map_writer(m);
+	return m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING && !m->left &&
+	       sync_map_writer(m);
 }
 
 /* ---- work for my kernel */
@@ -235,7 +237,9 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	bool asked = m->lease_acks.seq != 0;
 
 	*ret = none;
-	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving)
+	/* A kernel that saw a leg fail may copy from another than the rest of us write. */
+	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving ||
+	    (atomic_load(&m->hot->shared->leg_failed) != 0 && !members_alone(m)))
 		return true;
 	m->woken_ms = m->now_ms;
 	if (m->recovering != none) {

@@ -593,10 +593,16 @@ static void test_counts_before_the_first_resume(void **state)
 static void test_detach_leaves_a_clean_device(void **state)
 {
 	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	uint32_t seq;
 
 	(void)state;
 	answered(w, ask_one(w, ULOG_MARK_REGION, 100), 0);
-	suspend(w);
+	answered(w, ask(w, ULOG_PRESUSPEND, 0, NULL, false), 0);
+	seq = ask(w, ULOG_POSTSUSPEND, 0, NULL, false);
+	not_answered(w, seq);
+	/* The CLEAR of the last write races with the suspend. */
+	ask_one(w, ULOG_CLEAR_REGION, 100);
+	answered(w, seq, 0);
 	assert_false(w->claimed);
 	assert_int_equal(bits_count(w->slot, REGIONS), 0);
 	assert_int_equal(bits_count(w->kernel, REGIONS), REGIONS);
@@ -605,6 +611,25 @@ static void test_detach_leaves_a_clean_device(void **state)
 	/* Late words of a mirror that is gone do no harm. */
 	answered(w, ask_one(w, ULOG_CLEAR_REGION, 100), 0);
 	answered(w, ask(w, ULOG_FLUSH, 0, NULL, false), 0);
+	world_end(w);
+}
+
+/* A kernel whose flush failed clears no more, and writes one leg only: such a region is compared.
+ */
+static void test_what_is_held_after_a_suspend_is_compared(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	uint32_t seq;
+
+	(void)state;
+	w->hold_copies = true;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 100), 0);
+	answered(w, ask(w, ULOG_PRESUSPEND, 0, NULL, false), 0);
+	seq = ask(w, ULOG_POSTSUSPEND, 0, NULL, false);
+	pass(w, 200);
+	answered(w, seq, 0);
+	assert_int_equal(bits_count(w->kernel, REGIONS), REGIONS - 1);
+	assert_false(bits_test(w->kernel, 100));
 	world_end(w);
 }
 
@@ -1217,6 +1242,7 @@ int main(void)
 	    cmocka_unit_test(test_a_suspended_log_that_had_failed_is_claimed_from_memory),
 	    cmocka_unit_test(test_counts_before_the_first_resume),
 	    cmocka_unit_test(test_detach_leaves_a_clean_device),
+	    cmocka_unit_test(test_what_is_held_after_a_suspend_is_compared),
 	    cmocka_unit_test(test_stale_and_crash_dirty_regions_are_not_clean_for_the_kernel),
 	    cmocka_unit_test(test_mark_is_durable_before_its_reply),
 	    cmocka_unit_test(test_marks_meanwhile_share_the_next_write),

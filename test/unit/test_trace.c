@@ -156,7 +156,7 @@ static void test_messages(void **state)
 	MESSAGE("LEAVE dirty", .kind = MLOG_MSG_LEAVE, .dirty = true);
 	MESSAGE("SYNC region 4 to 1", .kind = MLOG_MSG_SYNC,
 		.sync = {.region = 4, .in_sync = true});
-	MESSAGE("LEASE from 4", .kind = MLOG_MSG_LEASE, .region = 4);
+	MESSAGE("LEASE 9 from 4", .kind = MLOG_MSG_LEASE, .lease = {.from = 4, .regions = 9});
 	MESSAGE("WANT region 4", .kind = MLOG_MSG_WANT, .region = 4);
 	MESSAGE("UNSEEN below 4", .kind = MLOG_MSG_UNSEEN, .region = 4);
 	MESSAGE("CLAIM region 1,2", .kind = MLOG_MSG_CLAIM, .claim = {.count = 2, .item = {1, 2}});
