@@ -46,8 +46,7 @@
 #define END_LIMIT_MS	 1000
 #define NUDGE_BEFORE	 64U
 #define NUDGE_AFTER	 255U
-#define INCARNATION_BITS 20U /* core objects of one daemon; more only reach into the clock's part  \
-			      */
+#define INCARNATION_BITS 20U /* a daemon makes fewer core objects, or borrows from the clock */
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -418,7 +417,7 @@ static void on_heartbeat(void *context)
 	heartbeat_send(d);
 	daemon_enter(d);
 	for (size_t i = 0; i < d->registry.count; i++)
-		legs_tick(d->registry.log[i]);
+		legs_expire(d->registry.log[i]);
 	report_problems(d);
 	daemon_leave(d);
 	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, d, on_heartbeat,

@@ -117,9 +117,8 @@ int probe_device(const char *device);
 void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode);
 void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy_result result,
 		 int error);
-/* Once a second. Copies that could not begin for LEGS_WAIT_MS are given back: their gates must not
- * stay closed. A reload that had to wait may have its turn. */
-void legs_tick(struct log *log);
+/* Copies that could not begin for LEGS_WAIT_MS are given back: their gates must not stay closed. */
+void legs_expire(struct log *log);
 /* What is known of the legs may be no longer so. */
 void legs_forget(struct log *log);
 /* After an attach: learns name and legs, and makes the kernel ask for the sync count. */
@@ -129,7 +128,7 @@ void legs_refresh(struct log *log);
 void legs_suspect(struct log *log);
 /* Makes the kernel ask for resync work. */
 void legs_wake(struct log *log);
-/* Makes the kernel forget all that it knows of regions, as soon as no leg is missing. */
+/* Makes the kernel forget all that it knows of regions, when no leg is missing. */
 void legs_reload(struct log *log);
 /* log is the table after from. */
 void legs_reloaded(struct log *log, const struct log *from);

@@ -106,10 +106,8 @@ static void on_reloaded(void *context, const char *uuid, int error)
 	else
 		qb_log(LOG_WARNING, "%s: its table could not be loaded again: %s", uuid,
 		       strerror(-error));
-	if (log == NULL)
-		return; /* the kernel has ended it already */
-	log->reloading = false;
-	log->reload_wanted = error != 0;
+	if (log != NULL)
+		log->reloading = false; /* else the kernel has ended it already */
 }
 
 static void reload_start(struct log *log)
@@ -118,37 +116,38 @@ static void reload_start(struct log *log)
 
 	if (ticket == NULL)
 		return;
+	log->reload_ms = clock_ms();
 	log->reloading = devmap_reload(log->daemon->devmap, log->uuid, on_reloaded, ticket) == 0;
 	if (!log->reloading)
 		free(ticket);
 }
 
-/*
- * The table that is loaded again makes a log of its own, which replaces this one. With a leg
- * missing it would not do: the kernel would begin to trust that leg anew.
- */
-static void reload_try(struct log *log)
+static bool reload_allowed(const struct log *log)
 {
 	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
 
-	if (!log->reload_wanted || log->reloading || atomic_load(&log->hot.shared->open) == 0 ||
-	    log->daemon->restart_ms != 0 || suspect == SUSPECT_NEW ||
-	    suspect == SUSPECT_RESETTING ||
-	    (log->reload_ms != 0 && clock_ms() - log->reload_ms < RELOAD_GAP_MS))
+	return !log->reloading && atomic_load(&log->hot.shared->open) != 0 &&
+	       log->daemon->restart_ms == 0 && suspect != SUSPECT_NEW &&
+	       suspect != SUSPECT_RESETTING &&
+	       (log->reload_ms == 0 || clock_ms() - log->reload_ms >= RELOAD_GAP_MS);
+}
+
+/*
+ * The table that is loaded again makes a log of its own, which replaces this one. With a leg
+ * missing it would not do: the kernel would begin to trust that leg anew. What cannot be done now
+ * is forgotten: the core asks again.
+ */
+void legs_reload(struct log *log)
+{
+	log->reload_wanted = false;
+	if (!reload_allowed(log))
 		return;
 	if (!legs_fresh(log)) {
 		legs_refresh(log);
-		return;
-	}
-	log->reload_ms = clock_ms();
-	if (legs_alive(log))
+		log->reload_wanted = log->finding;
+	} else if (legs_alive(log)) {
 		reload_start(log);
-}
-
-void legs_reload(struct log *log)
-{
-	log->reload_wanted = true;
-	reload_try(log);
+	}
 }
 
 void legs_reloaded(struct log *log, const struct log *from)
@@ -194,7 +193,9 @@ static void on_found(void *context, const char *uuid, int error, const struct de
 		qb_log(LOG_WARNING, "%s: its device-mapper device was not found: %s", uuid,
 		       strerror(-error));
 	waiting_end(log, error == 0, MLOG_COPY_ERROR);
-	reload_try(log);
+	if (error == 0 && log->reload_wanted)
+		legs_reload(log);
+	log->reload_wanted = false;
 }
 
 void legs_refresh(struct log *log)
@@ -217,11 +218,10 @@ void legs_forget(struct log *log)
 	log->find_again = log->finding;
 }
 
-void legs_tick(struct log *log)
+void legs_expire(struct log *log)
 {
 	if (log->waiting_count > 0 && clock_ms() - log->waiting_ms > LEGS_WAIT_MS)
 		waiting_end(log, false, MLOG_COPY_LATER);
-	reload_try(log);
 }
 
 /* From within the effect. */

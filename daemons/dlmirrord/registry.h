@@ -81,10 +81,10 @@ struct log {
 	struct log_copy waiting[MLOG_COPIES_MAX];
 	unsigned waiting_count;
 	bool waking;
-	bool wake_again; /* the read under way began before what it is to be for now */
-	bool reload_wanted;
+	bool wake_again;    /* the read under way began before what it is to be for now */
+	bool reload_wanted; /* the answer of `finding` decides */
 	bool reloading;
-	uint64_t reload_ms; /* when that was tried last; 0: never */
+	uint64_t reload_ms; /* when that began last; 0: never */
 };
 
 struct registry {
