@@ -64,10 +64,10 @@ build_dir() {
 	die "no build directory found: configure and build first, then set top_builddir"
 }
 
-# programs_install BUILD LOG: our programs and the guest's tool into the share; nodes copy them when they boot
+# programs_install BUILD LOG: our programs and the guest's tools into the share; nodes copy them when they boot
 programs_install() {
 	rm -rf "$SHARE"
 	mkdir -p "$SHARE/install/usr/local/bin"
 	make -s -C "$1" install DESTDIR="$SHARE/install" >"$2" 2>&1 || die "make install failed, see $2"
-	cp "$1/test/vm/wtimer" "$SHARE/install/usr/local/bin/"
+	cp "$1/test/vm/reload-table" "$1/test/vm/wtimer" "$SHARE/install/usr/local/bin/"
 }

@@ -1,6 +1,8 @@
-# The rig: shell scripts, and two C tools. agent.c and remote.c belong to the image and are built by test/vm/setup.
-noinst_PROGRAMS += test/vm/compare-legs test/vm/wtimer
+# The rig: shell scripts, and three C tools. agent.c and remote.c belong to the image and are built by test/vm/setup.
+noinst_PROGRAMS += test/vm/compare-legs test/vm/reload-table test/vm/wtimer
 test_vm_compare_legs_SOURCES = test/vm/compare_legs.c
+test_vm_reload_table_SOURCES = test/vm/reload_table.c
+test_vm_reload_table_LDADD = libdevmap.la
 test_vm_wtimer_SOURCES = test/vm/wtimer.c
 
 VM_SCENARIOS = \
@@ -19,6 +21,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/removed-while-away \
 	test/vm/scenarios/sigterm-refused \
 	test/vm/scenarios/single-thread \
+	test/vm/scenarios/table-again \
 	test/vm/scenarios/takeover-from-kernel \
 	test/vm/scenarios/wrong-owner
 
