@@ -752,8 +752,11 @@ void group_restored(struct mlog *m, bool handed_over)
 	m->slot = slot == 0 || slot > m->config.members ? MLOG_NO_SLOT : slot - 1;
 }
 
-static bool slot_has_repair(const struct mlog *m)
+/* Does my slot know something that may be nowhere else on the device? */
+static bool slot_needed(const struct mlog *m)
 {
+	if (hot_next_reported(m->hot, 0) < m->config.region_count)
+		return true;
 	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->config.region_count;
 	     r = hot_next_repair(m->hot, r + 1))
 		if (bits_test(m->image, r >> m->hot->shift))
@@ -775,9 +778,8 @@ void group_detach(struct mlog *m)
 		m->left_last = false;
 		return;
 	}
-	m->left_dirty =
-	    !members_alone(m) && m->config.has_disk &&
-	    (slot_has_repair(m) || m->takeover >= TAKEOVER_WRITE || m->group != GROUP_IN);
+	m->left_dirty = !members_alone(m) && m->config.has_disk &&
+			(slot_needed(m) || m->takeover >= TAKEOVER_WRITE || m->group != GROUP_IN);
 	takeover_stop(m);
 	group_send(m, MLOG_MSG_LEAVE)->dirty = m->left_dirty;
 	m->leaving = true;
