@@ -245,6 +245,11 @@ uint64_t hot_repair_word(const struct hot *h, uint64_t word)
 	return atomic_load_explicit(&h->repair[word], memory_order_relaxed);
 }
 
+uint64_t hot_held_word(const struct hot *h, uint64_t word)
+{
+	return atomic_load(&h->held[word]);
+}
+
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value)
 {
 	atomic_store_explicit(&h->in_sync[word], value, memory_order_relaxed);

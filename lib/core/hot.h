@@ -121,6 +121,7 @@ uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end);
 /* Whole words, for attach and detach: in_sync_count is wrong until hot_recount(). */
 uint64_t hot_in_sync_word(const struct hot *h, uint64_t word);
 uint64_t hot_repair_word(const struct hot *h, uint64_t word);
+uint64_t hot_held_word(const struct hot *h, uint64_t word);
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value);
 void hot_repair_put(struct hot *h, uint64_t word, uint64_t value);
 /* Corrects the bits behind the last region and counts in_sync; returns the regions to repair. */

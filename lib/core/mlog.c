@@ -210,7 +210,7 @@ void mlog_inherit(struct mlog *m, const struct mlog *from)
 	}
 	for (size_t w = 0; w < words; w++) {
 		in_sync[w] = hot_in_sync_word(from->hot, w);
-		dirty[w] = hot_repair_word(from->hot, w);
+		dirty[w] = hot_repair_word(from->hot, w) | hot_held_word(from->hot, w);
 	}
 	m->inherited = (struct mlog_history){
 	    .load = MLOG_LOAD_CRASHED,
