@@ -253,12 +253,16 @@ static void control_status(struct log *log, const struct kmsg *k)
 
 /*
  * A table that was replaced while no daemon listened: its log was restored as if it still served,
- * and the kernel has not said a word about it since. Its marks count as crash-dirty: with a log
- * device they are on it, and it says "in use".
+ * and the kernel has not said a word about it since. Or what the kernel said of its suspend was
+ * lost when the receive buffer was full. Its marks count as crash-dirty: with a log device they are
+ * on it, and it says "in use".
  */
 static bool log_is_ghost(const struct log *log, enum mlog_phase phase)
 {
-	return !atomic_load(&log->heard) && phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
+	const struct responders_counters *counters = responders_counters(log->daemon->responders);
+
+	return (!atomic_load(&log->heard) || atomic_load(&counters->overruns) != 0) &&
+	       phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
 }
 
 /*
@@ -283,8 +287,8 @@ static void inherit(struct log *log)
 		legs_reloaded(log, from);
 		mlog_status(from->pump.mlog, &other);
 		if (log_is_ghost(from, other.phase)) {
-			qb_log(LOG_NOTICE, "%s: log %016" PRIx64 " was replaced while we were away",
-			       from->uuid, from->luid);
+			qb_log(LOG_NOTICE, "%s: log %016" PRIx64 " was replaced unseen", from->uuid,
+			       from->luid);
 			if (!log->table.has_disk || strcmp(from->device, log->device) != 0)
 				mlog_inherit(log->pump.mlog, from->pump.mlog);
 			log_destroy(from, true);

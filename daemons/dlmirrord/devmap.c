@@ -219,24 +219,6 @@ static int device_resume(dev_t devno)
 	return error;
 }
 
-/*
- * A resume would also put a waiting table in force, which is for whoever loaded it to decide,
- * unless it says what the live one says: that is what a reload leaves that was cut short. A device
- * that is suspended already will be reset by whoever resumes it.
- */
-static int found_reset(const struct found *found, bool finish)
-{
-	bool suspended = found->mirror.suspended;
-	dev_t devno = found->mirror.devno;
-	int error = 0;
-
-	if ((suspended && !finish) || (found->inactive_table && !devmap_tables_same(devno)))
-		return -EBUSY;
-	if (!suspended)
-		error = devmap_device_suspend(devno);
-	return error != 0 ? error : device_resume(devno);
-}
-
 /* The resume suspends by itself, and a daemon killed before it leaves only a table that waits. */
 static int found_reload(const struct found *found)
 {
@@ -251,6 +233,43 @@ static int found_reload(const struct found *found)
 	if (error != 0)
 		devmap_table_clear(devno);
 	return error;
+}
+
+static bool legs_work(struct found *found)
+{
+	const char *health = found->mirror.leg_health;
+
+	return devmap_health_read(found) == 0 && health[0] != '\0' &&
+	       health[strspn(health, "A")] == '\0';
+}
+
+/*
+ * A new table makes the kernel forget everything, a suspend only some of it: what it wrote on one
+ * leg after an error it would go on writing there. But it also makes leg 0 the one to read from
+ * again, which must not be while a leg is missing. A device that is suspended already will be reset
+ * by whoever resumes it, and a table that waits is for whoever loaded it, unless it says what the
+ * live one says: that is what a reload leaves that was cut short.
+ */
+static int found_reset(struct found *found, bool finish)
+{
+	bool suspended = found->mirror.suspended;
+	bool waits = found->inactive_table;
+	dev_t devno = found->mirror.devno;
+	bool work;
+	int error = 0;
+
+	if ((suspended && !finish) || (waits && !devmap_tables_same(devno)))
+		return -EBUSY;
+	work = legs_work(found);
+	if (waits && !work)
+		devmap_table_clear(devno);
+	else if (waits || suspended)
+		return device_resume(devno);
+	if (work && found_reload(found) == 0)
+		return 0;
+	if (!suspended)
+		error = devmap_device_suspend(devno);
+	return error != 0 ? error : device_resume(devno);
 }
 
 static bool ioctl_lane_run(struct devmap *devmap, struct job *job)

@@ -60,8 +60,8 @@ int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_fou
 		void *context);
 
 typedef void (*devmap_done_fn)(void *context, const char *uuid, int error);
-/* Suspends (noflush, no lockfs) and resumes the device of log uuid: the kernel forgets what it
- * concluded about regions. -EBUSY: it is suspended already, or another table than the live one
+/* Makes the kernel forget what it concluded about regions: by a reload as below, or when a leg is
+ * missing by suspend (noflush, no lockfs) and resume. -EBUSY: it is suspended already, or another table than the live one
  * waits for its resume; somebody is changing the device, and his resume will do it. finish: an
  * earlier reset may have been cut short by the daemon's death; if the device is suspended, that was
  * us, and it is resumed. */
