@@ -63,6 +63,7 @@ struct node {
 	bool pushed_quorate;
 	struct view view; /* as delivered */
 	uint64_t delivered;
+	uint64_t hash; /* of what it knew there */
 	struct group_versions versions;
 	uint64_t sent_incarnation;
 	uint64_t sent_seq;
@@ -494,24 +495,32 @@ static void status_check(const struct node *n)
 	MUST(status.pending <= MLOG_PENDING_MAX && status.in_sync <= world.plan.regions);
 	if (mlog_quiet(n->m))
 		MUST(!n->operating && n->writes == 0 && n->copies == 0 && status.pending == 0);
-	if (status.phase != MLOG_ACTIVE || mlog_state_hash(n->m) == 0)
+}
+
+/* The numbers that are kept are those of the maps. */
+static void counts_check(const struct node *n)
+{
+	struct mlog_status status;
+
+	mlog_status(n->m, &status);
+	if (status.phase != MLOG_ACTIVE)
 		return;
 	MUST(status.in_sync == map_count(n, hot_in_sync_word));
 	MUST(status.repair == map_count(n, hot_repair_word));
 }
 
 /* I7: at the same place of the order all members know the same. */
-static void hash_check(const struct node *n)
+static void member_check(struct node *n)
 {
-	uint64_t hash = mlog_state_hash(n->m);
-
-	for (uint32_t i = 0; i < world.plan.nodes && hash != 0 && !world.forged_state; i++) {
+	n->hash = mlog_state_hash(n->m);
+	if (n->hash == 0)
+		return;
+	counts_check(n);
+	for (uint32_t i = 0; i < world.plan.nodes && !world.forged_state; i++) {
 		const struct node *other = &world.node[i];
 
-		if (other == n || other->m == NULL || !other->running ||
-		    other->delivered != n->delivered || !other->view.quorate || !n->view.quorate)
-			continue;
-		MUST(mlog_state_hash(other->m) == 0 || mlog_state_hash(other->m) == hash);
+		if (other != n && other->m != NULL && other->delivered == n->delivered)
+			MUST(other->hash == 0 || other->hash == n->hash);
 	}
 }
 
@@ -559,6 +568,7 @@ static void view_step(struct node *n)
 static void forget_asked(struct node *n)
 {
 	memset(n->asked, 0, sizeof(n->asked));
+	n->hash = 0;
 	n->operating = false;
 	n->writes = 0;
 	n->copies = 0;
@@ -937,7 +947,7 @@ bool world_deliver(uint32_t node)
 		deliver_message(n, p.datagram);
 	datagram_drop(p.datagram);
 	if (n->m != NULL)
-		hash_check(n);
+		member_check(n);
 	return true;
 }
 
