@@ -1,6 +1,8 @@
-# The rig: shell scripts, and three C tools. agent.c and remote.c belong to the image and are built by test/vm/setup.
-noinst_PROGRAMS += test/vm/compare-legs test/vm/reload-table test/vm/wtimer
+# The rig: shell scripts, and four C tools. agent.c and remote.c belong to the image and are built by test/vm/setup.
+noinst_PROGRAMS += test/vm/compare-legs test/vm/kernel-probe test/vm/reload-table test/vm/wtimer
 test_vm_compare_legs_SOURCES = test/vm/compare_legs.c
+test_vm_kernel_probe_SOURCES = test/vm/kernel_probe.c
+test_vm_kernel_probe_LDADD = libcodec.la
 test_vm_reload_table_SOURCES = test/vm/reload_table.c
 test_vm_reload_table_LDADD = libdevmap.la
 test_vm_wtimer_SOURCES = test/vm/wtimer.c
@@ -12,7 +14,10 @@ VM_SCENARIOS = \
 	test/vm/scenarios/daemon-kill \
 	test/vm/scenarios/daemon-restart \
 	test/vm/scenarios/daemon-stop \
+	test/vm/scenarios/kernel-failures \
 	test/vm/scenarios/kernel-log \
+	test/vm/scenarios/kernel-order \
+	test/vm/scenarios/kernel-states \
 	test/vm/scenarios/leg-error \
 	test/vm/scenarios/log-device-error \
 	test/vm/scenarios/many-mirrors \
@@ -26,5 +31,5 @@ VM_SCENARIOS = \
 	test/vm/scenarios/wrong-owner
 
 EXTRA_DIST += test/vm/agent.c test/vm/common.sh test/vm/guest-cluster test/vm/guest-init \
-	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/remote.c test/vm/run test/vm/setup \
+	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/probe.sh test/vm/remote.c test/vm/run test/vm/setup \
 	test/vm/demo test/vm/shell $(VM_SCENARIOS)
