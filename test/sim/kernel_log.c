@@ -125,9 +125,25 @@ static uint32_t group_fill(struct mirror_set *s, const struct region_list *list)
 	return count;
 }
 
-/* True when all of the list was sent, or an error ended it. A group that fails is sent again region
- * by region, from the start of the list, unless it is an integrated flush. */
-static bool groups_flush(struct mirror_set *s, const struct region_list *list, enum ulog_type type,
+/* All regions that were sent, the failed group included, go out again one by one, in the opposite
+ * order, and behind them the others. */
+static void group_split(struct mirror_set *s, struct region_list *list, uint32_t count)
+{
+	uint32_t first = list->count - s->log.flushed - count;
+	uint32_t last = list->count;
+
+	while (first + 1 < last) {
+		uint32_t region = list->region[first];
+
+		list->region[first++] = list->region[--last];
+		list->region[last] = region;
+	}
+	s->log.one_by_one = true;
+	s->log.flushed = 0;
+}
+
+/* True when all of the list was sent, or an error ended it. */
+static bool groups_flush(struct mirror_set *s, struct region_list *list, enum ulog_type type,
 			 int *ret_error)
 {
 	struct thread *t = &s->kmirrord;
@@ -145,8 +161,7 @@ static bool groups_flush(struct mirror_set *s, const struct region_list *list, e
 			*ret_error = t->call.error;
 			break;
 		} else {
-			log->one_by_one = true;
-			log->flushed = 0;
+			group_split(s, list, count);
 		}
 	}
 	log->flushed = 0;
