@@ -72,12 +72,12 @@ static void test_events(void **state)
 	EVENT("< locked slot 3 ok at 12 ms", .kind = MLOG_EV_LOCKED, .locked = {.lock = 3});
 	EVENT("< locked map error Resource temporarily unavailable at 12 ms",
 	      .kind = MLOG_EV_LOCKED, .locked = {.lock = MLOG_LOCK_MAP, .error = -EAGAIN});
-	EVENT("< read slot 2 ok, free at 12 ms", .kind = MLOG_EV_SLOT_READ, .slot = {.slot = 2});
+	EVENT("< read slot 2 ok, free at 12 ms", .kind = MLOG_EV_SLOT_READ, .slot.slot = 2);
 	EVENT("< read slot 2 ok, in use at 12 ms", .kind = MLOG_EV_SLOT_READ,
 	      .slot = {.slot = 2, .dirty = (const uint64_t[]){0}});
 	EVENT("< read slot 2 error Input/output error at 12 ms", .kind = MLOG_EV_SLOT_READ,
 	      .slot = {.slot = 2, .error = -EIO});
-	EVENT("< emptied slot 2 ok at 12 ms", .kind = MLOG_EV_SLOT_EMPTIED, .slot = {.slot = 2});
+	EVENT("< emptied slot 2 ok at 12 ms", .kind = MLOG_EV_SLOT_EMPTIED, .slot.slot = 2);
 }
 
 static void test_views(void **state)
@@ -111,9 +111,9 @@ static void test_effects(void **state)
 	EFFECT("> timer at 40 ms", .kind = MLOG_TIMER, .timer = {.at_ms = 40});
 	EFFECT("> notice: member ready, 3", .kind = MLOG_NOTICE,
 	       .notice = {.code = MLOG_NOTICE_MEMBER_READY, .value = 3});
-	EFFECT("> lock slot 31", .kind = MLOG_LOCK, .lock = {.lock = 31});
+	EFFECT("> lock slot 31", .kind = MLOG_LOCK, .lock.lock = 31);
 	EFFECT("> lock slot 3, keep", .kind = MLOG_LOCK, .lock = {.lock = 3, .keep = true});
-	EFFECT("> unlock map", .kind = MLOG_UNLOCK, .lock = {.lock = MLOG_LOCK_MAP});
+	EFFECT("> unlock map", .kind = MLOG_UNLOCK, .lock.lock = MLOG_LOCK_MAP);
 	EFFECT("> read slot 2", .kind = MLOG_READ_SLOT, .slot = 2);
 	EFFECT("> empty slot 2", .kind = MLOG_EMPTY_SLOT, .slot = 2);
 	EFFECT("> wake the kernel", .kind = MLOG_WAKE);
