@@ -317,6 +317,9 @@ void dirty_settle(struct mlog *m)
 
 void dirty_claimed(struct mlog *m)
 {
+	/* What is on its way to the others need not arrive any more. */
+	m->marks_acks = (struct acks){.seq = 0};
+	requeue(m);
 	batch_collect(m);
 	batch_durable(m);
 }

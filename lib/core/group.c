@@ -179,11 +179,9 @@ static void join_send(struct mlog *m)
 	message->join.region_sectors = m->config.region_sectors;
 	message->join.slot = m->live ? m->slot : MLOG_NO_SLOT;
 	message->join.applied = rank(m);
-	if (!m->live)
-		return;
-	message->join.bound = atomic_load(&m->hot->shared->hint);
-	if (message->join.bound < atomic_load(&m->hot->shared->unseen_end))
-		message->join.bound = atomic_load(&m->hot->shared->unseen_end);
+	message->join.bound = atomic_load(&m->hot->shared->unseen_end);
+	if (m->live && message->join.bound < atomic_load(&m->hot->shared->hint))
+		message->join.bound = atomic_load(&m->hot->shared->hint);
 }
 
 static void none_send(struct mlog *m, const struct peer *peer)
@@ -342,9 +340,11 @@ static bool tell_stale(struct mlog *m)
 {
 	struct mlog_message *message;
 
-	while (m->live && m->tell_cursor < m->config.region_count) {
-		uint64_t region = hot_next_reported(m->hot, m->tell_cursor);
+	while (m->tell_cursor < m->config.region_count) {
+		uint64_t reported = hot_next_reported(m->hot, m->tell_cursor);
+		uint64_t region = hot_next_unseen(m->hot, m->tell_cursor);
 
+		region = reported < region ? reported : region;
 		m->tell_cursor = region + 1;
 		if (region == m->config.region_count || !hot_in_sync(m->hot, region))
 			continue;

@@ -50,7 +50,7 @@ size_t hot_bytes(uint64_t regions, unsigned shift)
 	struct hot h = {.regions = regions, .shift = shift};
 
 	return sizeof(struct hot_shared) +
-	       (6 * bits_words(regions) + bits_words(hot_slot_bits(&h))) * sizeof(uint64_t);
+	       (7 * bits_words(regions) + bits_words(hot_slot_bits(&h))) * sizeof(uint64_t);
 }
 
 void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
@@ -67,7 +67,8 @@ void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
 	h->in_sync = maps + 3 * words;
 	h->repair = maps + 4 * words;
 	h->reported = maps + 5 * words;
-	h->dirty = maps + 6 * words;
+	h->unseen = maps + 6 * words;
+	h->dirty = maps + 7 * words;
 }
 
 bool hot_mark(struct hot *h, uint64_t region)
@@ -178,6 +179,27 @@ void hot_reported_set(struct hot *h, uint64_t region, bool reported)
 		map_set(h->reported, region);
 	else if (map_test(h->reported, region))
 		map_clear(h->reported, region);
+}
+
+bool hot_unseen(const struct hot *h, uint64_t region)
+{
+	return map_test(h->unseen, region);
+}
+
+void hot_unseen_set(struct hot *h, uint64_t region, bool unseen)
+{
+	uint64_t end = atomic_load(&h->shared->unseen_end);
+
+	if (map_test(h->unseen, region) == unseen)
+		return;
+	if (!unseen) {
+		map_clear(h->unseen, region);
+		return;
+	}
+	while (end <= region &&
+	       !atomic_compare_exchange_weak(&h->shared->unseen_end, &end, region + 1))
+		;
+	map_set(h->unseen, region);
 }
 
 bool hot_busy(const struct hot *h, uint64_t slot_bit)
@@ -301,6 +323,11 @@ uint64_t hot_next_reported(const struct hot *h, uint64_t from)
 	return map_next(h->reported, h->regions, from, true);
 }
 
+uint64_t hot_next_unseen(const struct hot *h, uint64_t from)
+{
+	return map_next(h->unseen, h->regions, from, true);
+}
+
 uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end)
 {
 	return map_next(h->dirty, end, from, true);
@@ -359,11 +386,9 @@ static enum hot_verdict answer_remote_recovering(struct hot *h, const struct mlo
 static enum hot_verdict answer_in_sync(struct hot *h, uint64_t region, struct mlog_reply *ret)
 {
 	bool in_sync = hot_in_sync(h, region);
-	uint64_t end = atomic_load(&h->shared->unseen_end);
 
-	while (!in_sync && end <= region &&
-	       !atomic_compare_exchange_weak(&h->shared->unseen_end, &end, region + 1))
-		;
+	if (!in_sync)
+		hot_unseen_set(h, region, true);
 	return answer_words(ret, 1, in_sync, 0);
 }
 

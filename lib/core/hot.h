@@ -10,9 +10,11 @@
  *	gate     no write of the region may begin: the mover compares or copies it
  *	in_sync  all legs hold the same, as far as anybody knows
  *	repair   crash-dirty: legs may differ, each holds old or new data (loop only)
+ *	unseen   the kernel was told that it is stale, and has not recovered it since: while this
+ *		 table lives it may write the region's default leg only, without a mark
  *	reported our kernel says that a leg missed a write, and all is not well yet (loop only)
  *
- * Who writes: responders set held and recent and clear held; everything else is the loop's.
+ * Who writes: responders set held, recent and unseen and clear held; all else is the loop's.
  *
  * The rules that make this safe without a lock between loop and responders. Each is a store
  * followed by a load, both sequentially consistent: of two that meet at least one sees the other.
@@ -67,6 +69,7 @@ struct hot {
 	_Atomic uint64_t *in_sync;
 	_Atomic uint64_t *repair;
 	_Atomic uint64_t *reported;
+	_Atomic uint64_t *unseen;
 };
 
 /* Bytes of memory that hot_bind() needs. */
@@ -102,6 +105,8 @@ void hot_in_sync_set(struct hot *h, uint64_t region, bool in_sync);
 void hot_repair_set(struct hot *h, uint64_t region, bool repair);
 bool hot_reported(const struct hot *h, uint64_t region);
 void hot_reported_set(struct hot *h, uint64_t region, bool reported);
+bool hot_unseen(const struct hot *h, uint64_t region);
+void hot_unseen_set(struct hot *h, uint64_t region, bool unseen);
 /* Any region of the slot bit held, crash-dirty or reported stale? */
 bool hot_busy(const struct hot *h, uint64_t slot_bit);
 /* Any region of the slot bit marked since the last call? Forgets it. */
@@ -112,10 +117,11 @@ void hot_held_reset(struct hot *h);
 /* Lowest region at or after from that is not in sync (or that needs repair), or regions. */
 uint64_t hot_next_stale(const struct hot *h, uint64_t from);
 uint64_t hot_next_repair(const struct hot *h, uint64_t from);
-/* Lowest held (reported) region at or after from, or regions; lowest dirty slot bit in from..end-1,
- * or end. */
+/* Lowest held (reported, unseen) region at or after from, or regions; lowest dirty slot bit in
+ * from..end-1, or end. */
 uint64_t hot_next_held(const struct hot *h, uint64_t from);
 uint64_t hot_next_reported(const struct hot *h, uint64_t from);
+uint64_t hot_next_unseen(const struct hot *h, uint64_t from);
 uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end);
 
 /* Whole words, for attach and detach: in_sync_count is wrong until hot_recount(). */

@@ -362,8 +362,7 @@ static void apply_join(struct mlog *m, const struct mlog_message *message)
 	e->incarnation = message->incarnation;
 	e->informed = false;
 	e->live = message->join.live;
-	if (e->live)
-		bound_raise(e, message->join.bound);
+	bound_raise(e, message->join.bound);
 }
 
 static void apply_snap(struct mlog *m, const struct mlog_member *from,

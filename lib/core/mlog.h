@@ -232,7 +232,7 @@ struct mlog_message {
 			uint64_t region_sectors;
 			uint32_t slot;	  /* live: its own; else MLOG_NO_SLOT */
 			uint64_t applied; /* how new the state is that it has; 0: none */
-			uint64_t bound;	  /* live: see struct mlog_member */
+			uint64_t bound;	  /* see struct mlog_member; 0 with a new table */
 		} join;
 		struct {
 			uint32_t to; /* node */

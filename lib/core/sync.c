@@ -36,6 +36,7 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 {
 	if (region == m->recovering)
 		m->recovering = m->config.region_count;
+	hot_unseen_set(m->hot, region, !in_sync);
 	if (in_sync)
 		return;
 	atomic_store(&m->hot->shared->leg_failed, 1);
