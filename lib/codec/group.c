@@ -356,6 +356,9 @@ static void body_write(struct writer *w, const struct mlog_message *m, uint16_t 
 	case MLOG_MSG_STATE:
 		state_write(w, &m->state, version);
 		break;
+	case MLOG_MSG_SNAP:
+		write_u64(w, m->applied);
+		break;
 	case MLOG_MSG_LEAVE:
 		write_u8(w, m->dirty);
 		break;
@@ -391,7 +394,6 @@ static void body_write(struct writer *w, const struct mlog_message *m, uint16_t 
 		write_u8(w, m->marks.all);
 		write_items(w, &m->marks.items);
 		break;
-	case MLOG_MSG_SNAP:
 	case MLOG_MSG_READY:
 	case MLOG_MESSAGES:
 		break;
@@ -410,6 +412,9 @@ static void body_read(struct reader *r, uint16_t version, struct group_room *roo
 		break;
 	case MLOG_MSG_STATE:
 		state_read(r, version, room, &m->state);
+		break;
+	case MLOG_MSG_SNAP:
+		m->applied = read_u64(r);
 		break;
 	case MLOG_MSG_LEAVE:
 		m->dirty = read_flags(r, 1) != 0;
@@ -446,7 +451,6 @@ static void body_read(struct reader *r, uint16_t version, struct group_room *roo
 		m->marks.all = read_flags(r, 1) != 0;
 		read_items(r, &m->marks.items);
 		break;
-	case MLOG_MSG_SNAP:
 	case MLOG_MSG_READY:
 	case MLOG_MESSAGES:
 		break;

@@ -179,6 +179,9 @@ static void add_body(struct line *line, const struct mlog_message *m)
 		    m->none.incarnation, m->none.joining ? " joining" : "",
 		    m->none.founding ? " founding" : "", m->none.applied);
 		break;
+	case MLOG_MSG_SNAP:
+		add(line, " applied %" PRIu64, m->applied);
+		break;
 	case MLOG_MSG_LEAVE:
 		add(line, "%s", m->dirty ? " dirty" : "");
 		break;
@@ -212,7 +215,6 @@ static void add_body(struct line *line, const struct mlog_message *m)
 		add(line, "%s", m->marks.all ? " all" : "");
 		add_numbers(line, " bits", m->marks.items.item, m->marks.items.count);
 		break;
-	case MLOG_MSG_SNAP:
 	case MLOG_MSG_STATE:
 	case MLOG_MSG_READY:
 	case MLOG_MESSAGES:

@@ -233,6 +233,7 @@ struct mlog {
 	struct copy copy[MLOG_COPIES_MAX];
 	uint32_t copy_count; /* of the claim that is out */
 	uint32_t copies_moving;
+	bool claim_out; /* from CLAIM until its DONE is delivered */
 	bool claim_delivered;
 	bool claim_started;
 	bool claim_cancelled;

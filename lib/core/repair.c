@@ -153,6 +153,7 @@ static void gate_settle(struct mlog *m, uint32_t slot)
 static void claim_reset(struct mlog *m)
 {
 	m->copy_count = 0;
+	m->claim_out = false;
 	m->claim_delivered = false;
 	m->claim_started = false;
 	m->claim_cancelled = false;
@@ -348,7 +349,7 @@ static void verify_settle(struct mlog *m)
 static bool claim_allowed(const struct mlog *m)
 {
 	return m->phase == MLOG_ACTIVE && !m->quiescing && group_in(m) && !m->leaving &&
-	       m->copy_count == 0 && m->copies_moving == 0 &&
+	       !m->claim_out && m->copies_moving == 0 &&
 	       (!members_unsure(m) || mutation(MUTATE_CLAIM_WHILE_GONE));
 }
 
@@ -377,6 +378,7 @@ static void claim_send(struct mlog *m)
 {
 	struct mlog_message *message = group_send(m, MLOG_MSG_CLAIM);
 
+	m->claim_out = true;
 	for (uint32_t i = 0; i < m->copy_count; i++)
 		message->claim.item[message->claim.count++] = m->copy[i].region;
 }
