@@ -210,6 +210,9 @@ static void body_forge(struct input *in, struct mlog_message *m, uint32_t to)
 		m->sync.region = number(in);
 		break;
 	case MLOG_MSG_LEASE:
+		m->lease.from = number(in);
+		m->lease.regions = byte(in);
+		break;
 	case MLOG_MSG_WANT:
 	case MLOG_MSG_UNSEEN:
 		m->region = number(in);
@@ -239,6 +242,8 @@ static void body_forge(struct input *in, struct mlog_message *m, uint32_t to)
 		items_forge(in, &m->marks.items);
 		break;
 	case MLOG_MSG_SNAP:
+		m->applied = number(in);
+		break;
 	case MLOG_MSG_READY:
 	case MLOG_MESSAGES:
 		break;

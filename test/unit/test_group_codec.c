@@ -488,6 +488,8 @@ static void test_bad_others(void **state)
 	refused("sync", BODY, 2, 1, -EINVAL);
 	refused("sync", BODY + 1, GROUP_REGIONS_MAX, 8, -EINVAL);
 	refused("lease", BODY, NUMBER_TOO_HIGH, 8, -EINVAL);
+	refused("lease", BODY + 8, 0, 4, -EINVAL);
+	refused("lease", BODY + 8, MLOG_LEASE_MAX + 1, 4, -EINVAL);
 	refused("want", BODY, NUMBER_TOO_HIGH, 8, -EINVAL);
 	refused("unseen", BODY, UINT64_MAX, 8, -EINVAL);
 	refused("claim", BODY, 0, 4, -EINVAL);

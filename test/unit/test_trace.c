@@ -150,7 +150,7 @@ static void test_messages(void **state)
 	MESSAGE(
 	    "NONE to node 3.6 joining founding, applied 1", .kind = MLOG_MSG_NONE,
 	    .none = {.to = 3, .incarnation = 6, .joining = true, .founding = true, .applied = 1});
-	MESSAGE("SNAP", .kind = MLOG_MSG_SNAP);
+	MESSAGE("SNAP applied 6", .kind = MLOG_MSG_SNAP, .applied = 6);
 	MESSAGE("READY", .kind = MLOG_MSG_READY);
 	MESSAGE("LEAVE", .kind = MLOG_MSG_LEAVE);
 	MESSAGE("LEAVE dirty", .kind = MLOG_MSG_LEAVE, .dirty = true);
