@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "test/sim/kernel.h"
+#include "test/sim/logdev.h"
 
 #define UNKNOWN_MAX 6U /* writes of a block whose outcome is not known */
 #define STATES	    1024U
@@ -372,8 +373,28 @@ static bool mirror_settled(const struct checker *c, const struct mirror *mirror)
 	return members > 0;
 }
 
-static void repair_forget(struct mirror_truth *m)
+/* A verify may still have something to repair, and so may who does not trust what it has read. */
+static bool repair_goes_on(const struct checker *c, const struct mirror *mirror)
 {
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct node *node = world_node(c->world, i);
+		const struct mlog *m = mlog_on(node, mirror);
+		struct mlog_status status = {0};
+
+		if (m != NULL)
+			mlog_status(m, &status);
+		if (status.verifying || node_distrusts(node, mirror->index))
+			return true;
+	}
+	return false;
+}
+
+static void repair_forget(struct checker *c, const struct mirror *mirror)
+{
+	struct mirror_truth *m = truth_of(c, mirror);
+
+	if (repair_goes_on(c, mirror))
+		return;
 	memset(m->may_repair, 0, sizeof(m->may_repair));
 	m->may_repair_all = false;
 }
@@ -437,7 +458,7 @@ void checker_look(struct checker *c)
 
 		if (!mirror_settled(c, mirror))
 			continue;
-		repair_forget(truth_of(c, mirror));
+		repair_forget(c, mirror);
 		mirror_check(c, mirror);
 	}
 	waits_check(c);
@@ -484,12 +505,24 @@ void checker_final(struct checker *c)
 
 /* ---- repair */
 
-static void region_may_be_repaired(struct mirror_truth *m, const struct hot *hot,
-				   const struct kernel *k, uint32_t region)
+/* May a write of the region have been in flight, for all that maps and log device say? */
+static bool region_in_doubt(const struct mirror *mirror, const struct hot *hot,
+			    const struct kernel *k, uint32_t region)
 {
-	if (hot == NULL || hot_held(hot, region) || hot_dirty(hot, region) ||
-	    hot_repair(hot, region) || kernel_region(k, region) != KERNEL_NONE)
-		m->may_repair[region] = true;
+	return hot == NULL || hot_held(hot, region) || hot_dirty(hot, region) ||
+	       hot_repair(hot, region) || kernel_region(k, region) != KERNEL_NONE ||
+	       (mirror->logdev != NULL && logdev_dirty(mirror->logdev, region));
+}
+
+/* All that share its slot bit. */
+static void region_may_be_repaired(const struct mirror *mirror, struct mirror_truth *m,
+				   uint32_t region)
+{
+	unsigned shift = mirror->plan->has_disk ? mirror->plan->shift : 0;
+	uint32_t first = region >> shift << shift;
+
+	for (uint32_t i = first; i < first + (1U << shift) && i < mirror->plan->regions; i++)
+		m->may_repair[i] = true;
 }
 
 /* Nobody is left who knows the marks, there is no log device, and regions without history count as
@@ -518,7 +551,8 @@ void checker_node_dies(struct checker *c, const struct node *node)
 		if (!kernel_operated(k))
 			m->may_repair_all = true;
 		for (uint32_t region = 0; region < mirror->plan->regions; region++)
-			region_may_be_repaired(m, hot_on(node, mirror), k, region);
+			if (region_in_doubt(mirror, hot_on(node, mirror), k, region))
+				region_may_be_repaired(mirror, m, region);
 		history_lost(c, mirror);
 	}
 }

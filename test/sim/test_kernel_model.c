@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "test/sim/kernel_internal.h"
+#include "test/sim/logdev.h"
 
 #define NODES	   2U
 #define REGIONS	   64U
@@ -217,6 +218,21 @@ bool node_quorate(const struct node *node)
 bool node_doomed(const struct node *node)
 {
 	(void)node;
+	return false;
+}
+
+bool node_distrusts(const struct node *node, unsigned mirror)
+{
+	(void)node;
+	(void)mirror;
+	return false;
+}
+
+/* There is no log device here. */
+bool logdev_dirty(const struct logdev *d, uint32_t region)
+{
+	(void)d;
+	(void)region;
 	return false;
 }
 
