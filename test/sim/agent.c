@@ -14,33 +14,53 @@ static struct kernel *kernel_of(const struct agent *a)
 	return node_kernel(a->node, a->mirror);
 }
 
-static bool wants_reload(const struct agent *a)
+/* A reload makes the kernel forget what it concluded while nobody answered. */
+static void on_reset(void *context, enum kernel_operation operation, int error)
+{
+	struct agent *a = context;
+
+	(void)operation;
+	if (error != 0)
+		a->reset = true;
+	else
+		node_reset_done(a->node, a->mirror);
+}
+
+static bool may_reload(const struct agent *a)
 {
 	const struct mirror *mirror = world_mirror(node_world(a->node), a->mirror);
 	uint64_t now = world_now_us(node_world(a->node));
 
-	return (a->reload || kernel_misled(kernel_of(a))) && legs_healthy(mirror->legs, a->node) &&
-	       node_daemon_up(a->node) && (a->reload_us == 0 || now - a->reload_us >= RELOAD_US);
+	return a->reload && legs_healthy(mirror->legs, a->node) &&
+	       (a->reload_us == 0 || now - a->reload_us >= RELOAD_US);
+}
+
+static void reload(struct agent *a, kernel_done done)
+{
+	a->reload = false;
+	a->reload_us = world_now_us(node_world(a->node));
+	kernel_operate(kernel_of(a), KERNEL_RELOAD, done, a);
 }
 
 static void look(struct agent *a)
 {
 	struct kernel *k = kernel_of(a);
 	bool there = kernel_luid(k) != 0;
+	bool daemon = node_daemon_up(a->node);
 
 	if (!kernel_operated(k))
 		return;
 	if (a->removed && there) {
 		kernel_operate(k, KERNEL_REMOVE, NULL, NULL);
-	} else if (!a->removed && !there) {
-		if (node_daemon_up(a->node))
-			kernel_operate(k, KERNEL_ACTIVATE, NULL, NULL);
+	} else if (!a->removed && !there && daemon) {
+		kernel_operate(k, KERNEL_ACTIVATE, NULL, NULL);
 	} else if (there && !a->suspended && !kernel_active(k)) {
 		kernel_operate(k, KERNEL_RESUME, NULL, NULL);
-	} else if (there && !a->suspended && wants_reload(a)) {
-		a->reload = false;
-		a->reload_us = world_now_us(node_world(a->node));
-		kernel_operate(k, KERNEL_RELOAD, NULL, NULL);
+	} else if (there && !a->suspended && daemon && a->reset) {
+		a->reset = false;
+		reload(a, on_reset);
+	} else if (there && !a->suspended && daemon && may_reload(a)) {
+		reload(a, NULL);
 	}
 }
 
@@ -65,6 +85,7 @@ void agent_boot(struct agent *a)
 {
 	a->suspended = false;
 	a->reload = false;
+	a->reset = false;
 	a->reload_us = 0;
 	on_tick(a, 0);
 }
@@ -100,19 +121,7 @@ void agent_reload(struct agent *a)
 	a->reload = true;
 }
 
-static void on_reset(void *context, enum kernel_operation operation, int error)
-{
-	struct agent *a = context;
-
-	(void)operation;
-	(void)error;
-	node_reset_done(a->node, a->mirror);
-}
-
 void agent_reset(struct agent *a)
 {
-	struct kernel *k = kernel_of(a);
-
-	if (k != NULL && kernel_operate(k, KERNEL_SUSPEND_NOFLUSH, NULL, NULL))
-		kernel_operate(k, KERNEL_RESUME, on_reset, a);
+	a->reset = true;
 }

@@ -14,6 +14,7 @@ struct agent {
 	bool removed;	/* it is to be away, else active; outlives the node */
 	bool suspended; /* somebody holds it so */
 	bool reload;
+	bool reset;
 	uint64_t reload_us; /* the last one */
 	uint64_t tick;	    /* handle */
 };
@@ -26,7 +27,7 @@ void agent_suspend(struct agent *a, bool noflush);
 void agent_resume(struct agent *a);
 /* As soon as all legs work, and not too often. */
 void agent_reload(struct agent *a);
-/* Suspend and resume; then node_reset_done(). */
+/* A reload as soon as may be; then node_reset_done(). */
 void agent_reset(struct agent *a);
 
 #endif

@@ -311,7 +311,8 @@ static void on_receive(void *context, uint64_t member)
 	struct cpg *g = p->group;
 	struct station *s = &g->station[member];
 
-	if (s->up && ring_of(g, s)->id == p->ring && hears(g, (unsigned)member, p->sender)) {
+	if (s->up && s->ring != NO_RING && ring_of(g, s)->id == p->ring &&
+	    hears(g, (unsigned)member, p->sender)) {
 		p->received |= bit((unsigned)member);
 		accept_ready(g, s);
 		if (ring_of(g, s)->count > 32 && !ring_of(g, s)->broken)
@@ -480,6 +481,13 @@ static void recover(struct cpg *g, struct ring *old, uint32_t together, uint64_t
 	}
 }
 
+/* Who moves from ring to ring is a quorum only by its own number: the new ring's says nothing of
+ * what its parts have missed. */
+static bool majority(const struct cpg *g, uint32_t members)
+{
+	return 2 * (unsigned)__builtin_popcount(members) > world_scenario(g->world)->nodes;
+}
+
 static void views_change(struct cpg *g, struct ring *r, const uint32_t *together)
 {
 	bool one_by_one = random_chance(g->random, 300);
@@ -495,7 +503,7 @@ static void views_change(struct cpg *g, struct ring *r, const uint32_t *together
 			continue;
 		if ((s->view & ~together[i]) != 0) {
 			s->view &= together[i];
-			push_view(s, r->quorate);
+			push_view(s, majority(g, together[i]));
 		}
 		for (unsigned k = 0; k < SIM_NODES_MAX; k++) {
 			if ((joined & ~s->view & bit(k)) == 0)

@@ -12,7 +12,7 @@
 struct victim {
 	enum { FENCE_OUTSIDE, FENCE_MEMBER, FENCE_LOST } state;
 	uint64_t boot; /* while not OUTSIDE */
-	uint32_t by;   /* LOST: the ring that lost it */
+	uint32_t by;   /* LOST: those of the ring that lost it, as far as they live */
 };
 
 struct fence {
@@ -28,18 +28,12 @@ struct fence *fence_create(struct world *w)
 	return f;
 }
 
-static bool up(const struct fence *f, unsigned index)
-{
-	return node_up(world_node(f->world, index));
-}
-
-/* Is there a quorate ring that the victim is not in? */
+/* Is anybody there with quorum who may fence it? */
 static bool somebody_fences(const struct fence *f, unsigned victim)
 {
-	const struct cpg *g = world_cpg(f->world);
-
 	for (unsigned i = 0; i < world_nodes(f->world); i++)
-		if (cpg_quorate(g, i) && (cpg_ring(g, i) >> victim & 1) == 0)
+		if (i != victim && cpg_quorate(world_cpg(f->world), i) &&
+		    ((f->victim[victim].by >> i & 1) != 0 || f->victim[i].state == FENCE_MEMBER))
 			return true;
 	return false;
 }
@@ -47,15 +41,14 @@ static bool somebody_fences(const struct fence *f, unsigned victim)
 /* The fencing race is won: nobody is left of those who lost it. */
 static bool race_won(const struct fence *f, unsigned index)
 {
-	for (unsigned i = 0; i < world_nodes(f->world); i++)
-		if ((f->victim[index].by >> i & 1) != 0 && up(f, i))
-			return false;
-	return cpg_quorate(world_cpg(f->world), index);
+	return f->victim[index].by == 0 && cpg_quorate(world_cpg(f->world), index);
 }
 
 static void dead(struct fence *f, unsigned index)
 {
 	f->victim[index].state = FENCE_OUTSIDE;
+	for (unsigned i = 0; i < world_nodes(f->world); i++)
+		f->victim[i].by &= ~(UINT32_C(1) << index);
 	locks_node_dead(world_locks(f->world), index);
 }
 
@@ -79,7 +72,7 @@ static void on_fence(void *context, uint64_t argument)
 	}
 	world_trace(f->world, node, "is fenced", 0, 0, 0);
 	world_result(f->world)->fenced++;
-	if (up(f, index)) {
+	if (node_up(node)) {
 		node_power_off(node);
 		world_after(f->world,
 			    random_spread(world_random(f->world, RANDOM_FAULTS), REBOOT_US),
@@ -108,6 +101,11 @@ static void member_seen(struct fence *f, unsigned index, uint32_t members)
 	if (v->state != FENCE_OUTSIDE && v->boot != boot)
 		dead(f, index);
 	if (v->state == FENCE_LOST && (members & v->by) == 0)
+		return;
+	/* It is back before it was fenced. Where both sides had quorum one of them must die all the
+	 * same; else that is for the cluster to say. */
+	if (v->state == FENCE_LOST && (world_scenario(f->world)->last_man ||
+				       random_chance(world_random(f->world, RANDOM_FAULTS), 300)))
 		return;
 	v->state = FENCE_MEMBER;
 	v->boot = boot;

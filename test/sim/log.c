@@ -81,6 +81,14 @@ static enum mlog_phase phase_of(const struct log *log)
 	return status.phase;
 }
 
+/* Neither attached nor on the way. */
+static bool detached(const struct log *log)
+{
+	enum mlog_phase phase = phase_of(log);
+
+	return phase == MLOG_CREATED || phase == MLOG_SUSPENDED;
+}
+
 /* ---- life of a log */
 
 static void view_tell(struct log *log)
@@ -244,6 +252,7 @@ static void ctr_new(struct node *node, struct mirror *mirror, const struct kmsg 
 	if (log != NULL) {
 		state->luid = k->luid;
 		state->version = k->version;
+		state->reconnected = reconnect;
 		memcpy(state->args, args, sizeof(state->args));
 		code = log_make(log, false);
 	}
@@ -297,12 +306,6 @@ static void take_status(struct log *log, const struct kmsg *k)
 		reply(log->node, log->mirror, k, 0, text, (size_t)length + 1);
 }
 
-/* A table that was replaced while no daemon listened. */
-static bool is_ghost(const struct log *log, enum mlog_phase phase)
-{
-	return !log->heard && phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
-}
-
 /* A table reload hands the device over; where that is not to be had, the new log takes over what
  * the old one knows in memory. */
 static void inherit(struct log *log)
@@ -316,7 +319,9 @@ static void inherit(struct log *log)
 		if (!from->used || from == log || from->mirror != log->mirror)
 			continue;
 		mlog_status(from->pump.mlog, &other);
-		if (is_ghost(from, other.phase)) {
+		if (!detached(from)) {
+			/* It was suspended while no daemon listened, or that was lost: two tables
+			 * of one device cannot be in use. */
 			if (!log->table.has_disk)
 				mlog_inherit(log->pump.mlog, from->pump.mlog);
 			log_end(from);
@@ -328,6 +333,32 @@ static void inherit(struct log *log)
 	}
 }
 
+static bool attached_elsewhere(const struct log *log)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		const struct log *other = &log->node->log[i];
+
+		if (other->used && other != log && other->mirror == log->mirror && !detached(other))
+			return true;
+	}
+	return false;
+}
+
+/* Somebody in the kernel waits with a table that is not in use any more, and has found the daemon
+ * again: that is no attach, and what it asks is no matter. */
+static bool is_straggler(const struct log *log)
+{
+	return attached_elsewhere(log) && detached(log) &&
+	       (log->state->reconnected || phase_of(log) == MLOG_SUSPENDED);
+}
+
+static void straggler_answer(struct log *log, const struct kmsg *k)
+{
+	static const uint64_t nothing[2];
+
+	reply(log->node, log->mirror, k, 0, nothing, kmsg_reply_size(k->type));
+}
+
 static void take_request(struct log *log, const struct kmsg *k)
 {
 	struct mlog_event event = {.kind = MLOG_EV_REQUEST};
@@ -336,9 +367,12 @@ static void take_request(struct log *log, const struct kmsg *k)
 		reply(log->node, log->mirror, k, -EINVAL, NULL, 0);
 		return;
 	}
+	if (is_straggler(log)) {
+		straggler_answer(log, k);
+		return;
+	}
 	if (k->type == ULOG_RESUME)
 		inherit(log);
-	log->heard = true;
 	pump_event(&log->pump, &event);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
 		log_suspect(log);
@@ -405,8 +439,7 @@ void node_reset_done(struct node *node, unsigned mirror)
 {
 	struct log *log = find_mirror(node, mirror);
 
-	if (node->daemon != DAEMON_UP || log == NULL ||
-	    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
+	if (node->daemon != DAEMON_UP || log == NULL)
 		return;
 	atomic_store(&log->hot.shared->suspect, SUSPECT_COMPARING);
 	verify(log, true);
@@ -578,6 +611,18 @@ static void have_none(struct node *node, const struct mirror *mirror,
 	send(node, mirror, &none);
 }
 
+/* A table that is not in use must not speak for the node while another of the mirror is. */
+static bool listens(const struct log *log)
+{
+	for (unsigned i = 0; i < LOGS_MAX && detached(log); i++) {
+		const struct log *other = &log->node->log[i];
+
+		if (other->used && other->mirror == log->mirror && !detached(other))
+			return false;
+	}
+	return true;
+}
+
 void node_group_message(struct node *node, const uint8_t *datagram, size_t size, uint64_t place)
 {
 	static struct group_room room;
@@ -608,9 +653,11 @@ void node_group_message(struct node *node, const uint8_t *datagram, size_t size,
 		if (!log->used || log->mirror->index != mirror)
 			continue;
 		known = true;
+		if (!listens(log))
+			continue;
 		pump_event(&log->pump, &event);
 		hash = mlog_state_hash(log->pump.mlog);
-		if (hash != 0)
+		if (hash != 0 && !node_doomed(node))
 			checker_state(world_checker(node->world), node, log->mirror, place, hash);
 	}
 	if (!known && message.kind == MLOG_MSG_JOIN && message.from != node_id(node))

@@ -113,8 +113,11 @@ static void words_write(struct logdev *d, uint64_t *to, const uint64_t *from, bo
 	}
 }
 
+/* Slots of a log in use may be those of members that are gone: takeover deals with them. */
 static void others_empty(struct logdev *d, const struct logdev_request *r)
 {
+	if (d->header == HEADER_IN_USE)
+		return;
 	for (uint32_t i = 0; i < d->mirror->plan->slots; i++) {
 		if (i == r->slot || !d->slot[i].used)
 			continue;
@@ -368,6 +371,16 @@ bool logdev_works(const struct logdev *d, unsigned node)
 bool logdev_in_use(const struct logdev *d)
 {
 	return d->header == HEADER_IN_USE;
+}
+
+bool logdev_dirty(const struct logdev *d, uint32_t region)
+{
+	uint32_t at = region >> d->mirror->plan->shift;
+
+	for (uint32_t i = 0; i < d->mirror->plan->slots; i++)
+		if (d->slot[i].used && (d->slot[i].bits[at / 64] >> at % 64 & 1) != 0)
+			return true;
+	return false;
 }
 
 /* The step under way lands or not; the ones behind it are never begun. */

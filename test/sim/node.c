@@ -69,6 +69,11 @@ struct kernel *node_kernel(const struct node *node, unsigned mirror)
 	return node->up ? node->kernel[mirror] : NULL;
 }
 
+bool node_distrusts(const struct node *node, unsigned mirror)
+{
+	return node->marker[mirror];
+}
+
 struct node_host *node_host(struct node *node)
 {
 	return &node->host;
@@ -168,7 +173,6 @@ static void answer(struct log *log, struct datagram *d, const struct kmsg *k)
 		datagram_free(d);
 		return;
 	}
-	log->heard = true;
 	switch (hot_answer(&log->hot, &request, &reply, &cleared)) {
 	case HOT_HAND_OVER:
 		hand_over(d, false);
@@ -260,8 +264,10 @@ int node_kernel_datagram(struct node *node, const uint8_t *bytes, size_t size)
 	node->requests++;
 	if (node->daemon == DAEMON_DOWN)
 		return -ESRCH;
-	if (now < node->overrun_until_us && random_chance(random, 500))
+	if (now < node->overrun_until_us && random_chance(random, 500)) {
+		checker_daemon_died(world_checker(node->world), node);
 		return -ESRCH;
+	}
 	assert(size <= sizeof(d->byte));
 	d = datagram_take(node);
 	d->size = (uint32_t)size;

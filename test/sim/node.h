@@ -50,7 +50,7 @@ void node_group_message(struct node *node, const uint8_t *datagram, size_t size,
 void node_locked(struct node *node, uint64_t object, uint32_t lock, int error);
 void node_device_done(struct node *node, unsigned mirror, const struct logdev_answer *answer);
 void node_copied(struct node *node, uint64_t object, uint64_t region, enum mlog_copy_result result);
-/* The device was suspended and resumed, as log_suspect() had asked for. */
+/* The table was loaded anew, as log_suspect() had asked for. */
 void node_reset_done(struct node *node, unsigned mirror);
 
 #endif

@@ -23,6 +23,7 @@ struct state {
 	unsigned mirror;
 	uint32_t version; /* of the kernel's protocol */
 	char args[KMSG_DATA_MAX + 1];
+	bool reconnected; /* made by the CTR of a reconnect */
 	void *maps;
 };
 
@@ -38,7 +39,6 @@ struct log {
 	uint64_t timer;	   /* handle */
 	uint64_t identity; /* of the log device that is open; 0: none */
 	bool claimed;
-	bool heard; /* the kernel has asked something of it since it was restored or made */
 };
 
 struct datagram {

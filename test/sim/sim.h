@@ -117,6 +117,8 @@ struct kernel *node_kernel(const struct node *node, unsigned mirror); /* NULL: t
  * stay) or it does not know that luid. */
 const struct mlog *node_mlog(const struct node *node, uint64_t luid);
 const struct hot *node_hot(const struct node *node, uint64_t luid);
+/* Its log device has failed while the mirror went on: after a crash now all is compared. */
+bool node_distrusts(const struct node *node, unsigned mirror);
 
 /* What the kernels of all mirrors of a host share; boot makes it anew. */
 struct node_host {

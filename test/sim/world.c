@@ -347,6 +347,7 @@ static void describe(struct world *w, char *ret, size_t size)
 			const struct mlog *core =
 			    k == NULL ? NULL : node_mlog(w->node[n], kernel_luid(k));
 			struct mlog_status status;
+			bool suspect;
 
 			if (core == NULL) {
 				used +=
@@ -354,13 +355,16 @@ static void describe(struct world *w, char *ret, size_t size)
 				continue;
 			}
 			mlog_status(core, &status);
+			suspect = atomic_load(
+				      &node_hot(w->node[n], kernel_luid(k))->shared->suspect) != 0;
 			used += (size_t)snprintf(
 			    ret + used, size - used,
 			    "; n%u %s log %s sync %" PRIu64 "/%" PRIu64 " repair %" PRIu64
-			    " members %" PRIu32 " gone %" PRIu32 "%s",
+			    " members %" PRIu32 " gone %" PRIu32 "%s%s%s",
 			    n + 1, mlog_phase_name(status.phase), mlog_log_state_name(status.log),
 			    status.in_sync, status.region_count, status.repair, status.members,
-			    status.gone, status.verifying ? " verifying" : "");
+			    status.gone, status.verifying ? " verifying" : "",
+			    kernel_misled(k) ? " misled" : "", suspect ? " suspect" : "");
 		}
 }
 
