@@ -329,6 +329,10 @@ struct mlog_event {
 		struct {
 			const uint32_t *node;
 			uint32_t count;
+			/* These nodes by themselves are a quorum. Of a change with leavers and
+			 * joiners, the view without the joiners comes first and is judged alone:
+			 * a minority that comes back has missed something, even if its cluster
+			 * was quorate before and is so after. */
 			bool quorate;
 		} view;
 		const struct mlog_message *message;
