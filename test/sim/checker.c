@@ -34,6 +34,7 @@ struct mirror_truth {
 	struct truth block[SIM_REGIONS_MAX * SIM_BLOCKS];
 	bool may_repair[SIM_REGIONS_MAX];
 	bool may_repair_all;
+	bool uncleared[SIM_REGIONS_MAX];
 	/* Legs differ in a region that is in sync, and no log could have known: until they do not
 	 * any more. */
 	bool forgiven[SIM_REGIONS_MAX];
@@ -574,7 +575,8 @@ void checker_repairs(struct checker *c, const struct node *node, const struct mi
 {
 	const struct mirror_truth *m = truth_of(c, mirror);
 
-	if (m->may_repair_all || m->may_repair[region] || leg_has_failed(c, mirror))
+	if (m->may_repair_all || m->may_repair[region] || m->uncleared[region] ||
+	    leg_has_failed(c, mirror))
 		return;
 	world_violation(c->world, "repair",
 			"node %" PRIu32 " repairs region %" PRIu32 ", which no dead node wrote",
@@ -584,6 +586,11 @@ void checker_repairs(struct checker *c, const struct node *node, const struct mi
 void checker_forgive(struct checker *c, const struct mirror *mirror, uint32_t region)
 {
 	truth_of(c, mirror)->forgiven[region] = true;
+}
+
+void checker_uncleared(struct checker *c, const struct mirror *mirror, uint32_t region)
+{
+	truth_of(c, mirror)->uncleared[region] = true;
 }
 
 /* ---- order */

@@ -67,6 +67,9 @@ void checker_read(struct checker *c, const struct node *node, const struct mirro
 /* The kernel says that a region is in sync although it knows better (a recovery that failed without
  * handle_errors): nobody's fault but its own. */
 void checker_forgive(struct checker *c, const struct mirror *mirror, uint32_t region);
+/* The kernel keeps quiet about the end of its writes: who suspends it then may compare the region.
+ */
+void checker_uncleared(struct checker *c, const struct mirror *mirror, uint32_t region);
 /* A read or write failed. */
 void checker_io_failed(struct checker *c, const struct node *node, const struct mirror *mirror,
 		       uint32_t region);

@@ -105,6 +105,8 @@ void hash_decrement(struct mirror_set *s, uint32_t region)
 	} else if (s->flush_failure) {
 		/* Who knows whether this write reached the disk? It stays marked, and the log is
 		 * not told that it is out of sync. */
+		if (r->state == KERNEL_DIRTY)
+			log_uncleared(s, region);
 		r->state = KERNEL_NOSYNC;
 	} else if (r->state == KERNEL_DIRTY) {
 		clean_add(s, region);

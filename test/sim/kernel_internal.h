@@ -296,6 +296,8 @@ bool log_sync_count(struct thread *t, uint64_t *ret);
 bool log_remote_recovering(struct mirror_set *s, uint32_t region, bool *ret);
 void log_mark(struct mirror_set *s, uint32_t region);
 void log_clear(struct mirror_set *s, uint32_t region);
+/* The region stays marked although nothing of it is in flight. */
+void log_uncleared(struct mirror_set *s, uint32_t region);
 bool log_flush(struct mirror_set *s, int *ret_error);
 /* A flush that is scheduled comes now. False while dmlogd is at it. */
 bool log_flush_now(struct mirror_set *s);

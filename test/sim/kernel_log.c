@@ -9,6 +9,8 @@
 
 #include "test/sim/kernel_internal.h"
 
+#define CLEARS_PER_LOSS 5000U
+
 void log_reset(struct mirror_set *s)
 {
 	struct userspace_log *log = &s->log;
@@ -22,6 +24,13 @@ void log_reset(struct mirror_set *s)
 	log->one_by_one = false;
 	log->flush_scheduled = false;
 	log->flush_event = 0;
+}
+
+void log_uncleared(struct mirror_set *s, uint32_t region)
+{
+	world_trace(s->kernel->world, s->kernel->node, "kernel does not clear region %" PRIu64,
+		    region, 0, 0);
+	checker_uncleared(world_checker(s->kernel->world), s->kernel->mirror, region);
 }
 
 /* ---- questions */
@@ -110,6 +119,11 @@ void log_mark(struct mirror_set *s, uint32_t region)
 
 void log_clear(struct mirror_set *s, uint32_t region)
 {
+	/* It may not wait for memory: without it the log is not told. */
+	if (random_below(s->kernel->random, CLEARS_PER_LOSS) == 0) {
+		log_uncleared(s, region);
+		return;
+	}
 	assert(s->log.clears.count < SIM_REGIONS_MAX);
 	s->log.clears.region[s->log.clears.count++] = region;
 }

@@ -1654,6 +1654,30 @@ static void test_failed_recovery(void **state)
 	}
 }
 
+/* For want of memory, rarely: the region stays marked, and nothing else comes of it. */
+static void test_clear_is_lost(void **state)
+{
+	unsigned lost = 0;
+
+	(void)state;
+	world_begin(80, false);
+	world_start();
+	for (unsigned i = 0; i < 20000 && lost == 0; i++) {
+		world.ios = 0;
+		hush();
+		write_start(0, 5);
+		run_us(50 * MS_US);
+		lost += strstr(world.node[0].said, "CLEAR 5") == NULL ? 1 : 0;
+		assert_true(world.io[0].done);
+	}
+	assert_int_equal(lost, 1);
+	hush();
+	write_done(0, 5);
+	said(0, "IN_SYNC 5 IN_SYNC 5 MARK 5 FLUSH CLEAR 5 FLUSH");
+	sound();
+	world_end();
+}
+
 /* ---- power, and the load */
 
 static void test_torn_writes(void **state)
@@ -1787,6 +1811,7 @@ int main(void)
 	    cmocka_unit_test(test_mark_error_with_keep_log),
 	    cmocka_unit_test(test_flush_error_silences_clears),
 	    cmocka_unit_test(test_failed_recovery),
+	    cmocka_unit_test(test_clear_is_lost),
 	    cmocka_unit_test(test_torn_writes),
 	    cmocka_unit_test(test_load),
 	    cmocka_unit_test(test_load_with_a_liar),
