@@ -198,15 +198,19 @@ static void admit_work(struct mlog *m, const struct mlog_request *request)
 		pend(m, request);
 }
 
+/* A count that equals the region count raises the kernel's hint to the end, and lets it take any
+ * leg as the default: that is not to be said before the attach has shown what is true. The question
+ * may overtake the RESUME. */
 static uint64_t sync_count(const struct mlog *m)
 {
-	/* Before the first RESUME a count that equals the region count would let the kernel take
-	 * any leg as the default. */
-	if (m->phase == MLOG_ATTACHING)
-		return 0;
+	uint64_t regions = m->config.region_count;
+	uint64_t count = atomic_load(&m->hot->shared->in_sync_count);
+
+	if (attached(m))
+		return count;
 	if (!m->attached_once)
-		return m->config.sync == MLOG_SYNC_NOSYNC ? m->config.region_count : 0;
-	return atomic_load(&m->hot->shared->in_sync_count);
+		count = m->config.sync == MLOG_SYNC_NOSYNC ? regions : 0;
+	return count == regions ? regions - 1 : count;
 }
 
 /* Requests about regions, of a mirror that is attached. */
