@@ -570,13 +570,28 @@ void checker_repair_all(struct checker *c, const struct mirror *mirror)
 	truth_of(c, mirror)->may_repair_all = true;
 }
 
+/* Who cannot read its slot has to take everything for dirty. */
+static bool log_has_failed(const struct checker *c, const struct mirror *mirror)
+{
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct mlog *m = mlog_on(world_node(c->world, i), mirror);
+		struct mlog_status status = {0};
+
+		if (m != NULL)
+			mlog_status(m, &status);
+		if (status.log == MLOG_LOG_FAILED)
+			return true;
+	}
+	return false;
+}
+
 void checker_repairs(struct checker *c, const struct node *node, const struct mirror *mirror,
 		     uint32_t region)
 {
 	const struct mirror_truth *m = truth_of(c, mirror);
 
 	if (m->may_repair_all || m->may_repair[region] || m->uncleared[region] ||
-	    leg_has_failed(c, mirror))
+	    leg_has_failed(c, mirror) || log_has_failed(c, mirror))
 		return;
 	world_violation(c->world, "repair",
 			"node %" PRIu32 " repairs region %" PRIu32 ", which no dead node wrote",

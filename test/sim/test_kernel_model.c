@@ -1059,6 +1059,33 @@ static void test_reconnect_with_data_never_ends(void **state)
 	world_end();
 }
 
+/* A table that is only loaded asks for the count, and its reconnect resumes the log: before the
+ * device does, and while the table before is in use. */
+static void test_reconnect_resumes_too_early(void **state)
+{
+	struct node *node = &world.node[0];
+	struct io *io;
+
+	(void)state;
+	world_begin(32, false);
+	world_start();
+	world.scenario.leg_us = 5 * SECOND_US;
+	io = write_start(0, 5);
+	run_us(10 * MS_US);
+	hush();
+	node->trouble = (struct trouble){.type = ULOG_GET_SYNC_COUNT, .times = 1, .error = -ESRCH};
+	operate(0, KERNEL_RELOAD);
+	run_us(2100 * MS_US);
+	assert_non_null(strstr(node->said, "CTR0 RESUME COUNT"));
+	assert_null(strstr(node->said, "POSTSUSPEND"));
+	assert_false(io->done);
+	run_us(60 * SECOND_US);
+	assert_true(io->done);
+	assert_int_equal(operation_error, 0);
+	sound();
+	world_end();
+}
+
 /*
  * The buffer overruns, and the RESUME of the reconnect is lost as well: IN_SYNC counts as "not in
  * sync". That is remembered, over suspend and resume, until the table is loaded anew.
@@ -1786,6 +1813,7 @@ int main(void)
 	    cmocka_unit_test(test_no_daemon),
 	    cmocka_unit_test(test_reconnect_keeps_the_hint),
 	    cmocka_unit_test(test_reconnect_with_data_never_ends),
+	    cmocka_unit_test(test_reconnect_resumes_too_early),
 	    cmocka_unit_test(test_lost_resume_misleads),
 	    cmocka_unit_test(test_nosync_survives_suspend_and_resume),
 	    cmocka_unit_test(test_wrong_not_in_sync),
