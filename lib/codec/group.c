@@ -42,6 +42,7 @@ static const uint16_t kind_number[MLOG_MESSAGES] = {
     [MLOG_MSG_READY] = 6, [MLOG_MSG_LEAVE] = 7,	  [MLOG_MSG_SYNC] = 8,	 [MLOG_MSG_LEASE] = 9,
     [MLOG_MSG_WANT] = 10, [MLOG_MSG_UNSEEN] = 11, [MLOG_MSG_CLAIM] = 12, [MLOG_MSG_DONE] = 13,
     [MLOG_MSG_ACK] = 14,  [MLOG_MSG_DIRTY] = 15,  [MLOG_MSG_MARKS] = 16, [MLOG_MSG_UNMARKS] = 17,
+    [MLOG_MSG_LOST] = 18,
 };
 
 /* ---- the mirror's name */
@@ -395,6 +396,7 @@ static void body_write(struct writer *w, const struct mlog_message *m, uint16_t 
 		write_items(w, &m->marks.items);
 		break;
 	case MLOG_MSG_READY:
+	case MLOG_MSG_LOST:
 	case MLOG_MESSAGES:
 		break;
 	}
@@ -452,6 +454,7 @@ static void body_read(struct reader *r, uint16_t version, struct group_room *roo
 		read_items(r, &m->marks.items);
 		break;
 	case MLOG_MSG_READY:
+	case MLOG_MSG_LOST:
 	case MLOG_MESSAGES:
 		break;
 	}
@@ -487,6 +490,7 @@ static bool body_valid(const struct mlog_message *m)
 		return items_valid(&m->marks.items, MLOG_ITEMS_MAX);
 	case MLOG_MSG_SNAP:
 	case MLOG_MSG_READY:
+	case MLOG_MSG_LOST:
 	case MLOG_MSG_LEAVE:
 		return true;
 	case MLOG_MESSAGES:

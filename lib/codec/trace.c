@@ -65,7 +65,7 @@ const char *trace_message_name(enum mlog_message_kind kind)
 	    [MLOG_MSG_SYNC] = "SYNC",	    [MLOG_MSG_LEASE] = "LEASE", [MLOG_MSG_WANT] = "WANT",
 	    [MLOG_MSG_UNSEEN] = "UNSEEN",   [MLOG_MSG_CLAIM] = "CLAIM", [MLOG_MSG_DONE] = "DONE",
 	    [MLOG_MSG_ACK] = "ACK",	    [MLOG_MSG_DIRTY] = "DIRTY", [MLOG_MSG_MARKS] = "MARKS",
-	    [MLOG_MSG_UNMARKS] = "UNMARKS",
+	    [MLOG_MSG_UNMARKS] = "UNMARKS", [MLOG_MSG_LOST] = "LOST",
 	};
 
 	return kind < MLOG_MESSAGES && name[kind] != NULL ? name[kind] : "?";
@@ -217,6 +217,7 @@ static void add_body(struct line *line, const struct mlog_message *m)
 		break;
 	case MLOG_MSG_STATE:
 	case MLOG_MSG_READY:
+	case MLOG_MSG_LOST:
 	case MLOG_MESSAGES:
 		break;
 	}

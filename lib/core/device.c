@@ -295,6 +295,9 @@ void device_claimed(struct mlog *m, int error)
 		return;
 	if (error != 0) {
 		device_failed(m, error);
+		/* Not ours any more: who writes its map is to begin anew, then the others. */
+		if (error == -ESTALE && group_in(m) && !m->leaving)
+			group_send(m, MLOG_MSG_LOST);
 		return;
 	}
 	m->log = MLOG_LOG_OK;
@@ -382,7 +385,7 @@ static void check_timeout(struct mlog *m)
 {
 	enum device_operation operation = m->operation;
 
-	if (patience(m) > m->now_ms || m->log == MLOG_LOG_FAILED)
+	if (patience(m) > m->now_ms || m->log == MLOG_LOG_FAILED || m->log == MLOG_LOG_IDLE)
 		return;
 	if (operation != DEVICE_NOTHING)
 		m->late = true;

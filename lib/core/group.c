@@ -14,6 +14,7 @@
  * dead members that it had inherited, marks without a log device. Whoever lost quorum may have
  * delivered messages that nobody else did, so nothing of its state counts but this.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,6 +208,16 @@ static void peer_joined(struct mlog *m, const struct mlog_message *message)
 	/* It may have said otherwise when I asked. */
 	peer->joining = true;
 	peer->applied = message->join.applied;
+	/* Who knows more may hold the lock that I wait for, and wait for me. */
+	if (m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_WAITED &&
+	    peer->applied > rank(m)) {
+		group_unlock(m, MLOG_LOCK_MAP);
+		m->founder = false;
+		m->group = GROUP_ASKING;
+		for (uint32_t i = 0; i < m->peer_count; i++)
+			if (m->peer[i].joined && &m->peer[i] != peer)
+				none_send(m, &m->peer[i]);
+	}
 	none_send(m, peer);
 }
 
@@ -613,6 +624,9 @@ static void after_apply(struct mlog *m, const struct mlog_message *message)
 		own_applied(m, message);
 	} else if (message->kind == MLOG_MSG_LEASE || message->kind == MLOG_MSG_MARKS) {
 		ack_send(m, message);
+	} else if (message->kind == MLOG_MSG_LOST) {
+		if (m->config.has_disk && m->log == MLOG_LOG_OK)
+			device_failed(m, -ESTALE);
 	} else if (message->kind == MLOG_MSG_WANT && message->region < m->config.region_count &&
 		   sync_mine(m, message->region)) {
 		sync_wait_noted(m, message->region);
@@ -770,12 +784,13 @@ void group_detach(struct mlog *m)
 	if (m->left || m->leaving)
 		return;
 	if (m->group == GROUP_OUT || m->group == GROUP_JOINING || !m->quorate || m->rejoin) {
-		/* Nobody can be told, or needs to be. My slot stays as it is for who inherits it.
-		 */
-		takeover_stop(m);
+		/* Nobody can be told, or needs to be: no write is in flight, and whoever comes to
+		 * inherit my slot finds what it needs. */
 		left(m);
-		m->left_dirty = true;
+		m->left_dirty =
+		    m->config.has_disk && (slot_needed(m) || m->takeover >= TAKEOVER_WRITE);
 		m->left_last = false;
+		takeover_stop(m);
 		return;
 	}
 	m->left_dirty = !members_alone(m) && m->config.has_disk &&
@@ -788,7 +803,7 @@ void group_detach(struct mlog *m)
 /* The log device has been left behind as it should be. */
 void group_released(struct mlog *m)
 {
-	unlock_all(m);
+	m->unlock = true;
 	if (!m->left_last)
 		members_reset(m);
 }
@@ -826,6 +841,11 @@ static void donate(struct mlog *m)
 
 void group_settle(struct mlog *m)
 {
+	/* A write that timed out may still arrive: until it has, nobody else may have the locks. */
+	if (m->unlock && device_idle(m)) {
+		m->unlock = false;
+		unlock_all(m);
+	}
 	if (!m->quorate)
 		return;
 	if (m->rejoin && m->copies_moving == 0 && device_idle(m))

@@ -408,25 +408,49 @@ static void apply_leave(struct mlog *m, struct mlog_member *e, bool dirty)
 	e->state = MLOG_MEMBER_GONE;
 }
 
-static void apply_sync(struct mlog *m, const struct mlog_member *from, uint64_t region,
-		       bool in_sync)
+/* All of them may be writing it unseen, so nobody may recover it before they have reloaded; nor
+ * what lies behind it in a lease, which ends here. */
+static void region_stale(struct mlog *m, uint64_t region)
 {
-	if (region >= m->config.region_count)
-		return;
-	if (in_sync && (region < from->lease_first || region >= from->lease_end))
-		return; /* somebody else may have it by now */
-	sync_deliver(m, region, in_sync);
 	for (uint32_t i = 0; i < m->config.members; i++) {
 		struct mlog_member *e = &m->member[i];
 
-		if (!in_sync && may_write(e))
+		if (may_write(e))
 			bound_raise(e, region + 1);
-		if (in_sync && e->lease_first < e->lease_end &&
+		if (region < e->lease_first || region >= e->lease_end || members_count(m) == 1)
+			continue;
+		bound_raise(e, e->lease_end);
+		e->lease_end = region;
+	}
+}
+
+static void leases_end(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		struct mlog_member *e = &m->member[i];
+
+		if (e->lease_first < e->lease_end &&
 		    hot_next_stale(m->hot, e->lease_first) >= e->lease_end) {
 			e->lease_first = 0;
 			e->lease_end = 0;
 		}
 	}
+}
+
+static void apply_sync(struct mlog *m, const struct mlog_member *from, uint64_t region,
+		       bool in_sync)
+{
+	bool was;
+
+	if (region >= m->config.region_count)
+		return;
+	if (in_sync && (region < from->lease_first || region >= from->lease_end))
+		return; /* somebody else may have it by now */
+	was = hot_in_sync(m->hot, region);
+	sync_deliver(m, region, in_sync);
+	if (was && !in_sync)
+		region_stale(m, region);
+	leases_end(m);
 }
 
 static void apply_lease(struct mlog *m, struct mlog_member *from,

@@ -151,6 +151,7 @@ enum mlog_copy_result {
  *		last: that was all, its slot is free
  *	MARKS	without a log device that works: slot bits that I am about to write
  *	UNMARKS	and those that I am no longer writing
+ *	LOST	the log device does not know us any more (replaced): claim it anew
  * What is sent while the group is not quorate is lost.
  */
 enum mlog_message_kind {
@@ -170,6 +171,7 @@ enum mlog_message_kind {
 	MLOG_MSG_DIRTY,
 	MLOG_MSG_MARKS,
 	MLOG_MSG_UNMARKS,
+	MLOG_MSG_LOST,
 	MLOG_MESSAGES,
 };
 
@@ -421,7 +423,8 @@ struct mlog_effect {
 
 /* NULL: no memory. hot must outlive m; its geometry must be that of config. */
 struct mlog *mlog_create(const struct mlog_config *config, struct hot *hot);
-/* Takes NULL; returns NULL. */
+/* Takes NULL; returns NULL. Locks that m has are to be released when nothing that it wrote is on
+ * its way to the log device any more. */
 struct mlog *mlog_destroy(struct mlog *m);
 
 void mlog_step(struct mlog *m, const struct mlog_event *event);

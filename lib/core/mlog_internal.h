@@ -153,6 +153,7 @@ struct mlog {
 	bool left;	/* and delivered, or nobody to be told */
 	bool left_last; /* the log device is mine to close */
 	bool left_dirty;
+	bool unlock;	   /* all locks, when nothing is on its way to the device any more */
 	bool handed_whole; /* by a daemon that was quiet and whose log device had everything */
 	uint32_t self;	   /* my place in member[], or MLOG_NO_SLOT */
 	uint32_t slot;	   /* on the log device; stays known after LEAVE */

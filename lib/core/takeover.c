@@ -160,7 +160,8 @@ void takeover_stop(struct mlog *m)
 static void unlock_others(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->config.members; i++)
-		if (i != m->self && (m->takeover == TAKEOVER_NONE || i != m->takeover_slot) && m->lock[i] == LOCK_HELD && !being_emptied(m, i) &&
+		if (i != m->self && (m->takeover == TAKEOVER_NONE || i != m->takeover_slot) &&
+		    m->lock[i] == LOCK_HELD && !being_emptied(m, i) &&
 		    m->member[i].state != MLOG_MEMBER_GONE)
 			group_unlock(m, i);
 }

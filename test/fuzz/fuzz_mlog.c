@@ -245,6 +245,7 @@ static void body_forge(struct input *in, struct mlog_message *m, uint32_t to)
 		m->applied = number(in);
 		break;
 	case MLOG_MSG_READY:
+	case MLOG_MSG_LOST:
 	case MLOG_MESSAGES:
 		break;
 	}

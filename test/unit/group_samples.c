@@ -124,6 +124,11 @@ const struct group_sample group_samples[] = {
      {.kind = MLOG_MSG_READY, SENDER, .seq = 9},
      "646c6d678ceb1d4f3800000001000200010006000700000008070605040302010900000000000000"
      "a6a131c033975d5e97d98f37e35860cb"},
+    {"lost",
+     1,
+     {.kind = MLOG_MSG_LOST, SENDER, .seq = 9},
+     "646c6d6739c4846b3800000001000200010012000700000008070605040302010900000000000000"
+     "a6a131c033975d5e97d98f37e35860cb"},
     {"leave",
      1,
      {.kind = MLOG_MSG_LEAVE, SENDER, .seq = 9, .dirty = true},

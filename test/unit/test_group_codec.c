@@ -371,7 +371,7 @@ static void test_bad_headers(void **state)
 	refused("ready", AT_VERSION, 3, 2, -EINVAL); /* above the sender's own highest */
 	refused("state-same-2", AT_HIGHEST, 1, 2, -EINVAL);
 	refused("ready", AT_KIND, 0, 2, -EINVAL);
-	refused("ready", AT_KIND, 18, 2, -EINVAL);
+	refused("ready", AT_KIND, 19, 2, -EINVAL);
 	refused("ready", AT_KIND, UINT16_MAX, 2, -EINVAL);
 	refused("ready", AT_KIND, 1, 2, -EINVAL); /* a HELLO about a mirror */
 	refused("ready", AT_NODE, 0, 4, -EINVAL);

@@ -152,6 +152,7 @@ static void test_messages(void **state)
 	    .none = {.to = 3, .incarnation = 6, .joining = true, .founding = true, .applied = 1});
 	MESSAGE("SNAP applied 6", .kind = MLOG_MSG_SNAP, .applied = 6);
 	MESSAGE("READY", .kind = MLOG_MSG_READY);
+	MESSAGE("LOST", .kind = MLOG_MSG_LOST);
 	MESSAGE("LEAVE", .kind = MLOG_MSG_LEAVE);
 	MESSAGE("LEAVE dirty", .kind = MLOG_MSG_LEAVE, .dirty = true);
 	MESSAGE("SYNC region 4 to 1", .kind = MLOG_MSG_SYNC,
