@@ -983,6 +983,7 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 			*marker = false;
 		break;
 	case MLOG_NOTICE_LOG_FAILED:
+		checker_repair_all(world_checker(node->world), log->mirror);
 		*marker = true;
 		break;
 	case MLOG_NOTICE_LOG_OK:

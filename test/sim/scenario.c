@@ -311,7 +311,7 @@ static void draw_load(struct random *r, const struct scenario_mirror *mirror,
 
 static void draw_mirror(struct random *r, uint32_t nodes, struct scenario_mirror *ret)
 {
-	static const uint32_t pages[] = {512, 512, 512, 512, 512};
+	static const uint32_t pages[] = {8, 8, 16, 32, 512};
 
 	ret->regions = (uint32_t)scaled(r, 8, SIM_REGIONS_MAX);
 	ret->region_sectors = UINT32_C(8) << random_below(r, 8);
