@@ -61,10 +61,10 @@ int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_fou
 
 typedef void (*devmap_done_fn)(void *context, const char *uuid, int error);
 /* Makes the kernel forget what it concluded about regions: by a reload as below, or when a leg is
- * missing by suspend (noflush, no lockfs) and resume. -EBUSY: it is suspended already, or another table than the live one
- * waits for its resume; somebody is changing the device, and his resume will do it. finish: an
- * earlier reset may have been cut short by the daemon's death; if the device is suspended, that was
- * us, and it is resumed. */
+ * missing by suspend (noflush, no lockfs) and resume. -EBUSY: it is suspended already, or another
+ * table than the live one waits for its resume; somebody is changing the device, and his resume
+ * will do it. finish: an earlier reset may have been cut short by the daemon's death; if the device
+ * is suspended, that was us, and it is resumed. */
 int devmap_reset(struct devmap *devmap, const char *uuid, bool finish, devmap_done_fn done,
 		 void *context);
 /* Loads the live table again with the same arguments and puts it in force (noflush, no lockfs): the
