@@ -320,8 +320,7 @@ static void detach_done(struct mlog *m, bool released)
 	m->log = m->config.has_disk && (released || !m->left_last) ? MLOG_LOG_IDLE : m->log;
 	if (m->log == MLOG_LOG_IDLE)
 		m->degraded = false;
-	if (truth != MLOG_TRUTH_MEMORY)
-		dirty_reset(m);
+	dirty_reset(m); /* no write is in flight; what is crash-dirty is in the maps */
 	group_released(m);
 	phase_set(m, MLOG_SUSPENDED);
 	notice_add(m, MLOG_NOTICE_DETACHED, 0);

@@ -42,6 +42,14 @@ static void reload(struct agent *a, kernel_done done)
 	kernel_operate(kernel_of(a), KERNEL_RELOAD, done, a);
 }
 
+static void on_reloaded(void *context, enum kernel_operation operation, int error)
+{
+	struct agent *a = context;
+
+	(void)operation;
+	a->reload = a->reload || error != 0;
+}
+
 static void look(struct agent *a)
 {
 	struct kernel *k = kernel_of(a);
@@ -60,7 +68,7 @@ static void look(struct agent *a)
 		a->reset = false;
 		reload(a, on_reset);
 	} else if (there && !a->suspended && daemon && may_reload(a)) {
-		reload(a, NULL);
+		reload(a, on_reloaded);
 	}
 }
 

@@ -269,6 +269,35 @@ static void ctr_new(struct node *node, struct mirror *mirror, const struct kmsg 
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
 }
 
+static bool attached_elsewhere(const struct log *log)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		const struct log *other = &log->node->log[i];
+
+		if (other->used && other != log && other->mirror == log->mirror && !detached(other))
+			return true;
+	}
+	return false;
+}
+
+/* Somebody in the kernel waits with a table that is not in use any more, and has found the daemon
+ * again: that is no attach, and what it asks is no matter. */
+static bool is_straggler(const struct log *log)
+{
+	return attached_elsewhere(log) && detached(log) &&
+	       (log->state->reconnected || phase_of(log) == MLOG_SUSPENDED);
+}
+
+/* Nobody reconnects who was heard: what was lost before it, the kernel may have taken for an error.
+ */
+static void requests_lost(struct log *log)
+{
+	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
+
+	if (!is_straggler(log) && suspect != SUSPECT_NEW && suspect != SUSPECT_RESETTING)
+		log_suspect(log);
+}
+
 static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg *k)
 {
 	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
@@ -281,6 +310,8 @@ static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg
 	       strcmp(log->state->args, args) == 0 && (reconnect || phase_of(log) == MLOG_CREATED);
 	if (same) {
 		ctr_reply(log, k, reconnect);
+		if (reconnect)
+			requests_lost(log);
 		return;
 	}
 	if (log != NULL)
@@ -331,25 +362,6 @@ static void inherit(struct log *log)
 			mlog_inherit(log->pump.mlog, from->pump.mlog);
 		}
 	}
-}
-
-static bool attached_elsewhere(const struct log *log)
-{
-	for (unsigned i = 0; i < LOGS_MAX; i++) {
-		const struct log *other = &log->node->log[i];
-
-		if (other->used && other != log && other->mirror == log->mirror && !detached(other))
-			return true;
-	}
-	return false;
-}
-
-/* Somebody in the kernel waits with a table that is not in use any more, and has found the daemon
- * again: that is no attach, and what it asks is no matter. */
-static bool is_straggler(const struct log *log)
-{
-	return attached_elsewhere(log) && detached(log) &&
-	       (log->state->reconnected || phase_of(log) == MLOG_SUSPENDED);
 }
 
 static void straggler_answer(struct log *log, const struct kmsg *k)
