@@ -249,11 +249,12 @@ static int run_seed(const struct options *o)
 	return 0;
 }
 
-/* Each line: a seed, and why it is kept. */
+/* Each line: a seed and why it is kept, or a comment. */
 static int run_kept(const struct options *o)
 {
 	FILE *file = fopen(o->kept, "re");
 	char line[256];
+	unsigned number = 0;
 	int failed = 0;
 
 	if (file == NULL) {
@@ -263,8 +264,16 @@ static int run_kept(const struct options *o)
 	while (fgets(line, sizeof(line), file) != NULL) {
 		struct options one = *o;
 
-		if (sscanf(line, "%" SCNu64, &one.first) == 1)
-			failed |= run_seed(&one);
+		number++;
+		if (line[0] == '#' || line[0] == '\n')
+			continue;
+		if (sscanf(line, "%" SCNu64, &one.first) != 1) {
+			fprintf(stderr, "%s: line %u does not begin with a seed\n", o->kept,
+				number);
+			failed = 2;
+			break;
+		}
+		failed |= run_seed(&one);
 	}
 	fclose(file);
 	return failed;
@@ -344,31 +353,65 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Does the seed pass when nothing is wrong? Else it says nothing about a mutation. */
+static bool seed_passes(const struct options *o, uint64_t seed)
+{
+	static struct scenario s;
+	struct world *w = world_create();
+	struct world_result result;
+
+	scenario_draw_limited(&s, seed, &o->limits);
+	world_run(w, &s, NULL, &result);
+	world_destroy(w);
+	return !result.failed;
+}
+
+/* The first seed that fails with the mutation and passes without it; false: there is none. */
+static bool mutation_find(const struct options *o, enum mutation which, struct jobs_failure *ret)
+{
+	struct options rest = *o;
+	bool found = false;
+
+	while (!found && rest.first <= rest.last) {
+		struct jobs_summary *s;
+		double seconds;
+
+		mutation_active = which;
+		s = run_jobs(&rest, 1, &seconds);
+		mutation_active = MUTATE_NOTHING;
+		rest.first = rest.last + 1;
+		for (uint32_t i = 0; i < s->failures && !found; i++) {
+			*ret = s->failure[i];
+			rest.first = ret->seed + 1;
+			found = seed_passes(o, ret->seed);
+		}
+		free(s);
+	}
+	return found;
+}
+
 /* After how many seeds it is caught; 0: it is not. */
 static uint64_t mutation_run(const struct options *o, enum mutation which)
 {
 	struct options some = *o;
-	struct jobs_summary *s;
-	uint64_t caught = 0;
-	double seconds;
+	struct jobs_failure failure;
+	double started = now_s();
+	bool caught;
 
 	if (some.last == 0) {
 		some.first = 1;
 		some.last = MUTATION_SEEDS;
 	}
-	mutation_active = which;
-	s = run_jobs(&some, 1, &seconds);
-	mutation_active = MUTATE_NOTHING;
-	if (s->failures > 0)
-		caught = s->failure[0].seed - some.first + 1;
-	printf("%-26s %s", mutation_name(which), caught == 0 ? "NOT caught" : "caught");
-	if (caught != 0)
-		printf(" after %" PRIu64 " seeds: %s: %s", caught, s->failure[0].what,
-		       s->failure[0].text);
-	printf("\n");
+	caught = mutation_find(&some, which, &failure);
+	if (caught)
+		printf("%-26s caught after %" PRIu64 " seeds (%.1f s): %s: %s\n",
+		       mutation_name(which), failure.seed - some.first + 1, now_s() - started,
+		       failure.what, failure.text);
+	else
+		printf("%-26s NOT caught by %" PRIu64 " seeds (%.1f s)\n", mutation_name(which),
+		       some.last - some.first + 1, now_s() - started);
 	fflush(stdout);
-	free(s);
-	return caught;
+	return caught ? failure.seed - some.first + 1 : 0;
 }
 
 static int run_mutations(const struct options *o)
