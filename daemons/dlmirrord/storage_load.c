@@ -141,7 +141,7 @@ static int owners_list(struct job *j)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < j->search.super.layout.slots; i++) {
 		if (!header_get(j, i, &slot))
-			owner[i] = UINT32_MAX;
+			owner[i] = MLOG_NODE_UNKNOWN;
 		else if (slot.in_use)
 			owner[i] = slot.node;
 	}

@@ -185,6 +185,12 @@ static void join_send(struct mlog *m)
 		message->join.bound = atomic_load(&m->hot->shared->hint);
 }
 
+static void asking_start(struct mlog *m)
+{
+	m->group = GROUP_ASKING;
+	m->asked_ms = m->now_ms;
+}
+
 static void none_send(struct mlog *m, const struct peer *peer)
 {
 	struct mlog_message *message = group_send(m, MLOG_MSG_NONE);
@@ -195,6 +201,27 @@ static void none_send(struct mlog *m, const struct peer *peer)
 	message->none.joining = joining;
 	message->none.founding = joining && m->group >= GROUP_COPYING;
 	message->none.applied = rank(m);
+}
+
+/* Does it hold a lock that I wait for, and waits for me? Who knows more than I may have the map's,
+ * who was a member has its slot's. */
+static bool holds_what_i_found_with(const struct mlog *m, const struct peer *peer)
+{
+	if (m->group == GROUP_FOUNDING)
+		return m->lock[MLOG_LOCK_MAP] == LOCK_WAITED && peer->applied > rank(m);
+	return m->group == GROUP_LOCKING && m->founder && m->lock[m->self] == LOCK_WAITED &&
+	       peer->join.join.live && peer->join.join.slot == m->self;
+}
+
+static void found_no_more(struct mlog *m, const struct peer *for_whom)
+{
+	unlock_all(m);
+	m->founder = false;
+	m->self = MLOG_NO_SLOT;
+	asking_start(m);
+	for (uint32_t i = 0; i < m->peer_count; i++)
+		if (m->peer[i].joined && &m->peer[i] != for_whom)
+			none_send(m, &m->peer[i]);
 }
 
 static void peer_joined(struct mlog *m, const struct mlog_message *message)
@@ -208,16 +235,8 @@ static void peer_joined(struct mlog *m, const struct mlog_message *message)
 	/* It may have said otherwise when I asked. */
 	peer->joining = true;
 	peer->applied = message->join.applied;
-	/* Who knows more may hold the lock that I wait for, and wait for me. */
-	if (m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_WAITED &&
-	    peer->applied > rank(m)) {
-		group_unlock(m, MLOG_LOCK_MAP);
-		m->founder = false;
-		m->group = GROUP_ASKING;
-		for (uint32_t i = 0; i < m->peer_count; i++)
-			if (m->peer[i].joined && &m->peer[i] != peer)
-				none_send(m, &m->peer[i]);
-	}
+	if (holds_what_i_found_with(m, peer))
+		found_no_more(m, peer);
 	none_send(m, peer);
 }
 
@@ -292,24 +311,30 @@ static void found(struct mlog *m)
 		group_loaded(m, NULL);
 }
 
-/* What the device says of the others: their slots are to be taken over, or they come back. */
+static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
+{
+	m->member[slot] = (struct mlog_member){
+	    .state = MLOG_MEMBER_GONE,
+	    .node = node,
+	    .live = true,
+	    .bound = m->config.region_count,
+	};
+}
+
+/* What the device says of the others: their slots are to be taken over, or they come back. When it
+ * says nothing, any slot may be in use: its lock tells. */
 void group_loaded(struct mlog *m, const uint32_t *owner)
 {
+	bool unknown = m->config.members > 1 && m->log == MLOG_LOG_FAILED;
 	uint32_t slot = MLOG_NO_SLOT;
 
 	if (m->group != GROUP_FOUNDING)
 		return;
 	for (uint32_t i = 0; owner != NULL && i < m->config.members; i++) {
-		if (owner[i] == 0)
-			continue;
-		if (owner[i] == m->config.node) {
+		if (owner[i] == m->config.node)
 			slot = i;
-			continue;
-		}
-		m->member[i].state = MLOG_MEMBER_GONE;
-		m->member[i].node = owner[i];
-		m->member[i].live = true;
-		m->member[i].bound = m->config.region_count;
+		else if (owner[i] != 0)
+			slot_in_use(m, i, owner[i]);
 	}
 	if (m->live && m->slot != MLOG_NO_SLOT)
 		slot = m->slot;
@@ -318,6 +343,9 @@ void group_loaded(struct mlog *m, const uint32_t *owner)
 	/* All are in use: the lock of the first proves its owner dead, and what it holds becomes
 	 * mine. */
 	self_set(m, m->foreign ? 0 : slot);
+	for (uint32_t i = 0; unknown && i < m->config.members; i++)
+		if (i != slot)
+			slot_in_use(m, i, MLOG_NODE_UNKNOWN);
 	m->group = GROUP_LOCKING;
 }
 
@@ -642,7 +670,7 @@ void group_message(struct mlog *m, const struct mlog_message *message)
 	if (own && message->seq > m->heard)
 		m->heard = message->seq;
 	if (m->group == GROUP_JOINING && own && message->kind == MLOG_MSG_JOIN) {
-		m->group = GROUP_ASKING;
+		asking_start(m);
 		return;
 	}
 	if (own && message->kind == MLOG_MSG_LEAVE && !has_state(m)) {
@@ -704,7 +732,7 @@ static void copying_view(struct mlog *m)
 	struct mlog_message view = {.kind = BUFFERED_VIEW};
 
 	if (!in_view(m, m->snap_node)) {
-		m->group = GROUP_ASKING;
+		asking_start(m);
 		for (uint32_t i = 0; i < m->peer_count; i++)
 			if (m->peer[i].joined)
 				none_send(m, &m->peer[i]);
@@ -856,6 +884,8 @@ void group_settle(struct mlog *m)
 		join_send(m);
 	if (m->group == GROUP_ASKING && first_of_all(m))
 		found(m);
+	else if (m->group == GROUP_ASKING && m->now_ms >= m->asked_ms + ASK_AGAIN_MS)
+		join_send(m); /* they may have had no room */
 	if (m->group == GROUP_FOUNDING)
 		group_lock(m, MLOG_LOCK_MAP);
 	if (m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_HELD && !m->loaded &&
@@ -876,6 +906,10 @@ void group_settle(struct mlog *m)
 
 uint64_t group_deadline(const struct mlog *m)
 {
+	if (!m->quorate || m->rejoin)
+		return NEVER_MS;
+	if (m->group == GROUP_ASKING)
+		return m->asked_ms + ASK_AGAIN_MS;
 	if (m->lock_retry_ms <= m->now_ms || m->group < GROUP_FOUNDING)
 		return NEVER_MS;
 	return m->lock_retry_ms;

@@ -330,6 +330,21 @@ void members_view(struct mlog *m, const uint32_t *node, uint32_t count)
 
 /* ---- messages */
 
+/* A slot in use that nobody could tell whose it was: its owner has come back. */
+static struct mlog_member *slot_regained(struct mlog *m, const struct mlog_message *message)
+{
+	uint32_t slot = message->join.slot;
+	struct mlog_member *e;
+
+	if (!message->join.live || slot >= m->config.members)
+		return NULL;
+	e = &m->member[slot];
+	if (e->state != MLOG_MEMBER_GONE || e->node != MLOG_NODE_UNKNOWN)
+		return NULL;
+	e->node = message->from;
+	return e;
+}
+
 static void apply_join(struct mlog *m, const struct mlog_message *message)
 {
 	struct mlog_member *e = members_find(m, message->from);
@@ -341,6 +356,8 @@ static void apply_join(struct mlog *m, const struct mlog_message *message)
 		notice_add(m, MLOG_NOTICE_MISMATCH, message->from);
 		return;
 	}
+	if (e == NULL)
+		e = slot_regained(m, message);
 	if (e != NULL) {
 		lost(m, slot_of(m, e));
 		claim_drop(m, e); /* its mover has ended */

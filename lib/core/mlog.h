@@ -110,7 +110,8 @@ struct mlog_history {
 	const uint64_t *dirty;	 /* CRASHED: one bit per 2^shift regions; else NULL */
 	bool distrust;		 /* the device had failed before: its marks are not complete */
 	const char *remark; /* why a log that is there is not used as it is, for people; or NULL */
-	/* LOAD of the whole log: nodes whose slots are in use, by slot; 0: free. Else NULL. */
+	/* LOAD of the whole log: nodes whose slots are in use, by slot; 0: free,
+	 * MLOG_NODE_UNKNOWN: the slot's header is damaged. Else NULL. */
 	const uint32_t *owner;
 };
 
@@ -280,8 +281,9 @@ struct mlog_message {
 	};
 };
 
-#define MLOG_NO_SLOT  UINT32_MAX
-#define MLOG_LOCK_MAP MLOG_MEMBERS_MAX /* locks are slots, and the in-sync map's */
+#define MLOG_NO_SLOT	  UINT32_MAX
+#define MLOG_NODE_UNKNOWN UINT32_MAX
+#define MLOG_LOCK_MAP	  MLOG_MEMBERS_MAX /* locks are slots, and the in-sync map's */
 
 enum mlog_event_kind {
 	MLOG_EV_REQUEST,  /* a request that the hot maps alone could not answer */

@@ -23,6 +23,7 @@
 #define RELOAD_MS	10000U
 #define STUCK_MS	3000U /* a write waits so long for somebody to recover its region */
 #define LOCK_RETRY_MS	1000U
+#define ASK_AGAIN_MS	1000U
 #define LATE_CLEAR_MS	100U /* a CLEAR may come so much after POSTSUSPEND */
 #define SWEEP_SENDS_MAX 8U
 #define BUFFER_MAX	128U /* messages between a snapshot and its last piece */
@@ -177,6 +178,7 @@ struct mlog {
 	uint32_t tell_step;
 	enum lock_state lock[MLOG_LOCK_MAP + 1];
 	uint64_t lock_retry_ms;
+	uint64_t asked_ms; /* ASKING since */
 	uint64_t reload_ms;
 
 	/* takeover.c: a dead member's slot */
