@@ -13,6 +13,7 @@
 #define REQUEST_LIMIT_US   (60 * SECOND_US)
 #define BIO_LIMIT_US	   (120 * SECOND_US)
 #define OPERATION_LIMIT_US (180 * SECOND_US)
+#define SYNC_LIMIT_US	   (90 * SECOND_US)
 
 /* What a block may hold: the last write that was acknowledged, or one of those since that may or
  * may not have reached it. */
@@ -39,6 +40,7 @@ struct mirror_truth {
 	 * any more. */
 	bool forgiven[SIM_REGIONS_MAX];
 	struct place state[STATES];
+	uint64_t synced_us; /* when it was last seen settled and in sync */
 };
 
 struct checker {
@@ -391,6 +393,22 @@ static bool repair_goes_on(const struct checker *c, const struct mirror *mirror)
 	return false;
 }
 
+static bool in_sync(const struct checker *c, const struct mirror *mirror)
+{
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct node *node = world_node(c->world, i);
+		const struct mlog *m = active_on(node, mirror) ? mlog_on(node, mirror) : NULL;
+		struct mlog_status status;
+
+		if (m == NULL)
+			continue;
+		mlog_status(m, &status);
+		if (status.in_sync != status.region_count)
+			return false;
+	}
+	return true;
+}
+
 static void repair_forget(struct checker *c, const struct mirror *mirror)
 {
 	struct mirror_truth *m = truth_of(c, mirror);
@@ -403,12 +421,17 @@ static void repair_forget(struct checker *c, const struct mirror *mirror)
 
 /* ---- does anybody wait too long? */
 
+/* Who is off and known to be does not keep the others waiting. */
 static bool world_sane(const struct checker *c)
 {
 	for (unsigned i = 0; i < world_nodes(c->world); i++) {
 		const struct node *node = world_node(c->world, i);
 
-		if (!node_up(node) || !node_quorate(node) || node_doomed(node))
+		if (node_doomed(node))
+			return false;
+		if (!node_up(node))
+			continue;
+		if (!node_quorate(node))
 			return false;
 		for (unsigned m = 0; m < world_mirrors(c->world); m++)
 			if (!legs_healthy(world_mirror(c->world, m)->legs, node))
@@ -453,17 +476,34 @@ static void waits_check(struct checker *c)
 		}
 }
 
+/* The nodes that are left repair and recover everything without waiting for the others' return. */
+static void sync_check(struct checker *c, const struct mirror *mirror)
+{
+	struct mirror_truth *m = truth_of(c, mirror);
+	uint64_t now_us = world_now_us(c->world);
+	uint64_t since_us = m->synced_us > c->sane_us ? m->synced_us : c->sane_us;
+
+	if (active_nodes(c, mirror) == 0 || (mirror_settled(c, mirror) && in_sync(c, mirror)))
+		m->synced_us = now_us;
+	else if (now_us - since_us > SYNC_LIMIT_US)
+		world_violation(c->world, "liveness",
+				"mirror %u has not been in sync and repaired for %" PRIu64
+				" s, with nothing in its way",
+				mirror->index, SYNC_LIMIT_US / SECOND_US);
+}
+
 void checker_look(struct checker *c)
 {
+	waits_check(c);
 	for (unsigned i = 0; i < world_mirrors(c->world); i++) {
 		const struct mirror *mirror = world_mirror(c->world, i);
 
+		sync_check(c, mirror);
 		if (!mirror_settled(c, mirror))
 			continue;
 		repair_forget(c, mirror);
 		mirror_check(c, mirror);
 	}
-	waits_check(c);
 }
 
 /* ---- the end */
