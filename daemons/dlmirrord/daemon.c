@@ -40,8 +40,8 @@
 #include "daemons/dlmirrord/supervisor.h"
 
 #define HEARTBEAT_MS	 1000U
-#define RESTART_DELAY_MS 20U /* the admin who asked gets the answer first */
-#define RESTART_STEP_MS	 1U
+#define RESTART_DELAY_MS 20U   /* the admin who asked gets the answer first */
+#define RESTART_LOOK_MS	 50U   /* what a restart waits for is an event; this sees its time limit */
 #define RESTART_LIMIT_MS 5000U /* then we go on as we are */
 #define END_LIMIT_MS	 1000
 #define NUDGE_BEFORE	 64U
@@ -64,6 +64,8 @@ void daemon_leave(struct daemon *d)
 	pthread_mutex_unlock(&d->core_lock);
 }
 
+static void restart_step(struct daemon *d);
+
 static int32_t on_storage(int32_t fd, int32_t events, void *context)
 {
 	struct daemon *d = context;
@@ -72,6 +74,7 @@ static int32_t on_storage(int32_t fd, int32_t events, void *context)
 	(void)events;
 	daemon_enter(d);
 	storage_engine_dispatch(d->storage);
+	restart_step(d);
 	daemon_leave(d);
 	return 0;
 }
@@ -84,6 +87,7 @@ static int32_t on_timers(int32_t fd, int32_t events, void *context)
 	(void)events;
 	daemon_enter(d);
 	timers_run(d);
+	restart_step(d);
 	daemon_leave(d);
 	return 0;
 }
@@ -96,6 +100,7 @@ static int32_t on_mover(int32_t fd, int32_t events, void *context)
 	(void)events;
 	daemon_enter(d);
 	mover_dispatch(d->mover);
+	restart_step(d);
 	daemon_leave(d);
 	return 0;
 }
@@ -108,6 +113,7 @@ static int32_t on_devmap(int32_t fd, int32_t events, void *context)
 	(void)events;
 	daemon_enter(d);
 	devmap_dispatch(d->devmap);
+	restart_step(d);
 	daemon_leave(d);
 	return 0;
 }
@@ -237,13 +243,14 @@ static int successor_start(struct daemon *d)
 	return handover_spawn(&next, arguments, &d->successor_fd);
 }
 
-static void restart_later(struct daemon *d, uint64_t ms);
-
 static void restart_give_up(struct daemon *d, const char *why)
 {
 	qb_log(LOG_ERR, "planned restart given up: %s", why);
-	if (d->successor_fd >= 0)
+	if (d->successor_fd >= 0) {
+		if (d->restart == RESTART_SPAWNED)
+			qb_loop_poll_del(d->loop, d->successor_fd);
 		close(d->successor_fd); /* it sees that and ends */
+	}
 	d->successor_fd = -1;
 	d->restart = RESTART_NO;
 	d->restart_ms = 0;
@@ -254,7 +261,11 @@ static void restart_give_up(struct daemon *d, const char *why)
 	serving_start(d);
 }
 
-/* What the restart waits for, one after another; each step looks at the first that is not over. */
+/*
+ * What the restart waits for, one after another; each step looks at the first that is not over.
+ * Taken behind every event that may have ended it, not again and again: a loop of real-time
+ * priority would keep its CPU from those it waits for.
+ */
 static void restart_step(struct daemon *d)
 {
 	static const char *const waits_for[] = {
@@ -264,6 +275,8 @@ static void restart_step(struct daemon *d)
 	};
 	int ready = 1;
 
+	if (d->restart == RESTART_NO || d->restart == RESTART_ASKED)
+		return;
 	if (d->restart == RESTART_SPAWNED && d->successor_fd >= 0)
 		ready = handover_is_ready(d->successor_fd);
 	if (ready < 0) {
@@ -271,23 +284,40 @@ static void restart_step(struct daemon *d)
 		return;
 	}
 	if (d->restart == RESTART_SPAWNED && ready > 0) {
+		qb_log(LOG_DEBUG, "planned restart: the next image is ready");
+		if (d->successor_fd >= 0)
+			qb_loop_poll_del(d->loop, d->successor_fd);
 		d->restart = RESTART_JOBS;
 		d->restart_ms = clock_ms();
 	}
 	if (d->restart == RESTART_JOBS && devmap_jobs(d->devmap) == 0) {
+		qb_log(LOG_DEBUG, "planned restart: requests wait from now on");
 		d->restart = RESTART_QUIET;
 		d->quiescing = true;
 		serving_stop(d);
 		logs_quiesce(d, true);
 	}
 	if (d->restart == RESTART_QUIET && logs_quiet(d)) {
+		qb_log(LOG_DEBUG, "planned restart: all is quiet");
 		become_new(d);
 		restart_give_up(d, "the next image did not take over");
 	} else if (clock_ms() - d->restart_ms > RESTART_LIMIT_MS) {
 		restart_give_up(d, waits_for[d->restart]);
-	} else {
-		restart_later(d, RESTART_STEP_MS);
 	}
+}
+
+static void restart_later(struct daemon *d, uint64_t ms);
+
+static int32_t on_successor(int32_t fd, int32_t events, void *context)
+{
+	struct daemon *d = context;
+
+	(void)fd;
+	(void)events;
+	daemon_enter(d);
+	restart_step(d);
+	daemon_leave(d);
+	return 0;
 }
 
 static void on_restart_timer(void *context)
@@ -295,7 +325,15 @@ static void on_restart_timer(void *context)
 	struct daemon *d = context;
 
 	daemon_enter(d);
+	if (d->restart == RESTART_ASKED) {
+		d->restart = RESTART_SPAWNED;
+		if (d->successor_fd >= 0)
+			qb_loop_poll_add(d->loop, QB_LOOP_HIGH, d->successor_fd, POLLIN, d,
+					 on_successor);
+	}
 	restart_step(d);
+	if (d->restart != RESTART_NO)
+		restart_later(d, RESTART_LOOK_MS);
 	daemon_leave(d);
 }
 
@@ -327,7 +365,7 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 		}
 	}
 	qb_log(LOG_NOTICE, "planned restart");
-	d->restart = RESTART_SPAWNED;
+	d->restart = RESTART_ASKED;
 	d->restart_ms = clock_ms();
 	restart_later(d, RESTART_DELAY_MS);
 	return 0;

@@ -32,8 +32,8 @@ enum { SUSPECT_NO, SUSPECT_NEW, SUSPECT_RESETTING, SUSPECT_COMPARING };
  * responder for the step of a request. Nobody waits for anything with it, except for memory and the
  * log's own target.
  */
-/* What a planned restart waits for. */
-enum restart { RESTART_NO, RESTART_SPAWNED, RESTART_JOBS, RESTART_QUIET };
+/* What a planned restart waits for; first that the admin who asked has his answer. */
+enum restart { RESTART_NO, RESTART_ASKED, RESTART_SPAWNED, RESTART_JOBS, RESTART_QUIET };
 
 /* The mover's. Several mirrors whose legs hang must not take all of them. */
 #define MOVER_THREADS 16U
