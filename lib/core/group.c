@@ -79,6 +79,7 @@ void group_lock(struct mlog *m, uint32_t lock)
 {
 	struct mlog_effect *effect;
 
+	m->unlock &= ~(UINT64_C(1) << lock); /* kept from an earlier life */
 	if (m->lock[lock] != LOCK_FREE || m->now_ms < m->lock_retry_ms)
 		return;
 	m->lock[lock] = LOCK_WAITED;
@@ -89,6 +90,7 @@ void group_lock(struct mlog *m, uint32_t lock)
 
 void group_unlock(struct mlog *m, uint32_t lock)
 {
+	m->unlock &= ~(UINT64_C(1) << lock);
 	if (m->lock[lock] == LOCK_FREE)
 		return;
 	m->lock[lock] = LOCK_FREE;
@@ -98,7 +100,19 @@ void group_unlock(struct mlog *m, uint32_t lock)
 static void unlock_all(struct mlog *m)
 {
 	for (uint32_t i = 0; i <= MLOG_LOCK_MAP; i++)
-		group_unlock(m, i);
+		if (m->lock[i] == LOCK_HELD)
+			m->unlock |= UINT64_C(1) << i;
+		else
+			group_unlock(m, i);
+}
+
+/* A write that timed out may still arrive: until it has, nobody else may have the locks. */
+static void unlock_settle(struct mlog *m)
+{
+	for (uint32_t i = 0; m->unlock != 0 && device_idle(m) && !m->emptying && i <= MLOG_LOCK_MAP;
+	     i++)
+		if ((m->unlock & UINT64_C(1) << i) != 0)
+			group_unlock(m, i);
 }
 
 void group_locked(struct mlog *m, uint32_t lock, int error)
@@ -276,6 +290,10 @@ static void self_set(struct mlog *m, uint32_t slot)
 	    .marked = self->marked,
 	    .bound = self->bound,
 	};
+	if (m->live && sync_recovering(m) < m->config.region_count) {
+		self->lease_first = sync_recovering(m);
+		self->lease_end = self->lease_first + 1;
+	}
 }
 
 /* Everybody else has to come back first, and until then may be writing. */
@@ -325,7 +343,7 @@ static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
  * says nothing, any slot may be in use: its lock tells. */
 void group_loaded(struct mlog *m, const uint32_t *owner)
 {
-	bool unknown = m->config.members > 1 && m->log == MLOG_LOG_FAILED;
+	bool unknown = m->config.members > 1 && (!m->config.has_disk || m->log == MLOG_LOG_FAILED);
 	uint32_t slot = MLOG_NO_SLOT;
 
 	if (m->group != GROUP_FOUNDING)
@@ -774,6 +792,7 @@ void group_attach(struct mlog *m)
 {
 	phase_set(m, MLOG_ATTACHING);
 	m->map_whole = true;
+	atomic_store(&m->hot->shared->recovering, 0);
 	m->live = false;
 	m->left = false;
 	m->mangled = true;
@@ -831,7 +850,7 @@ void group_detach(struct mlog *m)
 /* The log device has been left behind as it should be. */
 void group_released(struct mlog *m)
 {
-	m->unlock = true;
+	unlock_all(m);
 	if (!m->left_last)
 		members_reset(m);
 }
@@ -869,11 +888,7 @@ static void donate(struct mlog *m)
 
 void group_settle(struct mlog *m)
 {
-	/* A write that timed out may still arrive: until it has, nobody else may have the locks. */
-	if (m->unlock && device_idle(m)) {
-		m->unlock = false;
-		unlock_all(m);
-	}
+	unlock_settle(m);
 	if (!m->quorate)
 		return;
 	if (m->rejoin && m->copies_moving == 0 && device_idle(m))

@@ -56,6 +56,7 @@ struct hot_shared {
 	_Atomic uint32_t inheriting; /* of a dead member's bits not all others may have heard */
 	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */
 	_Atomic uint64_t unseen_end; /* stale regions below may be written without a mark */
+	_Atomic uint64_t recovering; /* region + 1 that our kernel was given to recover; 0: none */
 };
 
 struct hot {

@@ -569,7 +569,8 @@ static void apply_dirty(struct mlog *m, const struct mlog_message *message)
 	    e->incarnation != message->dirty_bits.incarnation)
 		return;
 	marks_to_repair(m, slot);
-	notice_add(m, MLOG_NOTICE_MEMBER_DEAD, e->node);
+	if (e->node != MLOG_NODE_UNKNOWN)
+		notice_add(m, MLOG_NOTICE_MEMBER_DEAD, e->node);
 	member_free(m, e);
 }
 
@@ -794,7 +795,7 @@ uint64_t mlog_state_hash(const struct mlog *m)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-	if (!group_in(m) || m->rejoin)
+	if (!group_in(m))
 		return 0;
 	for (uint32_t map = 0; map < MLOG_MAP_MARKS + m->config.members; map++)
 		for (uint64_t w = 0; map_sent(m, map) && w < map_words(m, map); w++)

@@ -208,6 +208,8 @@ void mlog_inherit(struct mlog *m, const struct mlog *from)
 		free(dirty);
 		return;
 	}
+	free((void *)(uintptr_t)m->inherited.in_sync);
+	free((void *)(uintptr_t)m->inherited.dirty);
 	for (size_t w = 0; w < words; w++) {
 		in_sync[w] = hot_in_sync_word(from->hot, w);
 		dirty[w] = hot_repair_word(from->hot, w) | hot_held_word(from->hot, w);
@@ -253,7 +255,7 @@ void mlog_status(const struct mlog *m, struct mlog_status *ret)
 	    .verify_skipped = m->verify_skipped,
 	    .verify_differed = m->verify_differed,
 	    .verify_repaired = m->verify_repaired,
-	    .recovering = m->recovering,
+	    .recovering = sync_recovering(m),
 	    .quorate = m->quorate,
 	    .slot = m->slot,
 	    .members = (uint32_t)__builtin_popcount(members_others(m)) + (m->self != MLOG_NO_SLOT),
@@ -272,7 +274,7 @@ uint32_t mlog_verify_regions(const struct mlog *m, uint64_t *ret, uint32_t cap)
 bool mlog_quiet(const struct mlog *m)
 {
 	return m->pending_count == 0 && m->copy_count == 0 && m->queued_count == 0 &&
-	       m->writing_count == 0 && device_idle(m) &&
+	       !m->emptying && m->writing_count == 0 && device_idle(m) &&
 	       (m->slot_pages.dirty_count == 0 || !m->config.has_disk);
 }
 

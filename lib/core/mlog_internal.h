@@ -154,7 +154,7 @@ struct mlog {
 	bool left;	/* and delivered, or nobody to be told */
 	bool left_last; /* the log device is mine to close */
 	bool left_dirty;
-	bool unlock;	   /* all locks, when nothing is on its way to the device any more */
+	uint64_t unlock;   /* locks to release when nothing is on its way to the device any more */
 	bool handed_whole; /* by a daemon that was quiet and whose log device had everything */
 	uint32_t self;	   /* my place in member[], or MLOG_NO_SLOT */
 	uint32_t slot;	   /* on the log device; stays known after LEAVE */
@@ -210,7 +210,6 @@ struct mlog {
 	uint64_t resync_cursor; /* below it all regions have been offered */
 	uint64_t lease_cursor;	/* same within the lease */
 	bool lease_in_order;	/* the lease began at resync_cursor */
-	uint64_t recovering;	/* region, or region_count */
 	uint64_t priority[PRIORITY_MAX];
 	uint64_t priority_ms[PRIORITY_MAX]; /* since when */
 	uint32_t priority_count;
@@ -271,7 +270,7 @@ static inline struct mlog_member *member_self(struct mlog *m)
 
 static inline bool group_in(const struct mlog *m)
 {
-	return m->group == GROUP_IN && m->quorate;
+	return m->group == GROUP_IN && m->quorate && !m->rejoin;
 }
 
 /* members.c */
@@ -363,6 +362,7 @@ uint64_t sync_lease_pick(const struct mlog *m, uint32_t slot, uint64_t from, uin
 			 uint64_t *ret_end);
 void sync_rewind(struct mlog *m); /* what could not be recovered is offered again */
 bool sync_work_due(struct mlog *m, uint64_t *ret); /* false: a lease has been asked for */
+uint64_t sync_recovering(const struct mlog *m);	   /* region, or region_count */
 bool sync_remote_recovering(struct mlog *m, uint64_t region);
 void sync_load_suspect(struct mlog *m); /* nothing is known: compare everything */
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kernel */

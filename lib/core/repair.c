@@ -293,7 +293,7 @@ void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result
 		m->repair_differed++;
 	if (result == MLOG_COPY_REPAIRED || result == MLOG_COPY_SAME)
 		m->claim_repaired |= bit((uint32_t)(c - m->copy));
-	if (m->copies_moving == 0 && (!m->quorate || m->group != GROUP_IN))
+	if (m->copies_moving == 0 && !group_in(m))
 		claim_reset(m); /* quorum was lost: the claim is not mine any more */
 }
 

@@ -12,7 +12,6 @@
 bool sync_create(struct mlog *m)
 {
 	m->sync_due_ms = NEVER_MS;
-	m->recovering = m->config.region_count;
 	return pages_create(&m->sync, MLOG_AREA_SYNC, m->config.region_count, m->config.page_bytes);
 }
 
@@ -31,11 +30,26 @@ static bool sync_full(const struct mlog *m)
 	return atomic_load(&m->hot->shared->in_sync_count) == m->config.region_count;
 }
 
+/* It goes on recovering when its daemon has died. */
+uint64_t sync_recovering(const struct mlog *m)
+{
+	uint64_t recovering = atomic_load(&m->hot->shared->recovering);
+
+	return recovering == 0 || recovering > m->config.region_count ? m->config.region_count
+								      : recovering - 1;
+}
+
+static void recovering_set(struct mlog *m, uint64_t region)
+{
+	atomic_store(&m->hot->shared->recovering,
+		     region == m->config.region_count ? 0 : region + 1);
+}
+
 /* The kernel reports that it recovered a region, or that a leg missed a write of it. */
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 {
-	if (region == m->recovering)
-		m->recovering = m->config.region_count;
+	if (region == sync_recovering(m))
+		recovering_set(m, m->config.region_count);
 	hot_unseen_set(m->hot, region, !in_sync);
 	if (in_sync)
 		return;
@@ -243,13 +257,13 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	    (atomic_load(&m->hot->shared->leg_failed) != 0 && !members_alone(m)))
 		return true;
 	m->woken_ms = m->now_ms;
-	if (m->recovering != none) {
-		*ret = m->recovering; /* asked again: the reply was lost */
-		return true;
-	}
+	*ret = sync_recovering(m);
+	if (*ret != none)
+		return true; /* asked again: the reply was lost */
 	if (asked && !acks_complete(&m->lease_acks))
 		return false;
-	*ret = m->recovering = lease_next(m);
+	*ret = lease_next(m);
+	recovering_set(m, *ret);
 	m->lease_acks = (struct acks){.seq = 0};
 	if (*ret != none || m->stale_low == none)
 		return true;
@@ -294,8 +308,8 @@ static bool work_waits(const struct mlog *m)
 	uint64_t first;
 
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
-	    m->stale_low == m->config.region_count || members_alone(m) ||
-	    m->recovering != m->config.region_count)
+	    m->stale_low == m->config.region_count || m->config.members == 1 ||
+	    sync_recovering(m) != m->config.region_count)
 		return false;
 	first = sync_lease_pick(m, m->self, m->resync_cursor, 1, &end);
 	return first < end;
@@ -468,7 +482,6 @@ void sync_restart(struct mlog *m)
 	m->lease_none_ms = 0;
 	m->lease_acks = (struct acks){.seq = 0};
 	m->unseen_sent = 0;
-	m->recovering = m->config.region_count;
 	m->priority_count = 0;
 }
 
