@@ -51,6 +51,19 @@ static void device_end(struct world *w, const struct fault *f)
 			    false);
 }
 
+static void power(struct world *w, uint32_t mask, bool on)
+{
+	for (unsigned i = 0; i < world_nodes(w); i++) {
+		if ((mask >> i & 1) == 0)
+			continue;
+		node_hold_off(world_node(w, i), !on);
+		if (on)
+			node_power_on(world_node(w, i));
+		else
+			node_power_off(world_node(w, i));
+	}
+}
+
 static void begin(struct world *w, const struct fault *f, unsigned place)
 {
 	struct node *node = world_node(w, f->node);
@@ -58,8 +71,10 @@ static void begin(struct world *w, const struct fault *f, unsigned place)
 
 	switch (f->kind) {
 	case FAULT_NODE_DEATH:
-		node_hold_off(node, true);
-		node_power_off(node);
+		power(w, UINT32_C(1) << f->node, false);
+		break;
+	case FAULT_OUTAGE:
+		power(w, f->mask, false);
 		break;
 	case FAULT_DAEMON_DEATH:
 		node_daemon_kill(node);
@@ -121,8 +136,10 @@ static void end(struct world *w, const struct fault *f, unsigned place)
 
 	switch (f->kind) {
 	case FAULT_NODE_DEATH:
-		node_hold_off(node, false);
-		node_power_on(node);
+		power(w, UINT32_C(1) << f->node, true);
+		break;
+	case FAULT_OUTAGE:
+		power(w, f->mask, true);
 		break;
 	case FAULT_DAEMON_DEATH:
 		node_daemon_start(node);
@@ -184,7 +201,7 @@ uint64_t faults_start(struct world *w)
 		const struct fault *f = &s->fault[i];
 		uint64_t duration = f->duration_us;
 
-		if (f->kind == FAULT_NODE_DEATH && duration < BOOT_US)
+		if ((f->kind == FAULT_NODE_DEATH || f->kind == FAULT_OUTAGE) && duration < BOOT_US)
 			duration = BOOT_US;
 		world_after(w, f->at_us, on_begin, w, i);
 		world_after(w, f->at_us + duration, on_end, w, i);

@@ -29,6 +29,7 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_STATUS] = "status",
     [FAULT_CLOCK] = "clock",
     [FAULT_UPGRADE] = "upgrade",
+    [FAULT_OUTAGE] = "outage",
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -376,13 +377,145 @@ static void draw_faults(struct random *r, struct scenario *s)
 
 	for (unsigned m = 0; m < SIM_MIRRORS_MAX; m++)
 		leg[m] = (uint32_t)random_below(r, s->mirror[m].legs);
-	for (unsigned k = 0; k < FAULT_KINDS; k++)
+	for (unsigned k = 0; k < FAULT_OUTAGE; k++)
 		if (random_chance(r, 250))
 			kinds[count++] = (enum fault_kind)k;
 	while (count > 0 && s->faults < wanted) {
 		draw_fault(r, s, leg, kinds[random_below(r, count)], &s->fault[s->faults]);
 		s->faults++;
 	}
+}
+
+/* Writes and copies that take so long that everything else happens meanwhile. */
+static void draw_slow_legs(struct random *r, struct scenario *s)
+{
+	s->leg_us = scaled(r, 20 * MS, 300 * MS);
+	s->hysteresis_ms = (uint32_t)scaled(r, 50, 400);
+	for (unsigned m = 0; m < SIM_MIRRORS_MAX; m++)
+		s->mirror[m].regions = (uint32_t)between(r, 2, 16);
+}
+
+/* A fault follows upon the other, before what the other began is done. */
+static void draw_burst(struct random *r, struct scenario *s)
+{
+	for (uint32_t i = 1; i < s->faults; i++)
+		s->fault[i].at_us = s->fault[i - 1].at_us + scaled(r, MS, 2 * SECOND);
+}
+
+static struct fault *fault_add(struct scenario *s, enum fault_kind kind, uint64_t at_us,
+			       uint64_t duration_us, uint32_t mask)
+{
+	struct fault *f = &s->fault[s->faults];
+
+	if (s->faults == SIM_FAULTS_MAX)
+		return NULL;
+	s->faults++;
+	*f = (struct fault){.kind = kind, .at_us = at_us, .duration_us = duration_us, .mask = mask};
+	while ((mask >> f->node & 1) == 0)
+		f->node++;
+	return f;
+}
+
+/* Power fails, of all nodes or of some. */
+static void draw_outage(struct random *r, struct scenario *s)
+{
+	uint32_t all = (UINT32_C(1) << s->nodes) - 1;
+
+	fault_add(s, FAULT_OUTAGE, between(r, SECOND / 10, s->load_us),
+		  scaled(r, SECOND, 8 * SECOND),
+		  random_chance(r, 600) ? all : (uint32_t)between(r, 1, all));
+}
+
+/* The cluster decides quickly while its copies are slow, and there is something to copy. */
+static void draw_chain_setting(struct random *r, struct scenario *s)
+{
+	draw_slow_legs(r, s);
+	s->token_us = scaled(r, SECOND / 10, SECOND / 2);
+	s->fence_us = scaled(r, SECOND / 5, 2 * SECOND);
+	for (unsigned m = 0; m < SIM_MIRRORS_MAX; m++) {
+		struct scenario_load *load = &s->mirror[m].load;
+
+		if (random_chance(r, 700)) {
+			s->mirror[m].blank = false;
+			s->mirror[m].sync = SIM_SYNC_KEEP;
+		}
+		load->writers = (uint32_t)between(r, 1, 4);
+		load->write_gap_us = scaled(r, 20 * MS, 200 * MS);
+		load->own = random_chance(r, 600);
+	}
+}
+
+/* Somebody has begun to repair, and then something happens to him, or to all. */
+static void draw_chain(struct random *r, struct scenario *s)
+{
+	static const enum fault_kind first[] = {FAULT_VERIFY, FAULT_NODE_DEATH, FAULT_DAEMON_DEATH};
+	static const enum fault_kind then[] = {
+	    FAULT_PARTITION, FAULT_NODE_DEATH, FAULT_DAEMON_DEATH, FAULT_DAEMON_RESTART,
+	    FAULT_OUTAGE,    FAULT_DEACTIVATE, FAULT_SUSPEND};
+	uint32_t all = (UINT32_C(1) << s->nodes) - 1;
+	uint32_t victim = UINT32_C(1) << random_below(r, s->nodes);
+	uint64_t at_us = between(r, SECOND, 4 * SECOND);
+	enum fault_kind kind = first[random_below(r, sizeof(first) / sizeof(first[0]))];
+	struct fault *f = fault_add(s, kind, at_us, scaled(r, SECOND / 20, 6 * SECOND), victim);
+
+	draw_chain_setting(r, s);
+	if (f != NULL && kind == FAULT_VERIFY)
+		f->value = random_below(r, 2);
+	if (kind == FAULT_NODE_DEATH) {
+		at_us += s->token_us + s->fence_us;
+		victim = UINT32_C(1) << random_below(r, s->nodes);
+	}
+	for (uint64_t left = between(r, 1, 2); left > 0; left--) {
+		at_us += scaled(r, SECOND / 20, 3 * SECOND);
+		kind = then[random_below(r, sizeof(then) / sizeof(then[0]))];
+		fault_add(s, kind, at_us, scaled(r, SECOND / 20, 6 * SECOND),
+			  kind == FAULT_OUTAGE ? all : victim);
+	}
+}
+
+/* The more members a mirror has, the more can go away at once. */
+static void draw_more_nodes(struct random *r, struct scenario *s)
+{
+	s->nodes = (uint32_t)between(r, 5, 7);
+	for (unsigned m = 0; m < SIM_MIRRORS_MAX; m++)
+		if (s->mirror[m].slots < s->nodes)
+			s->mirror[m].slots = s->nodes;
+	s->last_man = false;
+}
+
+/* Some are away for longer than anybody may be kept waiting. */
+static void draw_absence(struct random *r, struct scenario *s)
+{
+	uint32_t all;
+	uint32_t few;
+
+	if (s->nodes < 5 && random_chance(r, 500))
+		draw_more_nodes(r, s);
+	if (random_chance(r, 500))
+		draw_slow_legs(r, s);
+	all = (UINT32_C(1) << s->nodes) - 1;
+	few = (uint32_t)between(r, 1, all) & (uint32_t)between(r, 1, all);
+	fault_add(s, random_chance(r, 800) ? FAULT_OUTAGE : FAULT_DEACTIVATE,
+		  between(r, SECOND / 10, 6 * SECOND), between(r, 130 * SECOND, 150 * SECOND),
+		  few != 0 ? few : 1);
+	for (uint32_t i = 0; i < s->faults; i++)
+		if (s->fault[i].kind == FAULT_DAEMON_STOP)
+			s->fault[i].duration_us = between(r, 14 * SECOND, 25 * SECOND);
+}
+
+/* Where protocols break, and what seldom comes by itself. */
+static void draw_extremes(struct random *r, struct scenario *s)
+{
+	if (random_chance(r, 100))
+		draw_slow_legs(r, s);
+	if (random_chance(r, 100))
+		draw_outage(r, s);
+	if (random_chance(r, 250))
+		draw_burst(r, s);
+	if (random_chance(r, 250))
+		draw_chain(r, s);
+	if (random_chance(r, 30))
+		draw_absence(r, s);
 }
 
 void scenario_draw(struct scenario *ret, uint64_t seed)
@@ -419,6 +552,8 @@ void scenario_draw(struct scenario *ret, uint64_t seed)
 	ret->load_us = scaled(r, 2 * SECOND, 12 * SECOND);
 	ret->heal_us = 120 * SECOND;
 	draw_faults(r, ret);
+	random_seed(r, seed, UINT32_MAX - 1);
+	draw_extremes(r, ret);
 }
 
 void scenario_draw_limited(struct scenario *ret, uint64_t seed,

@@ -38,6 +38,7 @@ enum fault_kind {
 	FAULT_STATUS,	      /* node: an admin asks for the status of the device */
 	FAULT_CLOCK,	      /* node: its clock jumps ahead by value ms */
 	FAULT_UPGRADE,	      /* node: planned restart with the other protocol version */
+	FAULT_OUTAGE,	      /* mask of nodes: power off at once; on again after duration */
 	FAULT_KINDS,
 };
 
