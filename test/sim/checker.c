@@ -599,6 +599,15 @@ void checker_node_dies(struct checker *c, const struct node *node)
 	}
 }
 
+void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot)
+{
+	for (uint32_t region = 0; mirror->logdev != NULL && slot < mirror->plan->slots &&
+				  region < mirror->plan->regions;
+	     region++)
+		if (logdev_slot_dirty(mirror->logdev, slot, region))
+			region_may_be_repaired(mirror, truth_of(c, mirror), region);
+}
+
 void checker_daemon_died(struct checker *c, const struct node *node)
 {
 	for (unsigned i = 0; i < world_mirrors(c->world); i++)

@@ -993,6 +993,8 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	case MLOG_NOTICE_DETACHED:
 		if (atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_DEVICE)
 			*marker = false;
+		mlog_status(log->pump.mlog, &status);
+		checker_detached(world_checker(node->world), log->mirror, status.slot);
 		break;
 	case MLOG_NOTICE_LOG_FAILED:
 		checker_repair_all(world_checker(node->world), log->mirror);

@@ -131,6 +131,24 @@ static void others_empty(struct logdev *d, const struct logdev_request *r)
 	}
 }
 
+/* I5: what a dead node had marked is in a slot of the heir before its own is emptied. */
+static void must_have_inherited(struct logdev *d, const struct logdev_request *r)
+{
+	const struct slot *from = &d->slot[r->slot];
+	uint64_t missing[LOGDEV_WORDS];
+
+	memcpy(missing, from->bits, sizeof(missing));
+	for (uint32_t i = 0; i < d->mirror->plan->slots; i++)
+		for (uint32_t w = 0; w < LOGDEV_WORDS; w++)
+			if (i != r->slot && d->slot[i].used && d->slot[i].node == r->node + 1)
+				missing[w] &= ~d->slot[i].bits[w];
+	for (uint32_t w = 0; from->used && w < LOGDEV_WORDS; w++)
+		if (missing[w] != 0)
+			world_violation(d->world, "I5",
+					"node %u empties slot %u, and has not inherited its bits",
+					r->node + 1, r->slot);
+}
+
 static void page_write(struct logdev *d, const struct logdev_request *r)
 {
 	uint32_t page_words = d->mirror->plan->page_bytes / 8;
@@ -166,6 +184,8 @@ static void land(struct operation *o, bool torn)
 		break;
 	case STEP_SLOT_EMPTY:
 		must_hold(d, r, r->slot, "slot");
+		if (r->kind == LOGDEV_EMPTY_SLOT)
+			must_have_inherited(d, r);
 		slot->used = false;
 		break;
 	case STEP_OTHERS:
@@ -373,12 +393,17 @@ bool logdev_in_use(const struct logdev *d)
 	return d->header == HEADER_IN_USE;
 }
 
-bool logdev_dirty(const struct logdev *d, uint32_t region)
+bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region)
 {
 	uint32_t at = region >> d->mirror->plan->shift;
 
+	return d->slot[slot].used && (d->slot[slot].bits[at / 64] >> at % 64 & 1) != 0;
+}
+
+bool logdev_dirty(const struct logdev *d, uint32_t region)
+{
 	for (uint32_t i = 0; i < d->mirror->plan->slots; i++)
-		if (d->slot[i].used && (d->slot[i].bits[at / 64] >> at % 64 & 1) != 0)
+		if (logdev_slot_dirty(d, i, region))
 			return true;
 	return false;
 }

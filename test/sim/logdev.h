@@ -55,6 +55,7 @@ bool logdev_works(const struct logdev *d, unsigned node);
 bool logdev_in_use(const struct logdev *d);
 /* For the checker: has any slot in use the bit of the region? */
 bool logdev_dirty(const struct logdev *d, uint32_t region);
+bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region);
 
 /* What of the daemon's is in flight is done, or never begun. */
 void logdev_daemon_died(struct logdev *d, unsigned node);

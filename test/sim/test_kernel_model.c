@@ -236,6 +236,14 @@ bool logdev_dirty(const struct logdev *d, uint32_t region)
 	return false;
 }
 
+bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region)
+{
+	(void)d;
+	(void)slot;
+	(void)region;
+	return false;
+}
+
 struct kernel *node_kernel(const struct node *node, unsigned mirror)
 {
 	assert_int_equal(mirror, 0);
