@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Requests about logs: CTR makes one, DTR ends it, STATUS describes it. A luid is a kernel pointer
- *and is used again, and a daemon may have missed anything, so every CTR is one of: first CTR (no
- *final NUL), luid unknown or known only from before	-> a new log first CTR again, nothing
- *happened since (its reply was late)		-> the same reply again reconnect (final NUL), log
- *known					-> success, no data reconnect, log unknown
- *-> a new log, no data
+ * and is used again, and a daemon may have missed anything, so every CTR is one of:
+ *
+ *	first CTR (no final NUL), luid unknown or known only from before: a new log
+ *	first CTR again, nothing happened since (its reply was late): the same reply again
+ *	reconnect (final NUL), log known: success, no data; requests were lost
+ *	reconnect, log unknown: a new log, no data
  */
 #include <dirent.h>
 #include <errno.h>
@@ -166,6 +167,20 @@ static void ctr_reply(struct log *log, const struct kmsg *k, bool reconnect)
 	      with_device ? strlen(log->device) + 1 : 0);
 }
 
+/* Nobody reconnects who was heard. If the RESUME of a reconnect is lost as well, the kernel takes
+ * what it was waiting for as an error, and concludes wrong things about regions. */
+static void requests_lost(struct log *log)
+{
+	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
+
+	log->reconnected = true;
+	if (suspect == SUSPECT_NEW || suspect == SUSPECT_RESETTING)
+		return;
+	atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+	if (atomic_load(&log->hot.shared->open) != 0)
+		legs_suspect(log, false);
+}
+
 static void ctr_new(struct daemon *d, const struct kmsg *k, const char *args, bool reconnect)
 {
 	struct statefile_header header = {.luid = k->luid, .version = k->version};
@@ -182,7 +197,7 @@ static void ctr_new(struct daemon *d, const struct kmsg *k, const char *args, bo
 		qb_log(LOG_INFO, "%s: log %016" PRIx64 ": %s", log->uuid, log->luid, log->args);
 		ctr_reply(log, k, reconnect);
 		if (reconnect)
-			atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+			requests_lost(log);
 		return;
 	}
 	qb_log(LOG_ERR, "%s: cannot make a log of '%s': %s", k->uuid, args, error);
@@ -212,6 +227,8 @@ static void control_ctr(struct daemon *d, const struct kmsg *k)
 	}
 	if (same) {
 		ctr_reply(log, k, reconnect);
+		if (reconnect)
+			requests_lost(log);
 		return;
 	}
 	if (log != NULL) {
@@ -251,58 +268,143 @@ static void control_status(struct log *log, const struct kmsg *k)
 		reply(log->daemon, k, 0, text, (size_t)length + 1);
 }
 
-/*
- * A table that was replaced while no daemon listened: its log was restored as if it still served,
- * and the kernel has not said a word about it since. Or what the kernel said of its suspend was
- * lost when the receive buffer was full. Its marks count as crash-dirty: with a log device they are
- * on it, and it says "in use".
- */
-static bool log_is_ghost(const struct log *log, enum mlog_phase phase)
-{
-	const struct responders_counters *counters = responders_counters(log->daemon->responders);
+/* ---- several tables of one mirror: at most one is in use */
 
-	return (!atomic_load(&log->heard) || atomic_load(&counters->overruns) != 0) &&
-	       phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
+static enum mlog_phase log_phase(const struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	return status.phase;
+}
+
+static bool log_in_use(const struct log *log)
+{
+	enum mlog_phase phase = log_phase(log);
+
+	return phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
+}
+
+static bool same_mirror(const struct log *a, const struct log *b)
+{
+	return a != b && strcmp(a->uuid, b->uuid) == 0;
+}
+
+static bool another_in_use(const struct log *log)
+{
+	const struct registry *r = &log->daemon->registry;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (same_mirror(r->log[i], log) && log_in_use(r->log[i]))
+			return true;
+	return false;
+}
+
+/* What the earlier log wrote when it was suspended is what this one reads. Where that is not to be
+ * had (no log device, another one, or it has failed), it takes over what is known in memory. */
+static void inherit(struct log *log, const struct log *from)
+{
+	struct mlog_status status;
+
+	mlog_status(from->pump.mlog, &status);
+	legs_reloaded(log, from);
+	if (!log->table.has_disk || strcmp(from->device, log->device) != 0 ||
+	    (status.phase == MLOG_SUSPENDED &&
+	     (status.log == MLOG_LOG_FAILED || status.log == MLOG_LOG_NONE)))
+		mlog_inherit(log->pump.mlog, from->pump.mlog);
+}
+
+/* A suspend that we did not hear of: no daemon listened, or the receive buffer was full. */
+static bool may_be_over(const struct log *log)
+{
+	return log->restored ||
+	       atomic_load(&responders_counters(log->daemon->responders)->overruns) != 0;
 }
 
 /*
- * A table reload hands the device over: what L1 wrote when it was suspended is what L2 reads. Where
- * that is not to be had (no log device, another one, or it has failed), L2 takes over what L1 knows
- * in memory.
+ * The table of this log is in use, so those that look so are not any more. Their marks count as
+ * crash-dirty: with a log device they are on it, and it says "in use".
  */
-static void inherit(struct log *log)
+static void others_end(struct log *log)
 {
 	struct registry *r = &log->daemon->registry;
-	struct mlog_status mine;
-	struct mlog_status other;
 
-	mlog_status(log->pump.mlog, &mine);
-	if (mine.phase != MLOG_CREATED)
-		return;
 	for (size_t i = 0; i < r->count; i++) {
 		struct log *from = r->log[i];
 
-		if (from == log || strcmp(from->uuid, log->uuid) != 0)
+		if (!same_mirror(from, log) || !log_in_use(from))
 			continue;
-		legs_reloaded(log, from);
-		mlog_status(from->pump.mlog, &other);
-		if (log_is_ghost(from, other.phase)) {
-			qb_log(LOG_NOTICE, "%s: log %016" PRIx64 " was replaced unseen", from->uuid,
-			       from->luid);
-			if (!log->table.has_disk || strcmp(from->device, log->device) != 0)
-				mlog_inherit(log->pump.mlog, from->pump.mlog);
-			log_destroy(from, true);
-			i--;
-			continue;
-		}
-		if (other.phase == MLOG_SUSPENDED &&
-		    (!log->table.has_disk || other.log == MLOG_LOG_FAILED ||
-		     other.log == MLOG_LOG_NONE || strcmp(from->device, log->device) != 0))
-			mlog_inherit(log->pump.mlog, from->pump.mlog);
-		else if (other.phase == MLOG_ACTIVE)
+		if (!may_be_over(from)) {
 			qb_log(LOG_ERR, "%s: two active devices have this log; remove one of them",
 			       log->uuid);
+			continue;
+		}
+		qb_log(LOG_NOTICE, "%s: log %016" PRIx64 " was replaced unseen", from->uuid,
+		       from->luid);
+		inherit(log, from);
+		log_destroy(from, true);
+		i--;
 	}
+}
+
+/* A table reload hands the device over. */
+static void take_over(struct log *log)
+{
+	const struct registry *r = &log->daemon->registry;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (same_mirror(r->log[i], log) && log_phase(r->log[i]) == MLOG_SUSPENDED)
+			inherit(log, r->log[i]);
+	others_end(log);
+}
+
+/*
+ * Only a table that is in use asks this. A table that is merely loaded asks for the sync count, and
+ * resumes its log when it reconnects for that; what may come late from a table that was replaced
+ * are CLEAR, FLUSH and SET_REGION_SYNC.
+ */
+static bool proves_use(const struct log *log, const struct mlog_request *request)
+{
+	switch (request->type) {
+	case ULOG_RESUME:
+		return !log->reconnected;
+	case ULOG_IN_SYNC:
+	case ULOG_IS_REMOTE_RECOVERING:
+	case ULOG_GET_RESYNC_WORK:
+	case ULOG_MARK_REGION:
+		return true;
+	case ULOG_FLUSH:
+		return request->region_count > 0;
+	default:
+		return false;
+	}
+}
+
+/*
+ * True: somebody in the kernel waits with a table that is not in use, and has found us again. That
+ * is no attach, and what he asks is no matter; he hears 0, because -ESRCH would send him round for
+ * ever.
+ */
+static bool is_straggler(struct log *log, const struct mlog_request *request)
+{
+	enum mlog_phase phase = log_phase(log);
+
+	if (log_in_use(log) || !another_in_use(log))
+		return false;
+	if (phase == MLOG_SUSPENDED)
+		return true;
+	if (!proves_use(log, request))
+		return request->type != ULOG_GET_REGION_SIZE &&
+		       request->type != ULOG_GET_SYNC_COUNT;
+	others_end(log);
+	return false;
+}
+
+static void straggler_reply(const struct log *log, const struct kmsg *k)
+{
+	static const uint64_t nothing[2];
+
+	reply(log->daemon, k, 0, nothing, kmsg_reply_size(k->type));
 }
 
 static void control_request(struct log *log, const struct kmsg *k, uint64_t received_us)
@@ -313,12 +415,15 @@ static void control_request(struct log *log, const struct kmsg *k, uint64_t rece
 		reply(log->daemon, k, -EINVAL, NULL, 0);
 		return;
 	}
-	if (k->type == ULOG_RESUME)
-		inherit(log);
-	atomic_store(&log->heard, true);
+	if (is_straggler(log, &request)) {
+		straggler_reply(log, k);
+		return;
+	}
+	if (k->type == ULOG_RESUME && log_phase(log) == MLOG_CREATED)
+		take_over(log);
 	ports_request(log, &request, k->request_type, received_us);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
-		legs_suspect(log);
+		legs_suspect(log, false);
 }
 
 static void control_cleared(struct log *log, const struct kmsg *k)
@@ -392,6 +497,8 @@ static void restore_one(struct daemon *d, const char *path, const struct devmap_
 	if (log == NULL)
 		return;
 	log->state = state;
+	log->restored = true;
+	log->reconnected = true; /* if it was, the last daemon knew */
 	log_bind(log, &header);
 	code = table_parse(log->args, strlen(log->args), &log->table, error);
 	if (code == 0 && log->table.has_disk && log_device_open(log, error) != 0)

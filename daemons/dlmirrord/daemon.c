@@ -435,7 +435,7 @@ static void report_problems(struct daemon *d)
 	       "receive_buffer_mib");
 	for (size_t i = 0; i < d->registry.count; i++)
 		if (atomic_load(&d->registry.log[i]->hot.shared->open) != 0)
-			legs_suspect(d->registry.log[i]);
+			legs_suspect(d->registry.log[i], false);
 }
 
 static void heartbeat_send(const struct daemon *d)
@@ -665,11 +665,11 @@ static void suspects_begin(struct daemon *d)
 
 		legs_refresh(log);
 		if (suspect == SUSPECT_RESETTING)
-			legs_suspect(log);
+			legs_suspect(log, true);
 		else if (atomic_load(&log->hot.shared->open) == 0)
 			continue;
 		else if (suspect == SUSPECT_NEW)
-			legs_suspect(log);
+			legs_suspect(log, false);
 		else if (suspect == SUSPECT_COMPARING && d->config.compare_after_gap)
 			pump_event(&log->pump, &verify);
 	}

@@ -124,8 +124,8 @@ void legs_forget(struct log *log);
 /* After an attach: learns name and legs, and makes the kernel ask for the sync count. */
 void legs_refresh(struct log *log);
 /* The kernel may have concluded something wrong about regions: make it forget, then compare legs.
- */
-void legs_suspect(struct log *log);
+ * finish: an earlier daemon's attempt may have been cut short. */
+void legs_suspect(struct log *log, bool finish);
 /* Makes the kernel ask for resync work. */
 void legs_wake(struct log *log);
 /* Makes the kernel forget all that it knows of regions, when no leg is missing. */

@@ -152,12 +152,16 @@ void legs_reload(struct log *log)
 
 void legs_reloaded(struct log *log, const struct log *from)
 {
+	uint32_t suspect = atomic_load(&from->hot.shared->suspect);
 	uint32_t no = SUSPECT_NO;
 	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
 
 	if (from->reload_ms > log->reload_ms)
 		log->reload_ms = from->reload_ms;
-	if (atomic_load(&from->hot.shared->suspect) != SUSPECT_COMPARING ||
+	/* NEW: what the kernel has concluded went with the old table, what it wrote then did not.
+	 */
+	if ((suspect != SUSPECT_COMPARING && suspect != SUSPECT_NEW) ||
+	    !log->daemon->config.compare_after_gap ||
 	    !atomic_compare_exchange_strong(&log->hot.shared->suspect, &no, SUSPECT_COMPARING))
 		return;
 	event.verify.repair = true;
@@ -328,13 +332,11 @@ static void on_reset(void *context, const char *uuid, int error)
 		pump_event(&log->pump, &event);
 }
 
-void legs_suspect(struct log *log)
+void legs_suspect(struct log *log, bool finish)
 {
-	bool finish;
-
 	if (log->daemon->restart_ms != 0)
 		return; /* the next image finds it suspect */
-	finish = atomic_exchange(&log->hot.shared->suspect, SUSPECT_RESETTING) == SUSPECT_RESETTING;
+	atomic_store(&log->hot.shared->suspect, SUSPECT_RESETTING);
 	if (devmap_reset(log->daemon->devmap, log->uuid, finish, on_reset, log->daemon) != 0)
 		qb_log(LOG_ERR, "%s: no memory to reset it after a gap", log->uuid);
 }

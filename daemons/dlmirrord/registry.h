@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * All logs of this node, by luid (a kernel pointer: one per loaded table) and by uuid (several
- * during a table reload). Changed by the loop only; responders look logs up under the read lock and
- * may use what they found until they release it.
+ * during a table reload). Changed with the core lock held; responders look logs up under the read
+ * lock and may use what they found until they release it.
  */
 #ifndef DLM_REGISTRY_H
 #define DLM_REGISTRY_H
@@ -60,12 +60,15 @@ struct log {
 	uint32_t received_next;
 	uint64_t timer_ms; /* when the core wants to be called; 0: never */
 
+	/* control.c */
+	bool restored;	  /* an earlier daemon's */
+	bool reconnected; /* a RESUME may be that of a reconnect, and not of the device */
+
 	/* log_device.c; storage is NULL while it cannot be opened */
 	struct storage *storage;
 	char device[TABLE_DEVICE_SIZE]; /* "major:minor" */
 	int log_error;
 	uint32_t page_bytes; /* of the log writes; with hot.shift what the maps were made for */
-	_Atomic bool heard; /* the kernel has asked something of it since it was restored or made */
 
 	/* legs.c: the device-mapper device, as far as it is known */
 	char name[DEVMAP_NAME_SIZE];
@@ -100,7 +103,7 @@ void registry_destroy(struct registry *r);
 /* Takes the lock for the moment of the change. */
 int registry_add(struct registry *r, struct log *log);
 void registry_remove(struct registry *r, struct log *log);
-/* NULL when there is none. Responders hold the read lock; the loop needs none. */
+/* NULL when there is none. Responders hold the read lock; who has the core lock needs none. */
 struct log *registry_find(const struct registry *r, uint64_t luid);
 struct log *registry_find_id(const struct registry *r, uint64_t id);
 /* The log of uuid that serves, else any of that uuid; NULL when there is none. */

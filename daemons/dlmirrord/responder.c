@@ -138,7 +138,6 @@ static enum rest answer(struct responder *self, struct log *log, const struct km
 		refuse(self, k, problem);
 		return REST_NOTHING;
 	}
-	atomic_store_explicit(&log->heard, true, memory_order_relaxed);
 	pthread_mutex_lock(&log->mark_lock);
 	verdict = hot_answer(&log->hot, &request, &reply, &cleared);
 	pthread_mutex_unlock(&log->mark_lock);
