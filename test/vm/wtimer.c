@@ -3,12 +3,12 @@
  * wtimer: one 4 KiB O_DIRECT write after another to each device, one thread per device, and the
  * longest time any of them took.
  *
- *	wtimer [-s SECONDS] [-n WRITES] [-o OFFSET_KIB] [-r RANGE_KIB] DEVICE...
+ *	wtimer [-s SECONDS] [-n WRITES] [-p PAUSE_MS] [-o OFFSET_KIB] [-r RANGE_KIB] DEVICE...
  *
- * Ends after SECONDS (10), after WRITES per device, or at SIGTERM; then reads back what was written
- * and prints one line:
+ * Pauses before each write. Ends after SECONDS (10), after WRITES per device, or at SIGTERM; then
+ * reads back what was written and prints one line:
  *
- *	writes=N errors=N lost=N longest_ms=F longest_on=DEVICE
+ *	writes=N errors=N lost=N longest_ms=F longest_on=DEVICE mean_ms=F
  *
  * lost counts blocks that do not hold their last acknowledged write. Exit 1 when a write failed or
  * a block was lost.
@@ -27,15 +27,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BLOCK_SIZE  4096U
-#define DEVICES_MAX 1024
-#define SECONDS_MAX 86400L
-#define RANGE_KIB   2048L
-#define STACK_SIZE  (64U << 10)
+#define BLOCK_SIZE   4096U
+#define DEVICES_MAX  1024
+#define SECONDS_MAX  86400L
+#define RANGE_KIB    2048L
+#define PAUSE_MAX_MS 1000L
+#define STACK_SIZE   (64U << 10)
 
 struct options {
 	double seconds;
 	uint64_t writes; /* 0: no limit */
+	useconds_t pause_us;
 	off_t offset;
 	uint64_t blocks;
 };
@@ -48,6 +50,7 @@ struct writer {
 	uint64_t errors;
 	uint64_t lost;
 	double longest_s;
+	double all_s;
 };
 
 static atomic_bool stopped;
@@ -96,15 +99,19 @@ static void writer_write(struct writer *w, int fd, uint64_t *data, uint64_t *ack
 
 	while (!atomic_load(&stopped) && (w->options->writes == 0 || number < w->options->writes)) {
 		uint64_t block = number++ % w->options->blocks;
-		double start_s = now_s(), took_s;
+		double start_s, took_s;
 		ssize_t put;
 
+		if (w->options->pause_us > 0)
+			usleep(w->options->pause_us);
+		start_s = now_s();
 		if (start_s >= end_s)
 			break;
 		data[0] = number;
 		data[BLOCK_SIZE / sizeof(*data) - 1] = number;
 		put = pwrite(fd, data, BLOCK_SIZE, block_offset(w->options, block));
 		took_s = now_s() - start_s;
+		w->all_s += took_s;
 		if (took_s > w->longest_s)
 			w->longest_s = took_s;
 		acked[block] = put == (ssize_t)BLOCK_SIZE ? number : 0;
@@ -146,17 +153,21 @@ static int writers_report(const struct writer *writer, int count)
 {
 	const struct writer *longest = &writer[0];
 	uint64_t writes = 0, errors = 0, lost = 0;
+	double all_s = 0;
 
 	for (int i = 0; i < count; i++) {
 		writes += writer[i].writes;
 		errors += writer[i].errors;
 		lost += writer[i].lost;
+		all_s += writer[i].all_s;
 		if (writer[i].longest_s > longest->longest_s)
 			longest = &writer[i];
 	}
-	printf("writes=%llu errors=%llu lost=%llu longest_ms=%.1f longest_on=%s\n",
+	printf("writes=%llu errors=%llu lost=%llu longest_ms=%.1f longest_on=%s "
+	       "mean_ms=%.1f\n",
 	       (unsigned long long)writes, (unsigned long long)errors, (unsigned long long)lost,
-	       longest->longest_s * 1e3, longest->device);
+	       longest->longest_s * 1e3, longest->device,
+	       writes > 0 ? all_s * 1e3 / (double)writes : 0);
 	return errors > 0 || lost > 0;
 }
 
@@ -179,11 +190,13 @@ int main(int argc, char **argv)
 	pthread_attr_t attributes;
 	int option, count;
 
-	while ((option = getopt(argc, argv, "s:n:o:r:")) != -1) {
+	while ((option = getopt(argc, argv, "s:n:p:o:r:")) != -1) {
 		if (option == 's')
 			options.seconds = (double)number_parse(optarg, SECONDS_MAX);
 		else if (option == 'n')
 			options.writes = (uint64_t)number_parse(optarg, LONG_MAX);
+		else if (option == 'p')
+			options.pause_us = (useconds_t)number_parse(optarg, PAUSE_MAX_MS) * 1000;
 		else if (option == 'o')
 			options.offset = number_parse(optarg, LONG_MAX / 1024) * 1024;
 		else if (option == 'r')
@@ -194,8 +207,8 @@ int main(int argc, char **argv)
 	}
 	count = argc - optind;
 	if (count < 1 || count > DEVICES_MAX || options.blocks == 0) {
-		fprintf(stderr, "usage: wtimer [-s SECONDS] [-n WRITES] [-o OFFSET_KIB] "
-				"[-r RANGE_KIB] DEVICE...\n");
+		fprintf(stderr, "usage: wtimer [-s SECONDS] [-n WRITES] [-p PAUSE_MS] "
+				"[-o OFFSET_KIB] [-r RANGE_KIB] DEVICE...\n");
 		return 2;
 	}
 	signal(SIGTERM, stop);
