@@ -27,6 +27,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/sigterm-refused \
 	test/vm/scenarios/single-thread \
 	test/vm/scenarios/table-again \
+	test/vm/scenarios/table-loaded \
 	test/vm/scenarios/takeover-from-kernel \
 	test/vm/scenarios/wrong-owner
 
