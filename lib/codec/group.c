@@ -29,6 +29,7 @@
 #define MEMBER_LIVE	  2U
 #define MEMBER_REPLICATED 4U
 #define MEMBER_MARKED	  8U
+#define MEMBER_LEASE_ANY  16U
 
 #define JOIN_LIVE     1U
 #define JOIN_HAS_DISK 2U
@@ -141,6 +142,7 @@ static void join_write(struct writer *w, const struct mlog_message *m)
 	write_u32(w, m->join.slot);
 	write_u64(w, m->join.applied);
 	write_u64(w, m->join.bound);
+	write_u64(w, m->join.recovering);
 }
 
 static void join_read(struct reader *r, struct mlog_message *m)
@@ -154,6 +156,7 @@ static void join_read(struct reader *r, struct mlog_message *m)
 	m->join.slot = read_u32(r);
 	m->join.applied = read_u64(r);
 	m->join.bound = read_u64(r);
+	m->join.recovering = read_u64(r);
 }
 
 static bool join_valid(const struct mlog_message *m)
@@ -163,7 +166,8 @@ static bool join_valid(const struct mlog_message *m)
 	return m->join.region_count >= 1 && m->join.region_count <= GROUP_REGIONS_MAX &&
 	       sectors >= 1 && (sectors & (sectors - 1)) == 0 &&
 	       (m->join.slot < MLOG_MEMBERS_MAX || m->join.slot == MLOG_NO_SLOT) &&
-	       (m->join.live || m->join.slot == MLOG_NO_SLOT) && m->join.bound <= GROUP_REGIONS_MAX;
+	       (m->join.live || m->join.slot == MLOG_NO_SLOT) &&
+	       m->join.bound <= GROUP_REGIONS_MAX && m->join.recovering <= m->join.region_count;
 }
 
 static void none_write(struct writer *w, const struct mlog_message *m)
@@ -197,12 +201,13 @@ static void member_write(struct writer *w, const struct mlog_member *member)
 	write_u8(w, (uint8_t)member->state);
 	write_u8(w, flag(member->informed, MEMBER_INFORMED) | flag(member->live, MEMBER_LIVE) |
 			flag(member->replicated, MEMBER_REPLICATED) |
-			flag(member->marked, MEMBER_MARKED));
+			flag(member->marked, MEMBER_MARKED) |
+			flag(member->lease_any, MEMBER_LEASE_ANY));
 	write_u32(w, member->node);
 	write_u64(w, member->incarnation);
 	write_u64(w, member->bound);
 	write_u64(w, member->lease_first);
-	write_u64(w, member->lease_end);
+	write_u64(w, member->lease);
 	write_u64(w, member->claim_seq);
 	if (member->claim_seq == 0)
 		return;
@@ -214,8 +219,8 @@ static void member_write(struct writer *w, const struct mlog_member *member)
 static void member_read(struct reader *r, struct mlog_member *member)
 {
 	uint8_t state = read_u8(r);
-	uint8_t flags =
-	    read_flags(r, MEMBER_INFORMED | MEMBER_LIVE | MEMBER_REPLICATED | MEMBER_MARKED);
+	uint8_t flags = read_flags(r, MEMBER_INFORMED | MEMBER_LIVE | MEMBER_REPLICATED |
+					  MEMBER_MARKED | MEMBER_LEASE_ANY);
 
 	memset(member, 0, sizeof(*member));
 	if (state > MLOG_MEMBER_GONE)
@@ -226,11 +231,12 @@ static void member_read(struct reader *r, struct mlog_member *member)
 	member->live = (flags & MEMBER_LIVE) != 0;
 	member->replicated = (flags & MEMBER_REPLICATED) != 0;
 	member->marked = (flags & MEMBER_MARKED) != 0;
+	member->lease_any = (flags & MEMBER_LEASE_ANY) != 0;
 	member->node = read_u32(r);
 	member->incarnation = read_u64(r);
 	member->bound = read_u64(r);
 	member->lease_first = read_u64(r);
-	member->lease_end = read_u64(r);
+	member->lease = read_u64(r);
 	member->claim_seq = read_u64(r);
 	if (member->claim_seq == 0)
 		return;
@@ -249,8 +255,7 @@ static bool member_valid(const struct mlog_member *member)
 {
 	return member->state <= MLOG_MEMBER_GONE &&
 	       (member->state == MLOG_MEMBER_NONE || member->node != 0) &&
-	       member->bound <= GROUP_REGIONS_MAX && member->lease_first <= member->lease_end &&
-	       member->lease_end <= GROUP_REGIONS_MAX &&
+	       member->bound <= GROUP_REGIONS_MAX && member->lease_first < GROUP_REGIONS_MAX &&
 	       (member->claim_seq == 0 || claim_valid(member));
 }
 

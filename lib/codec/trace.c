@@ -157,6 +157,8 @@ static void add_join(struct line *line, const struct mlog_message *m)
 	    m->join.has_disk, m->join.applied);
 	if (m->join.live)
 		add(line, ", slot %" PRIu32 ", bound %" PRIu64, m->join.slot, m->join.bound);
+	if (m->join.recovering != 0)
+		add(line, ", recovering %" PRIu64, m->join.recovering - 1);
 }
 
 static void add_dirty(struct line *line, const struct mlog_message *m)

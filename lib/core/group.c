@@ -195,6 +195,7 @@ static void join_send(struct mlog *m)
 	message->join.slot = m->live ? m->slot : MLOG_NO_SLOT;
 	message->join.applied = rank(m);
 	message->join.bound = atomic_load(&m->hot->shared->unseen_end);
+	message->join.recovering = m->live ? atomic_load(&m->hot->shared->recovering) : 0;
 	if (m->live && message->join.bound < atomic_load(&m->hot->shared->hint))
 		message->join.bound = atomic_load(&m->hot->shared->hint);
 }
@@ -290,10 +291,8 @@ static void self_set(struct mlog *m, uint32_t slot)
 	    .marked = self->marked,
 	    .bound = self->bound,
 	};
-	if (m->live && sync_recovering(m) < m->config.region_count) {
-		self->lease_first = sync_recovering(m);
-		self->lease_end = self->lease_first + 1;
-	}
+	if (m->live && sync_recovering(m) < m->config.region_count)
+		members_lease_one(self, sync_recovering(m));
 }
 
 /* Everybody else has to come back first, and until then may be writing. */
@@ -336,6 +335,7 @@ static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
 	    .node = node,
 	    .live = true,
 	    .bound = m->config.region_count,
+	    .lease_any = true,
 	};
 }
 
@@ -739,7 +739,7 @@ static void quorum_lost(struct mlog *m)
 	request_group_lost(m);
 	takeover_stop(m);
 	if (m->lease_acks.seq != 0 && !acks_complete(&m->lease_acks) && m->self != MLOG_NO_SLOT)
-		m->member[m->self].lease_end = m->member[m->self].lease_first;
+		members_lease_none(&m->member[m->self]);
 	m->lease_acks = (struct acks){.seq = 0};
 	m->snap_sent = false;
 	m->leaving = false;

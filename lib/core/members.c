@@ -203,13 +203,47 @@ static void claim_drop(struct mlog *m, struct mlog_member *e)
 	repair_unclaimed(m, slot_of(m, e));
 }
 
-/* What of it is still stale may have been written without a mark. */
-static void lease_drop(struct mlog *m, struct mlog_member *e)
+bool members_leased(const struct mlog_member *e, uint64_t region)
 {
-	if (e->lease_first < e->lease_end && hot_next_stale(m->hot, e->lease_first) < e->lease_end)
-		bound_raise(e, e->lease_end);
+	return e->lease_any ||
+	       (region >= e->lease_first && region - e->lease_first < MLOG_LEASE_MAX &&
+		(e->lease >> (region - e->lease_first) & 1) != 0);
+}
+
+uint64_t members_lease_end(const struct mlog_member *e)
+{
+	return e->lease == 0 ? 0 : e->lease_first + 64 - (uint64_t)__builtin_clzll(e->lease);
+}
+
+void members_lease_none(struct mlog_member *e)
+{
+	e->lease_any = false;
 	e->lease_first = 0;
-	e->lease_end = 0;
+	e->lease = 0;
+}
+
+static void lease_remove(struct mlog_member *e, uint64_t region)
+{
+	if (!members_leased(e, region) || e->lease_any)
+		return;
+	e->lease &= ~(UINT64_C(1) << (region - e->lease_first));
+	if (e->lease == 0)
+		members_lease_none(e);
+}
+
+void members_lease_one(struct mlog_member *e, uint64_t region)
+{
+	members_lease_none(e);
+	e->lease_first = region;
+	e->lease = 1;
+}
+
+/* What of it is still stale may have been written without a mark. */
+static void lease_drop(struct mlog_member *e)
+{
+	if (e->lease != 0)
+		bound_raise(e, members_lease_end(e));
+	members_lease_none(e);
 }
 
 void members_dirty_region(struct mlog *m, uint64_t region)
@@ -257,8 +291,7 @@ static void member_over(struct mlog *m, struct mlog_member *e)
 {
 	claim_drop(m, e);
 	if (!mutation(MUTATE_DEAD_LEASE_KEPT)) {
-		e->lease_first = 0;
-		e->lease_end = 0;
+		members_lease_none(e);
 	}
 	e->bound = 0;
 	e->replicated = false;
@@ -345,6 +378,16 @@ static struct mlog_member *slot_regained(struct mlog *m, const struct mlog_messa
 	return e;
 }
 
+/* Any region may have been its to recover: it says which one is. */
+static void lease_told(struct mlog_member *e, uint64_t recovering)
+{
+	if (!e->lease_any)
+		return;
+	members_lease_none(e);
+	if (recovering > 0)
+		members_lease_one(e, recovering - 1);
+}
+
 static void apply_join(struct mlog *m, const struct mlog_message *message)
 {
 	struct mlog_member *e = members_find(m, message->from);
@@ -380,6 +423,8 @@ static void apply_join(struct mlog *m, const struct mlog_message *message)
 	e->informed = false;
 	e->live = message->join.live;
 	bound_raise(e, message->join.bound);
+	if (message->join.live)
+		lease_told(e, message->join.recovering);
 }
 
 static void apply_snap(struct mlog *m, const struct mlog_member *from,
@@ -434,23 +479,7 @@ static void region_stale(struct mlog *m, uint64_t region)
 
 		if (may_write(e))
 			bound_raise(e, region + 1);
-		if (region < e->lease_first || region >= e->lease_end || members_count(m) == 1)
-			continue;
-		bound_raise(e, e->lease_end);
-		e->lease_end = region;
-	}
-}
-
-static void leases_end(struct mlog *m)
-{
-	for (uint32_t i = 0; i < m->config.members; i++) {
-		struct mlog_member *e = &m->member[i];
-
-		if (e->lease_first < e->lease_end &&
-		    hot_next_stale(m->hot, e->lease_first) >= e->lease_end) {
-			e->lease_first = 0;
-			e->lease_end = 0;
-		}
+		lease_remove(e, region);
 	}
 }
 
@@ -461,28 +490,24 @@ static void apply_sync(struct mlog *m, const struct mlog_member *from, uint64_t 
 
 	if (region >= m->config.region_count)
 		return;
-	if (in_sync && (region < from->lease_first || region >= from->lease_end))
+	if (in_sync && !members_leased(from, region))
 		return; /* somebody else may have it by now */
 	was = hot_in_sync(m->hot, region);
 	sync_deliver(m, region, in_sync);
 	if (was && !in_sync)
 		region_stale(m, region);
-	leases_end(m);
+	for (uint32_t i = 0; in_sync && i < m->config.members; i++)
+		lease_remove(&m->member[i], region);
 }
 
 static void apply_lease(struct mlog *m, struct mlog_member *from,
 			const struct mlog_message *message)
 {
-	uint64_t end = 0;
-	uint64_t first;
-
-	lease_drop(m, from);
-	first =
-	    sync_lease_pick(m, slot_of(m, from), message->lease.from, message->lease.regions, &end);
-	if (first < end) {
-		from->lease_first = first;
-		from->lease_end = end;
-	}
+	lease_drop(from);
+	from->lease_first = sync_lease_pick(m, slot_of(m, from), message->lease.from,
+					    message->lease.regions, &from->lease);
+	if (from->lease == 0)
+		from->lease_first = 0;
 }
 
 static bool claimed(const struct mlog *m, uint64_t region)
@@ -806,8 +831,9 @@ uint64_t mlog_state_hash(const struct mlog *m)
 		hash = hash_add(hash, (uint64_t)e->state << 32 | e->node);
 		hash = hash_add(hash, e->incarnation);
 		hash = hash_add(hash, e->bound);
+		hash = hash_add(hash, e->lease_any);
 		hash = hash_add(hash, e->lease_first);
-		hash = hash_add(hash, e->lease_end);
+		hash = hash_add(hash, e->lease);
 		hash = hash_add(hash, e->claim_seq);
 		hash = hash_add(hash, (uint64_t)e->claim_waits << 32 | e->claim_busy);
 		hash = hash_add(hash, (uint64_t)e->live << 2 | (uint64_t)e->replicated << 1 |

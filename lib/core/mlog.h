@@ -199,8 +199,10 @@ struct mlog_member {
 	bool replicated;      /* its marks are in messages, not in its slot */
 	bool marked;	      /* replicated, and the marks from before have all been announced */
 	uint64_t bound;	      /* stale regions below may be written by its kernel without asking */
-	uint64_t lease_first; /* stale regions that it alone may recover */
-	uint64_t lease_end;
+	bool lease_any;	      /* it may be recovering any region: nobody knows which */
+	uint64_t lease_first; /* bit i of lease: stale region lease_first + i, which it alone may
+				 recover */
+	uint64_t lease;
 	uint64_t claim_seq; /* 0: no claim */
 	uint32_t claim_count;
 	uint32_t claim_waits; /* members that have not acknowledged it */
@@ -233,9 +235,10 @@ struct mlog_message {
 			bool has_disk;
 			uint64_t region_count;
 			uint64_t region_sectors;
-			uint32_t slot;	  /* live: its own; else MLOG_NO_SLOT */
-			uint64_t applied; /* how new the state is that it has; 0: none */
-			uint64_t bound;	  /* see struct mlog_member; 0 with a new table */
+			uint32_t slot;	     /* live: its own; else MLOG_NO_SLOT */
+			uint64_t applied;    /* how new the state is that it has; 0: none */
+			uint64_t bound;	     /* see struct mlog_member; 0 with a new table */
+			uint64_t recovering; /* region + 1 that its kernel recovers, or 0 */
 		} join;
 		struct {
 			uint32_t to; /* node */

@@ -277,6 +277,10 @@ static inline bool group_in(const struct mlog *m)
 bool members_create(struct mlog *m);
 void members_destroy(struct mlog *m);
 void members_reset(struct mlog *m);
+bool members_leased(const struct mlog_member *e, uint64_t region);
+uint64_t members_lease_end(const struct mlog_member *e); /* 0: it has none */
+void members_lease_one(struct mlog_member *e, uint64_t region);
+void members_lease_none(struct mlog_member *e);
 struct mlog_member *members_find(struct mlog *m, uint32_t node);
 uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted);
 uint32_t members_others(const struct mlog *m); /* mask of slots in use but mine */
@@ -358,8 +362,8 @@ uint64_t dirty_deadline(const struct mlog *m);
 bool sync_create(struct mlog *m);
 void sync_destroy(struct mlog *m);
 void sync_deliver(struct mlog *m, uint64_t region, bool in_sync);
-uint64_t sync_lease_pick(const struct mlog *m, uint32_t slot, uint64_t from, uint32_t regions,
-			 uint64_t *ret_end);
+uint64_t sync_lease_pick(const struct mlog *m, uint32_t slot, uint64_t from, uint32_t count,
+			 uint64_t *ret);
 void sync_rewind(struct mlog *m); /* what could not be recovered is offered again */
 bool sync_work_due(struct mlog *m, uint64_t *ret); /* false: a lease has been asked for */
 uint64_t sync_recovering(const struct mlog *m);	   /* region, or region_count */

@@ -102,57 +102,54 @@ bool sync_mine(const struct mlog *m, uint64_t region)
 {
 	const struct mlog_member *self = m->self == MLOG_NO_SLOT ? NULL : &m->member[m->self];
 
-	return self != NULL && region >= self->lease_first && region < self->lease_end &&
-	       !hot_in_sync(m->hot, region) &&
+	return self != NULL && members_leased(self, region) && !hot_in_sync(m->hot, region) &&
 	       (m->lease_acks.seq == 0 || acks_complete(&m->lease_acks));
-}
-
-static bool leased(const struct mlog_member *e, uint64_t region)
-{
-	return region >= e->lease_first && region < e->lease_end;
 }
 
 static bool leased_to_other(const struct mlog *m, uint64_t region)
 {
 	for (uint32_t i = 0; i < m->config.members; i++)
-		if (i != m->self && leased(&m->member[i], region))
+		if (i != m->self && members_leased(&m->member[i], region))
 			return true;
 	return false;
 }
 
-/* The window for the member in slot: from the lowest stale region at or after from that nobody else
- * recovers or may write unseen. Returns its first region, or *ret_end when there is none. */
-uint64_t sync_lease_pick(const struct mlog *m, uint32_t slot, uint64_t from, uint32_t count,
-			 uint64_t *ret_end)
+/* Another than slot may recover it. */
+static bool taken(const struct mlog *m, uint32_t slot, uint64_t region)
 {
-	uint64_t regions = m->config.region_count;
-	uint64_t first = from < regions ? from : regions;
-	bool again = true;
+	if (mutation(MUTATE_TWO_LEASES))
+		return false;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != slot && members_leased(&m->member[i], region))
+			return true;
+	return false;
+}
 
-	if (count > MLOG_LEASE_MAX)
-		count = MLOG_LEASE_MAX;
-	*ret_end = regions;
+/* For the member in slot: the lowest stale region at or after from that nobody else recovers or may
+ * write unseen, and in *ret those of the count regions from it on that may be recovered; 0: none.
+ */
+uint64_t sync_lease_pick(const struct mlog *m, uint32_t slot, uint64_t from, uint32_t count,
+			 uint64_t *ret)
+{
+	uint64_t none = m->config.region_count;
+	uint64_t first = from < none ? from : none;
+	uint64_t region;
+
+	*ret = 0;
 	if (members_unsure(m) && !mutation(MUTATE_LEASE_UNSEEN))
-		return regions;
+		return none;
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (i != slot && m->member[i].state != MLOG_MEMBER_NONE &&
 		    first < m->member[i].bound && !mutation(MUTATE_LEASE_UNSEEN))
 			first = m->member[i].bound;
-	while (again) {
-		again = false;
-		first = hot_next_stale(m->hot, first);
-		for (uint32_t i = 0; i < m->config.members; i++)
-			if (i != slot && first < regions && leased(&m->member[i], first) &&
-			    !mutation(MUTATE_TWO_LEASES)) {
-				first = m->member[i].lease_end;
-				again = true;
-			}
-	}
-	*ret_end = first + count < regions ? first + count : regions;
-	for (uint32_t i = 0; i < m->config.members; i++)
-		if (i != slot && m->member[i].lease_first > first &&
-		    m->member[i].lease_first < *ret_end)
-			*ret_end = m->member[i].lease_first;
+	first = hot_next_stale(m->hot, first);
+	while (first < none && taken(m, slot, first))
+		first = hot_next_stale(m->hot, first + 1);
+	for (region = first;
+	     region < none && region - first < count && region - first < MLOG_LEASE_MAX;
+	     region = hot_next_stale(m->hot, region + 1))
+		if (!taken(m, slot, region))
+			*ret |= UINT64_C(1) << (region - first);
 	return first;
 }
 
@@ -215,10 +212,10 @@ static uint64_t lease_next(struct mlog *m)
 			return region;
 		}
 	}
-	if (m->lease_cursor < self->lease_first)
-		m->lease_cursor = self->lease_first;
-	region = hot_next_stale(m->hot, m->lease_cursor);
-	if (region >= self->lease_end || !recoverable(m, region))
+	region = m->lease_cursor < self->lease_first ? self->lease_first : m->lease_cursor;
+	while (region < members_lease_end(self) && !recoverable(m, region))
+		region++;
+	if (region >= members_lease_end(self))
 		return m->config.region_count;
 	m->lease_cursor = region + 1;
 	return region;
@@ -228,15 +225,15 @@ static void lease_ask(struct mlog *m)
 {
 	const struct mlog_member *self = member_self(m);
 	struct mlog_message *message = group_send(m, MLOG_MSG_LEASE);
-	uint64_t end;
+	uint64_t lease;
 
-	if (m->lease_in_order && m->resync_cursor < self->lease_end)
-		m->resync_cursor = self->lease_end;
+	if (m->lease_in_order && m->resync_cursor < members_lease_end(self))
+		m->resync_cursor = members_lease_end(self);
 	m->lease_in_order = true;
 	message->lease.from = m->resync_cursor;
 	message->lease.regions = MLOG_LEASE_MAX;
 	for (uint32_t i = 0; i < m->priority_count && m->lease_in_order; i++)
-		if (sync_lease_pick(m, m->self, m->priority[i], 1, &end) == m->priority[i]) {
+		if (sync_lease_pick(m, m->self, m->priority[i], 1, &lease) == m->priority[i]) {
 			message->lease.from = m->priority[i];
 			message->lease.regions = 1;
 			m->lease_in_order = false;
@@ -304,15 +301,14 @@ bool sync_remote_recovering(struct mlog *m, uint64_t region)
 
 static bool work_waits(const struct mlog *m)
 {
-	uint64_t end;
-	uint64_t first;
+	uint64_t lease;
 
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
 	    m->stale_low == m->config.region_count || m->config.members == 1 ||
 	    sync_recovering(m) != m->config.region_count)
 		return false;
-	first = sync_lease_pick(m, m->self, m->resync_cursor, 1, &end);
-	return first < end;
+	sync_lease_pick(m, m->self, m->resync_cursor, 1, &lease);
+	return lease != 0;
 }
 
 /* The kernel of an idle mirror asks for work only when something wakes it. */

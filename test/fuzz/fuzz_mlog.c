@@ -135,7 +135,7 @@ static void member_forge(struct input *in, struct mlog_member *ret)
 		ret->incarnation = number(in);
 	ret->bound = number(in);
 	ret->lease_first = number(in);
-	ret->lease_end = ret->lease_first + number(in);
+	ret->lease = number(in);
 	if ((flags & 128) == 0)
 		return;
 	ret->claim_seq = number(in);
@@ -180,6 +180,7 @@ static void join_forge(struct input *in, struct mlog_message *m)
 	m->join.slot = m->join.live ? byte(in) % MLOG_MEMBERS_MAX : MLOG_NO_SLOT;
 	m->join.applied = number(in);
 	m->join.bound = m->join.live ? number(in) : 0;
+	m->join.recovering = m->join.live ? number(in) : 0;
 }
 
 static void body_forge(struct input *in, struct mlog_message *m, uint32_t to)
