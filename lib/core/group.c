@@ -176,6 +176,15 @@ static void peers_ask(struct mlog *m)
 			peer_add(m, m->view[i]);
 }
 
+/* Stale regions below it my kernel may write without a mark, for all that it knows. */
+static uint64_t own_bound(const struct mlog *m)
+{
+	uint64_t unseen_end = atomic_load(&m->hot->shared->unseen_end);
+	uint64_t hint = atomic_load(&m->hot->shared->hint);
+
+	return m->live && hint > unseen_end ? hint : unseen_end;
+}
+
 static void join_send(struct mlog *m)
 {
 	struct mlog_message *message;
@@ -194,10 +203,8 @@ static void join_send(struct mlog *m)
 	message->join.region_sectors = m->config.region_sectors;
 	message->join.slot = m->live ? m->slot : MLOG_NO_SLOT;
 	message->join.applied = rank(m);
-	message->join.bound = atomic_load(&m->hot->shared->unseen_end);
+	message->join.bound = own_bound(m);
 	message->join.recovering = m->live ? atomic_load(&m->hot->shared->recovering) : 0;
-	if (m->live && message->join.bound < atomic_load(&m->hot->shared->hint))
-		message->join.bound = atomic_load(&m->hot->shared->hint);
 }
 
 static void asking_start(struct mlog *m)
@@ -289,7 +296,7 @@ static void self_set(struct mlog *m, uint32_t slot)
 	    .live = m->live,
 	    .replicated = self->replicated,
 	    .marked = self->marked,
-	    .bound = self->bound,
+	    .bound = self->bound > own_bound(m) ? self->bound : own_bound(m),
 	};
 	if (m->live && sync_recovering(m) < m->config.region_count)
 		members_lease_one(self, sync_recovering(m));

@@ -483,6 +483,16 @@ static void region_stale(struct mlog *m, uint64_t region)
 	}
 }
 
+/* Another than from may write it without a mark: it came while the region was being recovered. */
+static bool unseen_by_another(const struct mlog *m, const struct mlog_member *from, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (&m->member[i] != from && m->member[i].state != MLOG_MEMBER_NONE &&
+		    m->member[i].bound > region && !mutation(MUTATE_LEASE_UNSEEN))
+			return true;
+	return false;
+}
+
 static void apply_sync(struct mlog *m, const struct mlog_member *from, uint64_t region,
 		       bool in_sync)
 {
@@ -493,7 +503,7 @@ static void apply_sync(struct mlog *m, const struct mlog_member *from, uint64_t 
 	if (in_sync && !members_leased(from, region))
 		return; /* somebody else may have it by now */
 	was = hot_in_sync(m->hot, region);
-	sync_deliver(m, region, in_sync);
+	sync_deliver(m, region, in_sync && !unseen_by_another(m, from, region));
 	if (was && !in_sync)
 		region_stale(m, region);
 	for (uint32_t i = 0; in_sync && i < m->config.members; i++)
