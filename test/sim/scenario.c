@@ -451,7 +451,7 @@ static void draw_chain(struct random *r, struct scenario *s)
 	static const enum fault_kind first[] = {FAULT_VERIFY, FAULT_NODE_DEATH, FAULT_DAEMON_DEATH};
 	static const enum fault_kind then[] = {
 	    FAULT_PARTITION, FAULT_NODE_DEATH, FAULT_DAEMON_DEATH, FAULT_DAEMON_RESTART,
-	    FAULT_OUTAGE,    FAULT_DEACTIVATE, FAULT_SUSPEND};
+	    FAULT_OUTAGE,    FAULT_DEACTIVATE, FAULT_SUSPEND,	   FAULT_DAEMON_STOP};
 	uint32_t all = (UINT32_C(1) << s->nodes) - 1;
 	uint32_t victim = UINT32_C(1) << random_below(r, s->nodes);
 	uint64_t at_us = between(r, SECOND, 4 * SECOND);
@@ -468,7 +468,9 @@ static void draw_chain(struct random *r, struct scenario *s)
 	for (uint64_t left = between(r, 1, 2); left > 0; left--) {
 		at_us += scaled(r, SECOND / 20, 3 * SECOND);
 		kind = then[random_below(r, sizeof(then) / sizeof(then[0]))];
-		fault_add(s, kind, at_us, scaled(r, SECOND / 20, 6 * SECOND),
+		fault_add(s, kind, at_us,
+			  kind == FAULT_DAEMON_STOP ? between(r, 15 * SECOND, 18 * SECOND)
+						    : scaled(r, SECOND / 20, 6 * SECOND),
 			  kind == FAULT_OUTAGE ? all : victim);
 	}
 }
