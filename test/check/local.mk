@@ -1,6 +1,9 @@
 # ./quickstart check: everything that can be tested.
 EXTRA_DIST += .ci/run .shellcheckrc test/check/cppcheck-suppressions test/check/run
 
+# What the tests do not reach; by hand, see CONTRIBUTING.md.
+EXTRA_DIST += test/check/coverage
+
 # What the build must keep true, as part of make check.
 check_SCRIPTS += test/check/layers test/check/purity test/check/tsan
 EXTRA_DIST += test/check/layers test/check/purity test/check/tsan
