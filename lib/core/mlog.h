@@ -366,7 +366,7 @@ enum mlog_effect_kind {
 	MLOG_NOTICE,  /* something an admin may want to know */
 	MLOG_SEND,    /* message, to all members */
 	MLOG_LOCK,    /* exclusively; queue for it */
-	MLOG_UNLOCK,
+	MLOG_UNLOCK,  /* or withdraw the LOCK, which is not answered then */
 	MLOG_READ_SLOT,	 /* of a member that is dead */
 	MLOG_EMPTY_SLOT, /* of a member whose bits are in ours */
 	MLOG_WAKE,	 /* read a block of the mirror: its kernel is to ask for resync work */

@@ -601,8 +601,8 @@ void checker_node_dies(struct checker *c, const struct node *node)
 
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot)
 {
-	for (uint32_t region = 0; mirror->logdev != NULL && slot < mirror->plan->slots &&
-				  region < mirror->plan->regions;
+	for (uint32_t region = 0;
+	     mirror->logdev != NULL && slot < mirror->plan->slots && region < mirror->plan->regions;
 	     region++)
 		if (logdev_slot_dirty(mirror->logdev, slot, region))
 			region_may_be_repaired(mirror, truth_of(c, mirror), region);
@@ -618,6 +618,16 @@ void checker_daemon_died(struct checker *c, const struct node *node)
 void checker_repair_all(struct checker *c, const struct mirror *mirror)
 {
 	truth_of(c, mirror)->may_repair_all = true;
+}
+
+bool checker_has_log(const struct node *node, const struct mirror *mirror)
+{
+	const struct mlog *m = mlog_on(node, mirror);
+	struct mlog_status status = {0};
+
+	if (m != NULL)
+		mlog_status(m, &status);
+	return m == NULL || status.log == MLOG_LOG_OK;
 }
 
 /* Who cannot read its slot has to take everything for dirty. */

@@ -29,6 +29,8 @@ struct checker *checker_create(struct world *w);
 void checker_node_dies(struct checker *c, const struct node *node);
 /* What a member leaves behind in its slot is to be repaired. */
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot);
+/* Does the node rely on what is in its slot, or may it? */
+bool checker_has_log(const struct node *node, const struct mirror *mirror);
 /* A daemon died, or will be unable to tell what it missed: all of its mirrors may be compared. */
 void checker_daemon_died(struct checker *c, const struct node *node);
 /* Everything of the mirror may be repaired: an admin asked for it, or the log device lost what it

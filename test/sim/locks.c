@@ -59,13 +59,31 @@ struct locks *locks_create(struct world *w)
 	return l;
 }
 
+static bool waits(const struct resource *r, unsigned node, uint64_t object)
+{
+	for (uint32_t i = 0; i < r->waiters; i++)
+		if (r->waiter[i].node == node && r->waiter[i].object == object)
+			return true;
+	return false;
+}
+
+/* An answer to a request that was withdrawn is not given. */
+static bool answers_newest(const struct answer *a)
+{
+	const struct resource *r = &a->locks->resource[a->mirror][a->lock];
+	bool held = r->holder == a->node && r->object == a->object;
+
+	return a->error == 0 ? held : !held && !waits(r, a->node, a->object);
+}
+
 static void on_answer(void *context, uint64_t argument)
 {
 	struct answer *a = context;
 
 	if (node_busy(world_node(a->locks->world, a->node), on_answer, a, argument) != 0)
 		return;
-	node_locked(world_node(a->locks->world, a->node), a->object, a->lock, a->error);
+	if (answers_newest(a))
+		node_locked(world_node(a->locks->world, a->node), a->object, a->lock, a->error);
 	a->next = a->locks->free;
 	a->locks->free = a;
 }
@@ -138,10 +156,9 @@ void locks_request(struct locks *l, unsigned node, unsigned mirror, uint32_t loc
 	struct resource *r = &l->resource[mirror][lock];
 
 	assert(lock < LOCKS);
-	for (uint32_t i = 0; i < r->waiters; i++)
-		if (r->waiter[i].node == node && r->waiter[i].object == object)
-			world_violation(l->world, "locks", "node %u asks for lock %u twice",
-					node + 1, lock);
+	if (waits(r, node, object))
+		world_violation(l->world, "locks", "node %u asks for lock %u twice", node + 1,
+				lock);
 	if (r->holder == node && r->object == object)
 		world_violation(l->world, "locks", "node %u asks for lock %u, which it has",
 				node + 1, lock);

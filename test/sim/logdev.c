@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "test/sim/checker.h"
 #include "test/sim/locks.h"
 #include "test/sim/node.h"
 #include "test/sim/world.h"
@@ -122,7 +123,7 @@ static void others_empty(struct logdev *d, const struct logdev_request *r)
 		if (i == r->slot || !d->slot[i].used)
 			continue;
 		for (uint32_t n = 0; n < world_nodes(d->world); n++)
-			if (n != r->node &&
+			if (n != r->node && checker_has_log(world_node(d->world, n), d->mirror) &&
 			    locks_held(world_locks(d->world), n, d->mirror->index, i))
 				world_violation(d->world, "I4",
 						"node %u empties slot %u, whose lock node %u holds",
