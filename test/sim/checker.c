@@ -173,6 +173,20 @@ static void acknowledge(struct checker *c, const struct mirror *mirror, struct t
 	t->wild = lost_by_kernel(c, mirror, missed);
 }
 
+void checker_writes(struct checker *c, const struct node *node, const struct mirror *mirror,
+		    uint32_t region)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+	const struct hot *hot = hot_on(node, mirror);
+
+	if (hot != NULL && kernel_active(k) && !kernel_misled(k) && node_daemon_up(node) &&
+	    kernel_region(k, region) == KERNEL_DIRTY && !hot_held(hot, region))
+		world_violation(c->world, "I1",
+				"node %" PRIu32 " writes region %" PRIu32
+				", whose mark has been forgotten",
+				node_id(node), region);
+}
+
 /* A write to a region that the log of its own node calls in sync has reached all legs. */
 static void written_check(struct checker *c, const struct node *node, const struct mirror *mirror,
 			  struct legs_range range, uint64_t number)

@@ -62,6 +62,9 @@ enum checker_outcome {
 	CHECKER_DONE,	 /* acknowledged */
 	CHECKER_UNKNOWN, /* failed, or its node died: old or new */
 };
+/* A write is on its way to all legs: its region has been marked, and the mark is known. */
+void checker_writes(struct checker *c, const struct node *node, const struct mirror *mirror,
+		    uint32_t region);
 /* missed: mask of legs that gave an error and that the kernel chose to ignore. */
 void checker_write_ended(struct checker *c, const struct node *node, const struct mirror *mirror,
 			 struct legs_range range, uint64_t number, enum checker_outcome outcome,

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "test/sim/checker.h"
 #include "test/sim/kernel_internal.h"
 
 enum leg_error { WRITE_ERROR, FLUSH_ERROR, SYNC_ERROR, READ_ERROR };
@@ -259,11 +260,20 @@ static bool run_reads(struct mirror_set *s)
 
 /* ---- writes */
 
+static void marked_check(const struct bio *bio)
+{
+	const struct kernel *k = bio->set->kernel;
+
+	if (bio->kind == BIO_WRITE)
+		checker_writes(world_checker(k->world), k->node, k->mirror, bio->range.region);
+}
+
 static void on_leg_written(void *context, uint64_t argument, int error)
 {
 	struct bio *bio = context;
 	struct mirror_set *s = bio->set;
 
+	marked_check(bio);
 	if (error != 0)
 		bio->leg_errors |= 1U << argument;
 	if (--bio->legs_left > 0)
@@ -308,6 +318,7 @@ static void write_all(struct bio *bio)
 
 	bio->legs_left = legs;
 	bio->leg_errors = 0;
+	marked_check(bio);
 	for (unsigned leg = 0; leg < legs; leg++)
 		leg_write(bio, leg, on_leg_written);
 }

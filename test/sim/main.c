@@ -11,7 +11,7 @@
 #include "test/sim/shrink.h"
 #include "test/sim/world.h"
 
-#define MUTATION_SEEDS 20000U /* a mutation that survives so many is not caught */
+#define MUTATION_SEEDS 10000U /* a mutation that survives so many is not caught */
 
 extern enum mutation mutation_active;
 
@@ -115,7 +115,8 @@ static bool set(const char *line, struct scenario_limits *ret)
 	if (ret->sets == SIM_SETS_MAX || !scenario_read_line(line, &s))
 		return false;
 	ret->set[ret->sets++] = line;
-	return true;
+	scenario_draw_limited(&s, 0, ret);
+	return scenario_valid(&s);
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -163,7 +164,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		break;
 	case OPTION_SET:
 		if (!set(argument, &o->limits))
-			argp_error(state, "not a line of a scenario: %s", argument);
+			argp_error(state, "not a line of a possible scenario: %s", argument);
 		break;
 	case OPTION_FAULTS:
 		if (!kinds(argument, &o->limits))
@@ -189,6 +190,18 @@ static void print_failure(const struct world_result *r)
 	       r->at_us / SECOND_US, r->at_us % SECOND_US, r->text);
 }
 
+/* What else was said must be said again. */
+static void print_advice(const struct options *o, uint64_t seed)
+{
+	const struct scenario_limits *l = &o->limits;
+
+	printf("to see it: --seed %" PRIu64 " --trace; to make it smaller: --seed %" PRIu64
+	       " --shrink%s%s%s\n",
+	       seed, seed, o->mutation != NULL ? "; with --mutation " : "",
+	       o->mutation != NULL ? o->mutation : "",
+	       l->sets > 0 || l->some ? "; with the same --set and --faults" : "");
+}
+
 static int run_one(const struct options *o, struct scenario *s)
 {
 	struct world *w = world_create();
@@ -203,10 +216,14 @@ static int run_one(const struct options *o, struct scenario *s)
 		       result.hash);
 	else
 		print_failure(&result);
+	if (result.failed && !o->shrink && !o->trace && o->scenario == NULL)
+		print_advice(o, s->seed);
 	if (result.failed && o->shrink) {
 		runs = shrink(w, s, &result);
-		printf("# made smaller in %u runs, repeat it with --scenario FILE --trace\n# ",
-		       runs);
+		printf("# made smaller in %u runs; to see it, keep these lines: --scenario FILE "
+		       "--trace%s%s\n# ",
+		       runs, o->mutation != NULL ? " --mutation " : "",
+		       o->mutation != NULL ? o->mutation : "");
 		print_failure(&result);
 		scenario_print(s, stdout);
 	}
@@ -339,6 +356,8 @@ static int run_many(const struct options *o)
 	int code = s->failures > 0 ? 1 : 0;
 
 	print_summary(s, seconds);
+	if (s->failures > 0)
+		print_advice(o, s->failure[0].seed);
 	free(s);
 	return code;
 }
@@ -390,7 +409,7 @@ static bool mutation_find(const struct options *o, enum mutation which, struct j
 	return found;
 }
 
-/* After how many seeds it is caught; 0: it is not. */
+/* After how many seeds it is caught; UINT64_MAX: it is not. */
 static uint64_t mutation_run(const struct options *o, enum mutation which)
 {
 	struct options some = *o;
@@ -411,7 +430,7 @@ static uint64_t mutation_run(const struct options *o, enum mutation which)
 		printf("%-26s NOT caught by %" PRIu64 " seeds (%.1f s)\n", mutation_name(which),
 		       some.last - some.first + 1, now_s() - started);
 	fflush(stdout);
-	return caught ? failure.seed - some.first + 1 : 0;
+	return caught ? failure.seed - some.first + 1 : UINT64_MAX;
 }
 
 static int run_mutations(const struct options *o)
@@ -425,7 +444,7 @@ static int run_mutations(const struct options *o)
 		    strcmp(o->mutation, mutation_name((enum mutation)i)) != 0)
 			continue;
 		caught[tried] = mutation_run(o, (enum mutation)i);
-		missed += caught[tried++] == 0 ? 1 : 0;
+		missed += caught[tried++] == UINT64_MAX ? 1 : 0;
 	}
 	if (tried == 0) {
 		fprintf(stderr, "there is no mutation %s, see --list\n", o->mutation);
@@ -433,8 +452,11 @@ static int run_mutations(const struct options *o)
 	}
 	qsort(caught, tried, sizeof(caught[0]), compare);
 	if (tried > 1)
-		printf("%u of %u caught, median after %" PRIu64 " seeds\n", tried - missed, tried,
-		       caught[tried / 2]);
+		printf("%u of %u caught", tried - missed, tried);
+	if (tried > 1 && caught[tried / 2] != UINT64_MAX)
+		printf(", median after %" PRIu64 " seeds", caught[tried / 2]);
+	if (tried > 1)
+		printf("\n");
 	return missed > 0 ? 1 : 0;
 }
 
@@ -466,10 +488,17 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 	    .options = option_list,
 	    .parser = parse,
-	    .doc = "Runs the cluster in virtual time, with faults, and checks what must hold.",
+	    .doc =
+		"Runs the cluster in virtual time, with faults, and checks what must hold.\v"
+		"All that a run does is drawn from its seed. What fails is run again with --seed "
+		"and looked at with --trace (| sed -Ef test/sim/stories/brief.sed leaves what "
+		"matters most of the time).\n\n"
+		"Exit status: 0 all is well, 1 a run failed or a mutation was not caught, 2 it "
+		"was not understood what to do.",
 	};
 	struct options o = {.jobs = 1, .failures = 20};
 
+	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (o.list)
 		return list();

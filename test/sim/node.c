@@ -19,6 +19,8 @@
 #define QUIET_MAX_US	   (5 * SECOND_US)
 #define REPLY_US	   20U
 #define LATE_PERMILLE	   150U /* of requests meet somebody else in the core */
+#define LAST_PERMILLE	   500U /* of those that waited are in a socket whose responder is last */
+#define LAST_US		   (5 * MS_US)
 #define NUDGE_BEFORE	   64U
 #define NUDGE_AFTER	   255U
 
@@ -212,14 +214,22 @@ static void datagram_respond(struct datagram *d)
 		hand_over(d, false);
 }
 
-/* In their order, as soon as somebody reads the sockets. */
+static void on_datagram(void *context, uint64_t argument);
+
+/* As soon as somebody reads the sockets: in their order, but each responder has one of its own, and
+ * a thread that repeats a request may be on another CPU than before. */
 static void held_release(struct node *node)
 {
+	struct random *random = node_random(node, RANDOM_NODE);
+
 	while (node->held_first != NULL) {
 		struct datagram *d = node->held_first;
 
 		node->held_first = d->next;
-		datagram_respond(d);
+		if (random_chance(random, LAST_PERMILLE))
+			world_after(node->world, random_spread(random, LAST_US), on_datagram, d, 0);
+		else
+			datagram_respond(d);
 	}
 	node->held_last = NULL;
 }

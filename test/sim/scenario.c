@@ -251,11 +251,16 @@ static bool mirror_valid(const struct scenario *s, const struct scenario_mirror 
 	       m->legs >= 2 && m->legs <= SIM_LEGS_MAX;
 }
 
+static bool numbers_valid(const struct scenario *s)
+{
+	return s->nodes >= 1 && s->nodes <= SIM_NODES_MAX && s->mirrors >= 1 &&
+	       s->mirrors <= SIM_MIRRORS_MAX;
+}
+
 bool scenario_valid(const struct scenario *s)
 {
-	if (s->nodes < 1 || s->nodes > SIM_NODES_MAX || s->mirrors < 1 ||
-	    s->mirrors > SIM_MIRRORS_MAX || s->responder_us == 0 || s->copies < 1 ||
-	    s->copies > 16 || s->version_min < 1 || s->version_min > s->version_max)
+	if (!numbers_valid(s) || s->responder_us == 0 || s->copies < 1 || s->copies > 16 ||
+	    s->version_min < 1 || s->version_min > s->version_max)
 		return false;
 	for (uint32_t m = 0; m < s->mirrors; m++)
 		if (!mirror_valid(s, &s->mirror[m]))
@@ -566,6 +571,8 @@ void scenario_draw_limited(struct scenario *ret, uint64_t seed,
 	scenario_draw(ret, seed);
 	for (unsigned i = 0; i < limits->sets; i++)
 		scenario_read_line(limits->set[i], ret);
+	if (!numbers_valid(ret))
+		return;
 	for (uint32_t i = 0; i < ret->faults; i++) {
 		struct fault *f = &ret->fault[i];
 
