@@ -108,11 +108,10 @@ void dirty_want(struct mlog *m, uint64_t region)
 		bit_want(m, region >> m->hot->shift);
 }
 
-/* Not queued: there may be any number, and nobody's reply waits for them. */
+/* Not queued: there may be any number, and nobody's reply waits for them. Written even if it was in
+ * the image: who was restored knows what all slots held, and has not written it to its own. */
 void dirty_inherit(struct mlog *m, uint64_t slot_bit)
 {
-	if (bits_test(m->image, slot_bit))
-		return;
 	dirty_add_known(m, slot_bit);
 	pages_touch(&m->slot_pages, slot_bit / slot_page_bits(m));
 }
