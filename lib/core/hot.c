@@ -186,19 +186,24 @@ bool hot_unseen(const struct hot *h, uint64_t region)
 	return map_test(h->unseen, region);
 }
 
-void hot_unseen_set(struct hot *h, uint64_t region, bool unseen)
+void hot_unseen_end_raise(struct hot *h, uint64_t region)
 {
 	uint64_t end = atomic_load(&h->shared->unseen_end);
 
+	while (end <= region &&
+	       !atomic_compare_exchange_weak(&h->shared->unseen_end, &end, region + 1))
+		;
+}
+
+void hot_unseen_set(struct hot *h, uint64_t region, bool unseen)
+{
 	if (map_test(h->unseen, region) == unseen)
 		return;
 	if (!unseen) {
 		map_clear(h->unseen, region);
 		return;
 	}
-	while (end <= region &&
-	       !atomic_compare_exchange_weak(&h->shared->unseen_end, &end, region + 1))
-		;
+	hot_unseen_end_raise(h, region);
 	map_set(h->unseen, region);
 }
 

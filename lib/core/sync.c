@@ -279,9 +279,8 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
  * write it unseen anyway, no: the kernel writes its default leg. Otherwise it waits until somebody
  * has recovered it; when nobody does, all are told that it may be written unseen from now on.
  */
-bool sync_remote_recovering(struct mlog *m, uint64_t region)
+static bool remote_recovering(struct mlog *m, uint64_t region)
 {
-	sync_wait_noted(m, region);
 	if (members_alone(m) || sync_mine(m, region) || mutation(MUTATE_REMOTE_NOT_HELD))
 		return false;
 	if (!group_in(m) || m->leaving)
@@ -297,6 +296,17 @@ bool sync_remote_recovering(struct mlog *m, uint64_t region)
 	}
 	group_send(m, MLOG_MSG_WANT)->region = region;
 	return true;
+}
+
+bool sync_remote_recovering(struct mlog *m, uint64_t region)
+{
+	bool wait;
+
+	sync_wait_noted(m, region);
+	wait = remote_recovering(m, region);
+	if (!wait)
+		hot_unseen_end_raise(m->hot, region); /* a new daemon has to know it */
+	return wait;
 }
 
 static bool work_waits(const struct mlog *m)
