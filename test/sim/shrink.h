@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Makes a failing scenario smaller while it still fails in the same way: faults, nodes, mirrors and
- * load are taken away, numbers become simple.
+ * Makes a failing scenario smaller while it still fails with the same message, whatever the numbers
+ * in it: faults, nodes, mirrors and load are taken away, numbers become simple.
  */
 #ifndef DLM_SIM_SHRINK_H
 #define DLM_SIM_SHRINK_H
