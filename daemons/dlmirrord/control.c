@@ -217,6 +217,10 @@ static void control_ctr(struct daemon *d, const struct kmsg *k)
 	char args[STATEFILE_ARGS_SIZE] = "";
 	bool same;
 
+	if (log != NULL && hot_is_late(&log->hot, k->seq)) {
+		ctr_reply(log, k, reconnect); /* it was repeated, and has been obeyed */
+		return;
+	}
 	memcpy(args, k->data, k->data_size);
 	same = log != NULL && strcmp(log->uuid, k->uuid) == 0 && strcmp(log->args, args) == 0;
 	if (same) {
@@ -243,7 +247,7 @@ static void control_ctr(struct daemon *d, const struct kmsg *k)
 
 static void control_dtr(struct daemon *d, const struct kmsg *k, struct log *log)
 {
-	if (log != NULL) {
+	if (log != NULL && !hot_is_late(&log->hot, k->seq)) {
 		qb_log(LOG_INFO, "%s: log %016" PRIx64 " ended", log->uuid, log->luid);
 		log_destroy(log, true);
 	}

@@ -397,6 +397,11 @@ static enum hot_verdict answer_in_sync(struct hot *h, uint64_t region, struct ml
 	return answer_words(ret, 1, in_sync, 0);
 }
 
+bool hot_is_late(const struct hot *h, uint32_t seq)
+{
+	return (int32_t)(atomic_load(&h->shared->last_seq) - seq) > 0;
+}
+
 enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 			    struct mlog_reply *ret, bool *ret_cleared)
 {

@@ -108,6 +108,8 @@ bool hot_reported(const struct hot *h, uint64_t region);
 void hot_reported_set(struct hot *h, uint64_t region, bool reported);
 bool hot_unseen(const struct hot *h, uint64_t region);
 void hot_unseen_set(struct hot *h, uint64_t region, bool unseen);
+/* Has a newer request of this log been seen? */
+bool hot_is_late(const struct hot *h, uint32_t seq);
 /* Some write of a stale region up to this one may be on its way. */
 void hot_unseen_end_raise(struct hot *h, uint64_t region);
 /* Any region of the slot bit held, crash-dirty or reported stale? */

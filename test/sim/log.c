@@ -305,6 +305,10 @@ static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg
 	char args[KMSG_DATA_MAX + 1] = "";
 	bool same;
 
+	if (log != NULL && hot_is_late(&log->hot, k->seq)) {
+		ctr_reply(log, k, reconnect); /* it was repeated, and has been obeyed */
+		return;
+	}
 	memcpy(args, k->data, k->data_size);
 	same = log != NULL && strcmp(log->mirror->uuid, k->uuid) == 0 &&
 	       strcmp(log->state->args, args) == 0 && (reconnect || phase_of(log) == MLOG_CREATED);
@@ -417,7 +421,7 @@ void log_take(struct node *node, const uint8_t *datagram, size_t size, bool clea
 	} else if (k.type == ULOG_CTR) {
 		take_ctr(node, mirror, &k);
 	} else if (k.type == ULOG_DTR) {
-		if (log != NULL)
+		if (log != NULL && !hot_is_late(&log->hot, k.seq))
 			log_end(log);
 		reply(node, mirror, &k, 0, NULL, 0);
 	} else if (log == NULL) {
