@@ -134,10 +134,11 @@ daemon_start() {
 	wait_for 20 "the daemon answers" on "$1" "dlmirror daemon status >/dev/null 2>&1"
 }
 
-# daemon_kill I: kill -9, the supervisor too where there is one
+# daemon_kill I: kill -9, the supervisor too where there is one. A thread of it may stay for as long as it waits for a
+# mirror, which waits for a daemon; what the next one needs is free at once.
 daemon_kill() {
 	on "$1" "pkill -9 -x dlmirrord"
-	wait_for 10 "the daemon is gone" on "$1" "! pgrep -x dlmirrord >/dev/null"
+	wait_for 10 "the daemon has let go of its lock" on "$1" "flock -n /run/dlmirror/lock true"
 }
 
 # daemon_pid I: of the serving process
