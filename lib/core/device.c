@@ -34,7 +34,7 @@ static bool operation_whole(const struct mlog *m)
 		return m->left_last;
 	if (m->operation == DEVICE_LOAD)
 		return m->founder && !m->foreign;
-	return m->founder || sync_map_writer(m);
+	return sync_map_writer(m);
 }
 
 static void operation_start(struct mlog *m, enum device_operation operation)
@@ -301,7 +301,7 @@ void device_claimed(struct mlog *m, int error)
 		return;
 	}
 	m->log = MLOG_LOG_OK;
-	m->map_whole = m->map_whole && !(m->founder || sync_map_writer(m));
+	m->map_whole = m->map_whole && !sync_map_writer(m);
 	dirty_claimed(m);
 	if (!m->degraded)
 		dirty_whole(m);

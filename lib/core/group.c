@@ -350,7 +350,9 @@ static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
  * says nothing, any slot may be in use: its lock tells. */
 void group_loaded(struct mlog *m, const uint32_t *owner)
 {
-	bool unknown = m->config.members > 1 && (!m->config.has_disk || m->log == MLOG_LOG_FAILED);
+	/* Not on record, or a device that is not the one we used. */
+	bool unknown = m->config.members > 1 && (!m->config.has_disk || m->log == MLOG_LOG_FAILED ||
+						 (m->live && owner == NULL));
 	uint32_t slot = MLOG_NO_SLOT;
 
 	if (m->group != GROUP_FOUNDING)
