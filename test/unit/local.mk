@@ -125,9 +125,16 @@ test_unit_test_mlog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_mlog_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_cluster
-test_unit_test_cluster_SOURCES = test/unit/test_cluster.c
+test_unit_test_cluster_SOURCES = test/unit/test_cluster.c \
+	test/unit/cluster_rig.c test/unit/cluster_rig.h
 test_unit_test_cluster_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_cluster_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_cluster_device
+test_unit_test_cluster_device_SOURCES = test/unit/test_cluster_device.c \
+	test/unit/cluster_rig.c test/unit/cluster_rig.h
+test_unit_test_cluster_device_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_cluster_device_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
 # the command
 check_PROGRAMS += test/unit/test_command

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A group whose log device is somebody else's, fails, says nonsense or answers late: what is served
+ * meanwhile, what has to be compared afterwards, and whose locks are whose.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/bits.h"
+#include "core/mlog.h"
+#include "test/unit/cluster_rig.h"
+
+#define FAILS(effect) (UINT32_C(1) << (effect))
+#define LOST(kind)    (UINT32_C(1) << (kind))
+
+static void used_by(struct cluster *c, const uint32_t owner[MEMBERS])
+{
+	c->used = true;
+	memset(c->sync, 0xff, sizeof(c->sync));
+	memcpy(c->owner, owner, sizeof(c->owner));
+}
+
+static uint64_t copies(const struct cluster *c)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 1; i <= NODES; i++)
+		sum += c->node[i].copies;
+	return sum;
+}
+
+/* All of its nodes died at once, and the first to come back is none of them. */
+static void a_newcomer_founds_with_a_dead_members_slot(void **state)
+{
+	static const uint32_t owner[MEMBERS] = {2, 3, 4, 9};
+	struct cluster *c = cluster_make(true);
+
+	(void)state;
+	used_by(c, owner);
+	bits_set(c->slot[0], 7);
+	bits_set(c->slot[2], 20);
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	assert_int_equal(node_status(c, 1).slot, 0);
+	assert_int_equal(c->owner[0], 1);
+	time_passes(c, 5000);
+	assert_int_equal(node_status(c, 1).members, 1);
+	assert_int_equal(copies(c), 2);
+	assert_int_equal(bits_count(c->slot[2], REGIONS), 0);
+	cluster_end(c);
+}
+
+/* Nobody knows whose slots there are: their locks tell. */
+static void a_founder_that_cannot_read_the_log_recovers_all(void **state)
+{
+	struct cluster *c = cluster_make(true);
+
+	(void)state;
+	c->failing = FAILS(MLOG_LOAD) | FAILS(MLOG_CLAIM) | FAILS(MLOG_READ_SLOT);
+	c->error = -EIO;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_FAILED);
+	assert_int_equal(node_status(c, 1).in_sync, 0);
+	assert_int_equal(c->node[1].notices[MLOG_NOTICE_LOG_FAILED], 1);
+	node_marks(c, 1, 3);
+	c->failing = 0;
+	time_passes(c, 20000);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_OK);
+	assert_int_equal(node_status(c, 1).members, 1);
+	assert_true(bits_test(c->slot[node_status(c, 1).slot], 3));
+	cluster_end(c);
+}
+
+static void joins_with_everything_to_be_compared(struct cluster *c)
+{
+	for (uint32_t i = 1; i <= 3; i++)
+		c->node[i].hold_copies = true;
+	node_attaches(c, 3, MLOG_SYNC_NOSYNC);
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
+	assert_int_equal(node_status(c, 3).repair, REGIONS);
+	cluster_end(c);
+}
+
+static void a_joiner_that_cannot_read_its_slot_has_everything_compared(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->failing = FAILS(MLOG_LOAD);
+	c->error = -EIO;
+	joins_with_everything_to_be_compared(c);
+}
+
+static void so_has_one_whose_device_had_failed_before(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->distrust = true;
+	joins_with_everything_to_be_compared(c);
+}
+
+static void a_dead_members_slot_that_cannot_be_read_means_any_region(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+
+	(void)state;
+	node_marks(c, 2, 20);
+	c->node[1].hold_copies = c->node[3].hold_copies = true;
+	node_dies(c, 2);
+	c->failing = FAILS(MLOG_READ_SLOT);
+	c->error = -EIO;
+	node_fenced(c, 2);
+	assert_int_equal(node_status(c, 1).gone, 0);
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
+	assert_int_equal(node_status(c, 3).repair, REGIONS);
+	cluster_end(c);
+}
+
+/* It was replaced by another disk: one finds out, all begin anew. */
+static void a_log_that_is_not_ours_any_more_is_written_anew_by_all(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	node_marks(c, 2, 20);
+	c->failing = FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM);
+	c->error = -ESTALE;
+	node_marks(c, 1, 10);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_FAILED);
+	assert_int_equal(node_status(c, 2).log, MLOG_LOG_OK);
+	time_passes(c, 5000);
+	assert_int_equal(node_status(c, 2).log, MLOG_LOG_FAILED);
+	memset(c->slot, 0, sizeof(c->slot));
+	memset(c->sync, 0, sizeof(c->sync));
+	c->failing = 0;
+	time_passes(c, 15000);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_OK);
+	assert_int_equal(node_status(c, 2).log, MLOG_LOG_OK);
+	assert_true(bits_test(c->slot[node_status(c, 1).slot], 10));
+	assert_true(bits_test(c->slot[node_status(c, 2).slot], 20));
+	assert_int_equal(bits_count(c->sync, REGIONS), REGIONS);
+	cluster_end(c);
+}
+
+/* The release may still be written when the mirror is active again. */
+static void a_late_release_does_not_take_the_next_lifes_locks(void **state)
+{
+	struct cluster *c = cluster_of(true, 1);
+	uint32_t slot = node_status(c, 1).slot;
+	uint32_t seq;
+
+	(void)state;
+	c->silent = FAILS(MLOG_RELEASE);
+	node_answered(c, 1, node_asks(c, 1, ULOG_PRESUSPEND, REGIONS, false));
+	seq = node_asks(c, 1, ULOG_POSTSUSPEND, REGIONS, false);
+	assert_null(node_reply(&c->node[1], seq));
+	time_passes(c, 11000);
+	node_answered(c, 1, seq);
+	assert_int_equal(c->holder[slot], 1);
+	seq = node_asks(c, 1, ULOG_RESUME, REGIONS, false);
+	device_answers(c);
+	node_answered(c, 1, seq);
+	assert_int_equal(c->holder[slot], 1);
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], 1);
+	time_passes(c, 10000);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_OK);
+	node_marks(c, 1, 20);
+	cluster_end(c);
+}
+
+/* EMPTY_SLOT is a write to that slot. */
+static void who_detaches_keeps_a_slots_lock_until_it_is_empty(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+	uint32_t slot = node_status(c, 2).slot;
+
+	(void)state;
+	node_marks(c, 2, 20);
+	node_dies(c, 2);
+	c->silent = FAILS(MLOG_EMPTY_SLOT);
+	node_fenced(c, 2);
+	assert_int_equal(c->holder[slot], 1);
+	assert_false(mlog_quiet(c->node[1].m));
+	node_leaves(c, 1);
+	assert_int_equal(c->holder[slot], 1);
+	device_answers(c);
+	time_passes(c, 2000);
+	assert_int_equal(c->holder[slot], NOBODY);
+	assert_int_equal(node_status(c, 3).gone, 0);
+	assert_int_equal(copies(c), 1); /* region 20, from the slot of who left */
+	cluster_end(c);
+}
+
+/* Its slot had the dead node's bits already, and nobody else had heard of them. */
+static void an_heirs_next_daemon_tells_what_it_had_inherited(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+
+	(void)state;
+	node_marks(c, 2, 20);
+	c->node[1].hold_copies = c->node[3].hold_copies = true;
+	node_dies(c, 2);
+	c->lost = LOST(MLOG_MSG_DIRTY);
+	node_fenced(c, 2);
+	assert_true(bits_test(c->slot[node_status(c, 1).slot], 20));
+	assert_int_equal(node_status(c, 3).repair, 0);
+	c->silent = 0;
+	daemon_dies(c, 1);
+	c->lost = 0;
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	time_passes(c, 100);
+	assert_int_equal(node_status(c, 1).phase, MLOG_ACTIVE);
+	assert_true(hot_repair(&c->node[3].hot, 20));
+	assert_true(bits_test(c->slot[node_status(c, 1).slot], 20));
+	cluster_end(c);
+}
+
+/* Half of another's state is in its maps, its own is gone, and nobody has a whole one. */
+static void who_is_left_with_half_a_state_compares_everything(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+
+	(void)state;
+	daemon_dies(c, 2);
+	c->lost = LOST(MLOG_MSG_STATE);
+	c->node[2].hold_copies = true;
+	node_starts(c, 2, MLOG_SYNC_NOSYNC, true);
+	node_dies(c, 1);
+	node_fenced(c, 1);
+	time_passes(c, 3000);
+	assert_int_equal(node_status(c, 2).phase, MLOG_ACTIVE);
+	assert_int_equal(node_status(c, 2).repair, REGIONS);
+	assert_int_equal(node_status(c, 2).in_sync, REGIONS);
+	node_marks(c, 2, 5);
+	cluster_end(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_newcomer_founds_with_a_dead_members_slot),
+	    cmocka_unit_test(a_founder_that_cannot_read_the_log_recovers_all),
+	    cmocka_unit_test(a_joiner_that_cannot_read_its_slot_has_everything_compared),
+	    cmocka_unit_test(so_has_one_whose_device_had_failed_before),
+	    cmocka_unit_test(a_dead_members_slot_that_cannot_be_read_means_any_region),
+	    cmocka_unit_test(a_log_that_is_not_ours_any_more_is_written_anew_by_all),
+	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
+	    cmocka_unit_test(who_detaches_keeps_a_slots_lock_until_it_is_empty),
+	    cmocka_unit_test(an_heirs_next_daemon_tells_what_it_had_inherited),
+	    cmocka_unit_test(who_is_left_with_half_a_state_compares_everything),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
