@@ -167,7 +167,8 @@ static void admit_region_sync(struct mlog *m, const struct mlog_request *request
 		request_reply(m, request, 0);
 		return;
 	}
-	sync_reported(m, request->region[0], request->in_sync);
+	if (!request->in_sync)
+		sync_reported(m, request->region[0], false);
 	pend(m, request);
 }
 
@@ -289,6 +290,8 @@ static enum due region_sync_due(struct mlog *m, struct pending *p)
 	if (!group_in(m) || m->leaving ||
 	    (!p->request.in_sync && !hot_dirty(m->hot, p->request.region[0])))
 		return DUE_WAIT;
+	if (p->request.in_sync)
+		sync_reported(m, p->request.region[0], true);
 	message = group_send(m, MLOG_MSG_SYNC);
 	message->sync.region = p->request.region[0];
 	message->sync.in_sync = p->request.in_sync;
