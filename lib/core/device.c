@@ -283,7 +283,7 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 	m->restoring = false;
 	if (m->group == GROUP_FOUNDING) {
 		m->loaded = true;
-		group_loaded(m, history->owner);
+		group_loaded(m, history);
 	} else {
 		claim_start(m);
 	}

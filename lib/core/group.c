@@ -346,13 +346,19 @@ static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
 	};
 }
 
-/* What the device says of the others: their slots are to be taken over, or they come back. When it
- * says nothing, any slot may be in use: its lock tells. */
-void group_loaded(struct mlog *m, const uint32_t *owner)
+/* Does h say which slots are in use? Not without a device, or a load; not when it is new, nor when
+ * it is not the one that I have been using. */
+static bool owners_known(const struct mlog *m, const struct mlog_history *h)
 {
-	/* Not on record, or a device that is not the one we used. */
-	bool unknown = m->config.members > 1 && (!m->config.has_disk || m->log == MLOG_LOG_FAILED ||
-						 (m->live && owner == NULL));
+	return m->config.members == 1 ||
+	       (h != NULL && (h->owner != NULL || (!m->live && h->load == MLOG_LOAD_CLEAN)));
+}
+
+/* The slots that are in use are to be taken over, or their owners come back. Where nobody can say,
+ * any may be: its lock tells. */
+void group_loaded(struct mlog *m, const struct mlog_history *h)
+{
+	const uint32_t *owner = h == NULL ? NULL : h->owner;
 	uint32_t slot = MLOG_NO_SLOT;
 
 	if (m->group != GROUP_FOUNDING)
@@ -370,7 +376,7 @@ void group_loaded(struct mlog *m, const uint32_t *owner)
 	/* All are in use: the lock of the first proves its owner dead, and what it holds becomes
 	 * mine. */
 	self_set(m, m->foreign ? 0 : slot);
-	for (uint32_t i = 0; unknown && i < m->config.members; i++)
+	for (uint32_t i = 0; !owners_known(m, h) && i < m->config.members; i++)
 		if (i != slot)
 			slot_in_use(m, i, MLOG_NODE_UNKNOWN);
 	m->group = GROUP_LOCKING;

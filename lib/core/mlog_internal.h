@@ -306,8 +306,9 @@ void group_restored(struct mlog *m, bool handed_over);
 void group_view(struct mlog *m, const uint32_t *node, uint32_t count, bool quorate);
 void group_message(struct mlog *m, const struct mlog_message *message);
 void group_locked(struct mlog *m, uint32_t lock, int error);
-void group_loaded(struct mlog *m, const uint32_t *owner); /* the founder has read the device */
-void group_device_done(struct mlog *m);			  /* it is claimed, or has failed */
+void group_loaded(struct mlog *m, const struct mlog_history *h);
+    /* NULL: it could not be */		/* the founder has read the device */
+void group_device_done(struct mlog *m); /* it is claimed, or has failed */
 void group_released(struct mlog *m);
 void group_settle(struct mlog *m);
 uint64_t group_deadline(const struct mlog *m);

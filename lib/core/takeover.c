@@ -176,7 +176,8 @@ void takeover_settle(struct mlog *m)
 	if (m->takeover == TAKEOVER_TELL && m->heard >= m->takeover_seq)
 		told(m);
 	unlock_others(m);
-	if (m->takeover != TAKEOVER_NONE || m->emptying)
+	if (m->takeover != TAKEOVER_NONE || m->emptying ||
+	    (device_waits(m) && m->log != MLOG_LOG_OK))
 		return;
 	for (uint32_t i = 0; i < m->config.members; i++) {
 		if (m->member[i].state != MLOG_MEMBER_GONE)
