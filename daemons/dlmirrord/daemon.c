@@ -454,8 +454,10 @@ static void on_heartbeat(void *context)
 
 	heartbeat_send(d);
 	daemon_enter(d);
-	for (size_t i = 0; i < d->registry.count; i++)
+	for (size_t i = 0; i < d->registry.count; i++) {
 		legs_expire(d->registry.log[i]);
+		legs_reset_again(d->registry.log[i]);
+	}
 	report_problems(d);
 	daemon_leave(d);
 	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, d, on_heartbeat,
@@ -560,25 +562,37 @@ static int sockets_join(struct daemon *d)
 	return 0;
 }
 
-/* A request that the last daemon had read and not answered is repeated by the kernel only after 15
- * s; told to try again, it does so at once. Which seq that was is known nearly. */
-static void requests_nudge(struct daemon *d)
+static void nudge(const struct daemon *d, uint32_t seq)
 {
 	uint8_t datagram[KMSG_ACK_SIZE];
+
+	kernel_netlink_send(d->handover.socket[0], datagram,
+			    kmsg_encode_ack(seq, -EAGAIN, datagram, sizeof(datagram)));
+}
+
+/*
+ * A request that the last daemon had read and not answered is repeated by the kernel only after 15
+ * s; told to try again, it does so at once. What waited for a log device is known: the newest of
+ * each log, while those of other mirrors may have gone on by thousands. What was read and not
+ * looked at yet is known nearly.
+ */
+static void requests_nudge(struct daemon *d)
+{
 	uint32_t last = 0;
 
 	if (d->registry.count == 0)
 		return;
 	for (size_t i = 0; i < d->registry.count; i++) {
-		uint32_t seq = atomic_load(&d->registry.log[i]->hot.shared->last_seq);
+		const struct hot_shared *shared = d->registry.log[i]->hot.shared;
+		uint32_t seq = atomic_load(&shared->last_seq);
 
+		nudge(d, seq);
+		nudge(d, (uint32_t)atomic_load(&shared->mark_seq));
 		if (i == 0 || (int32_t)(seq - last) > 0)
 			last = seq;
 	}
 	for (uint32_t i = 0; i <= NUDGE_BEFORE + NUDGE_AFTER; i++)
-		kernel_netlink_send(
-		    d->handover.socket[0], datagram,
-		    kmsg_encode_ack(last - NUDGE_BEFORE + i, -EAGAIN, datagram, sizeof(datagram)));
+		nudge(d, last - NUDGE_BEFORE + i);
 }
 
 static int ports_create(struct daemon *d)

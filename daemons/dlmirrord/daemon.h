@@ -126,6 +126,8 @@ void legs_refresh(struct log *log);
 /* The kernel may have concluded something wrong about regions: make it forget, then compare legs.
  * finish: an earlier daemon's attempt may have been cut short. */
 void legs_suspect(struct log *log, bool finish);
+/* What could not be done of that, from time to time. */
+void legs_reset_again(struct log *log);
 /* Makes the kernel ask for resync work. */
 void legs_wake(struct log *log);
 /* Makes the kernel forget all that it knows of regions, when no leg is missing. */

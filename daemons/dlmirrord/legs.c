@@ -15,6 +15,7 @@
 
 #define LEGS_FRESH_MS 2000U
 #define LEGS_WAIT_MS  2000U
+#define RESET_GAP_MS  10000U
 #define RELOAD_GAP_MS 10000U /* a table that is loaded again and again serves nobody */
 
 /* Which log asked: the answer must not go to another log of the same uuid. */
@@ -314,22 +315,53 @@ void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy
 		legs_wake(log);
 }
 
+static void compare(struct log *log)
+{
+	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
+	bool wanted = log->daemon->config.compare_after_gap;
+
+	event.verify.repair = true;
+	atomic_store(&log->hot.shared->suspect, wanted ? SUSPECT_COMPARING : SUSPECT_NO);
+	if (wanted)
+		pump_event(&log->pump, &event);
+}
+
 static void on_reset(void *context, const char *uuid, int error)
 {
 	struct daemon *d = context;
 	struct log *log = registry_find_uuid(&d->registry, uuid);
-	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
 
 	if (log == NULL)
 		return;
 	if (error != 0)
-		qb_log(LOG_WARNING, "%s: could not be suspended and resumed after a gap: %s", uuid,
+		qb_log(LOG_WARNING, "%s: could not be reset after a gap: %s; again later", uuid,
 		       strerror(-error));
-	event.verify.repair = true;
-	atomic_store(&log->hot.shared->suspect,
-		     d->config.compare_after_gap ? SUSPECT_COMPARING : SUSPECT_NO);
-	if (d->config.compare_after_gap)
-		pump_event(&log->pump, &event);
+	log->reset_owed = error != 0;
+	log->reset_ms = clock_ms();
+	compare(log);
+}
+
+static void on_reset_again(void *context, const char *uuid, int error)
+{
+	struct daemon *d = context;
+	struct log *log = registry_find_uuid(&d->registry, uuid);
+
+	if (log == NULL || error != 0)
+		return;
+	qb_log(LOG_NOTICE, "%s: reset after a gap", uuid);
+	log->reset_owed = false;
+	compare(log);
+}
+
+/* Somebody has the device suspended, or a table of his waits. Until the reset the kernel may go on
+ * writing one leg only, so what was compared meanwhile is compared again. */
+void legs_reset_again(struct log *log)
+{
+	if (!log->reset_owed || log->daemon->restart_ms != 0 ||
+	    atomic_load(&log->hot.shared->open) == 0 || clock_ms() - log->reset_ms < RESET_GAP_MS)
+		return;
+	log->reset_ms = clock_ms();
+	devmap_reset(log->daemon->devmap, log->uuid, false, on_reset_again, log->daemon);
 }
 
 void legs_suspect(struct log *log, bool finish)

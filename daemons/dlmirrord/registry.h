@@ -88,6 +88,8 @@ struct log {
 	bool reload_wanted; /* the answer of `finding` decides */
 	bool reloading;
 	uint64_t reload_ms; /* when that began last; 0: never */
+	bool reset_owed;    /* after a gap, but the device was not to be had */
+	uint64_t reset_ms;  /* when that was tried last */
 };
 
 struct registry {
