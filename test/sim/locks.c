@@ -236,6 +236,16 @@ void locks_object_gone(struct locks *l, unsigned node, uint64_t object)
 	orphan(l, node, object);
 }
 
+void locks_release_orphans(struct locks *l, unsigned node, unsigned mirror)
+{
+	for (uint32_t i = 0; i < LOCKS; i++) {
+		const struct resource *r = &l->resource[mirror][i];
+
+		if (r->holder == node && r->object == ORPHAN)
+			release(l, mirror, i);
+	}
+}
+
 void locks_daemon_died(struct locks *l, unsigned node)
 {
 	orphan(l, node, 0);

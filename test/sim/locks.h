@@ -19,6 +19,8 @@ void locks_release(struct locks *l, unsigned node, unsigned mirror, uint32_t loc
 /* The object is gone from its daemon, as if that had died: its slot lock is an orphan now. */
 void locks_object_gone(struct locks *l, unsigned node, uint64_t object);
 void locks_daemon_died(struct locks *l, unsigned node);
+/* What the node's earlier daemons have left behind of a mirror that it does not use any more. */
+void locks_release_orphans(struct locks *l, unsigned node, unsigned mirror);
 /* The node is off: what it asked for is forgotten, what it holds is not free yet. */
 void locks_node_off(struct locks *l, unsigned node);
 void locks_node_dead(struct locks *l, unsigned node);

@@ -21,6 +21,7 @@
 
 #define TIMER_URGENT_MS	  200U
 #define TIMER_MULTIPLE_MS 64U
+#define ORPHANS_US	  (100 * MS_US)
 #define SUSPECT_POLL_US	  (100 * MS_US)
 #define STATE_WORDS	  64U /* of a STATE message */
 #define WAKE_US		  (1 * MS_US)
@@ -226,6 +227,27 @@ static void reply(struct node *node, const struct mirror *mirror, const struct k
 		   kmsg_encode_reply(k, error, data, (uint32_t)size, datagram, sizeof(datagram)));
 }
 
+static void on_orphans(void *context, uint64_t mirror)
+{
+	struct node *node = context;
+	const struct logdev *device = world_mirror(node->world, (unsigned)mirror)->logdev;
+
+	/* A write may be on its way that needs them. */
+	if (device != NULL && logdev_flying(device, node->index))
+		world_after(node->world, ORPHANS_US, on_orphans, node, mirror);
+	else
+		locks_release_orphans(world_locks(node->world), node->index, (unsigned)mirror);
+}
+
+/* When the node does not have the mirror any more. */
+static void orphans_release(struct node *node, unsigned mirror)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->state[i].used && node->state[i].mirror == mirror)
+			return;
+	on_orphans(node, mirror);
+}
+
 static struct mirror *mirror_of(struct node *node, const char *uuid)
 {
 	for (unsigned m = 0; m < world_mirrors(node->world); m++)
@@ -389,6 +411,8 @@ static void take_request(struct log *log, const struct kmsg *k)
 	}
 	if (k->type == ULOG_RESUME)
 		inherit(log);
+	if (k->type == ULOG_RESUME && detached(log) && !attached_elsewhere(log))
+		on_orphans(log->node, log->mirror->index);
 	pump_event(&log->pump, &event);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
 		log_suspect(log);
@@ -421,8 +445,10 @@ void log_take(struct node *node, const uint8_t *datagram, size_t size, bool clea
 	} else if (k.type == ULOG_CTR) {
 		take_ctr(node, mirror, &k);
 	} else if (k.type == ULOG_DTR) {
-		if (log != NULL && !hot_is_late(&log->hot, k.seq))
+		if (log != NULL && !hot_is_late(&log->hot, k.seq)) {
 			log_end(log);
+			orphans_release(node, mirror->index);
+		}
 		reply(node, mirror, &k, 0, NULL, 0);
 	} else if (log == NULL) {
 		reply(node, mirror, &k, -ESRCH, NULL, 0);
@@ -504,6 +530,7 @@ static void restore(struct node *node, struct state *state, bool handed_over)
 
 	if (!handed_over && kernel_luid(k) == 0 && !kernel_has_luid(k, state->luid)) {
 		state->used = false;
+		orphans_release(node, state->mirror);
 		return;
 	}
 	log = log_take_place(node, state);

@@ -394,6 +394,14 @@ bool logdev_in_use(const struct logdev *d)
 	return d->header == HEADER_IN_USE;
 }
 
+bool logdev_flying(const struct logdev *d, unsigned node)
+{
+	for (const struct operation *o = d->flying; o != NULL; o = o->next)
+		if (o->request.node == node)
+			return true;
+	return false;
+}
+
 bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region)
 {
 	uint32_t at = region >> d->mirror->plan->shift;
