@@ -62,5 +62,6 @@ enum action {
 #define HISTORY_DISTRUST 8U
 #define HISTORY_DAMAGED	 16U /* a slot header */
 #define HISTORY_IN_SYNC	 32U
+#define HISTORY_REPLACED 64U /* when it is an error: the device is another one */
 
 #endif

@@ -47,6 +47,7 @@ struct world_history {
 	uint8_t dirty;	 /* repeated */
 	uint8_t owners;	 /* two bits for each of the first four slots: a node, or 0; its own: 0 */
 	bool damaged_header; /* nobody knows who has the last slot */
+	bool replaced;	     /* an error says that the log is not on this device any more */
 };
 
 void world_begin(const struct world_plan *plan);
