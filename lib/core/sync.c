@@ -345,8 +345,25 @@ static void reload_settle(struct mlog *m)
 	}
 }
 
+/* The kernel has stopped recovering before it said so: others shall not wait for my lease. */
+static void lease_end(struct mlog *m)
+{
+	struct mlog_message *message;
+
+	if (m->phase != MLOG_SUSPENDING || !group_in(m) || m->leaving ||
+	    member_self(m)->lease == 0 ||
+	    (m->lease_acks.seq != 0 && !acks_complete(&m->lease_acks)))
+		return;
+	recovering_set(m, m->config.region_count);
+	message = group_send(m, MLOG_MSG_LEASE);
+	message->lease.from = m->config.region_count;
+	message->lease.regions = 1;
+	m->lease_acks = (struct acks){.seq = message->seq};
+}
+
 void sync_settle(struct mlog *m)
 {
+	lease_end(m);
 	wake_settle(m);
 	reload_settle(m);
 	if (m->map_whole && m->lock[MLOG_LOCK_MAP] == LOCK_HELD && m->group == GROUP_IN) {
