@@ -1230,6 +1230,171 @@ static void test_core_log_answers_from_memory(void **state)
 	world_end(w);
 }
 
+/* ---- what comes too late, is asked too early, or is nonsense */
+
+static void test_an_old_mark_or_clear_that_was_handed_over_is_dropped(void **state)
+{
+	static const enum ulog_type type[] = {ULOG_MARK_REGION, ULOG_CLEAR_REGION};
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 5), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		struct mlog_event e = {.kind = MLOG_EV_REQUEST};
+
+		/* it waited in the ring while a newer one was answered */
+		e.request.type = type[i];
+		e.request.seq = w->seq - 1;
+		e.request.region_count = 1;
+		e.request.region[0] = type[i] == ULOG_MARK_REGION ? 6 : 5;
+		event(w, e);
+		not_answered(w, e.request.seq);
+	}
+	assert_true(hot_held(&w->hot, 5));
+	assert_false(hot_held(&w->hot, 6));
+	assert_int_equal(status_of(w).pending, 0);
+	world_end(w);
+}
+
+static void test_questions_during_an_attach_are_answered_after_it(void **state)
+{
+	struct world *w = world_make(MLOG_SYNC_NOSYNC, true);
+	uint32_t clean, in_sync, stale;
+
+	(void)state;
+	w->hold = true;
+	ask(w, ULOG_RESUME, 0, NULL, false);
+	clean = ask_one(w, ULOG_IS_CLEAN, 5);
+	in_sync = ask_one(w, ULOG_IN_SYNC, 5);
+	stale = ask(w, ULOG_SET_REGION_SYNC, 1, &(uint64_t){7}, false);
+	not_answered(w, clean);
+	w->hold = false;
+	settle(w);
+	assert_int_equal(w->replies, 4);
+	for (unsigned i = 0; i < w->replies; i++)
+		if (w->reply[i].seq == clean || w->reply[i].seq == in_sync)
+			assert_int_equal(w->reply[i].word[0], 1);
+	answered(w, stale, 0);
+	assert_false(hot_in_sync(&w->hot, 7));
+	world_end(w);
+}
+
+static void test_a_verify_ends_when_it_is_told_to(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	uint64_t done;
+
+	(void)state;
+	w->hold_copies = true;
+	event(w, (struct mlog_event){.kind = MLOG_EV_VERIFY, .verify.repair = false});
+	done = w->copies;
+	event(w, (struct mlog_event){.kind = MLOG_EV_VERIFY_STOP});
+	w->hold_copies = false;
+	settle(w);
+	pass(w, 60000);
+	assert_int_equal(w->copies, done);
+	assert_false(status_of(w).verifying);
+	assert_int_equal(w->notices[MLOG_NOTICE_VERIFIED], 0);
+	assert_true(mlog_quiet(w->m));
+	world_end(w);
+}
+
+static void test_an_admin_need_not_wait_for_the_next_retry(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	w->error = -EIO;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 5), 0);
+	w->error = 0;
+	event(w, (struct mlog_event){.kind = MLOG_EV_RETRY});
+	assert_int_equal(status_of(w).log, MLOG_LOG_OK);
+	assert_true(bits_test(w->slot, 5));
+	world_end(w);
+}
+
+static void test_a_log_that_was_never_attached_has_nothing_to_pass_on(void **state)
+{
+	struct world *w = world_make(MLOG_SYNC_KEEP, false);
+	struct mlog_config config = config_of(MLOG_SYNC_NOSYNC, false);
+	struct mlog *old = w->m;
+
+	(void)state;
+	w->m = mlog_create(&config, &w->hot);
+	mlog_inherit(w->m, old);
+	mlog_destroy(old);
+	join_group(w);
+	resume(w);
+	assert_int_equal(status_of(w).in_sync, REGIONS);
+	world_end(w);
+}
+
+static void attach_from(struct world *w, const struct mlog_history *history)
+{
+	struct mlog_event e = {.kind = MLOG_EV_LOADED};
+
+	w->hold = true;
+	ask(w, ULOG_RESUME, 0, NULL, false);
+	assert_int_equal(w->waiting[0].kind, MLOG_LOAD);
+	w->waiting_count = 0;
+	w->hold = false;
+	e.loaded.history = *history;
+	event(w, e);
+	answered(w, w->seq, 0);
+}
+
+static void test_what_a_mirror_has_grown_by_is_stale(void **state)
+{
+	struct world *w = world_make(MLOG_SYNC_KEEP, true);
+	uint64_t sync[WORDS];
+	const struct mlog_history history = {
+	    .load = MLOG_LOAD_CLEAN,
+	    .region_count = 100,
+	    .region_sectors = REGION_SECTORS,
+	    .in_sync = sync,
+	};
+
+	(void)state;
+	memset(sync, 0xff, sizeof(sync));
+	attach_from(w, &history);
+	assert_int_equal(status_of(w).in_sync, 100);
+	assert_true(hot_in_sync(&w->hot, 99));
+	assert_false(hot_in_sync(&w->hot, 100));
+	world_end(w);
+}
+
+static void test_maps_that_make_no_sense_are_not_an_attached_mirror(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	struct mlog_config config = config_of(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	mlog_destroy(w->m);
+	atomic_store(&w->hot.shared->phase, 99);
+	atomic_store(&w->hot.shared->slot, 77);
+	w->m = mlog_create(&config, &w->hot);
+	event(w, (struct mlog_event){.kind = MLOG_EV_RESTORED});
+	join_group(w);
+	assert_int_equal(status_of(w).phase, MLOG_SUSPENDED);
+	answered(w, ask_one(w, ULOG_MARK_REGION, 5), -ESRCH);
+	resume(w);
+	answered(w, ask_one(w, ULOG_MARK_REGION, 5), 0);
+	assert_true(bits_test(w->slot, 5));
+	world_end(w);
+}
+
+static void test_every_state_has_a_name(void **state)
+{
+	(void)state;
+	assert_string_equal(mlog_phase_name(MLOG_CREATED), "created");
+	assert_string_equal(mlog_phase_name(MLOG_SUSPENDED), "suspended");
+	assert_string_equal(mlog_phase_name((enum mlog_phase)(MLOG_SUSPENDED + 1)), "unknown");
+	assert_string_equal(mlog_log_state_name(MLOG_LOG_NONE), "none");
+	assert_string_equal(mlog_log_state_name(MLOG_LOG_FAILED), "failed");
+	assert_string_equal(mlog_log_state_name((enum mlog_log_state)(MLOG_LOG_FAILED + 1)),
+			    "unknown");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1274,6 +1439,14 @@ int main(void)
 	    cmocka_unit_test(test_quiesce_lets_what_is_under_way_end_and_starts_nothing),
 	    cmocka_unit_test(test_a_reloaded_core_log_takes_over_what_the_old_one_knew),
 	    cmocka_unit_test(test_core_log_answers_from_memory),
+	    cmocka_unit_test(test_an_old_mark_or_clear_that_was_handed_over_is_dropped),
+	    cmocka_unit_test(test_questions_during_an_attach_are_answered_after_it),
+	    cmocka_unit_test(test_a_verify_ends_when_it_is_told_to),
+	    cmocka_unit_test(test_an_admin_need_not_wait_for_the_next_retry),
+	    cmocka_unit_test(test_a_log_that_was_never_attached_has_nothing_to_pass_on),
+	    cmocka_unit_test(test_what_a_mirror_has_grown_by_is_stale),
+	    cmocka_unit_test(test_maps_that_make_no_sense_are_not_an_attached_mirror),
+	    cmocka_unit_test(test_every_state_has_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
