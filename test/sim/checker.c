@@ -179,7 +179,7 @@ void checker_writes(struct checker *c, const struct node *node, const struct mir
 	const struct kernel *k = kernel_on(node, mirror);
 	const struct hot *hot = hot_on(node, mirror);
 
-	if (hot != NULL && kernel_active(k) && !kernel_misled(k) && node_daemon_up(node) &&
+	if (hot != NULL && kernel_active(k) && !kernel_misled(k) &&
 	    kernel_region(k, region) == KERNEL_DIRTY && !hot_held(hot, region))
 		world_violation(c->world, "I1",
 				"node %" PRIu32 " writes region %" PRIu32

@@ -325,7 +325,7 @@ static void draw_mirror(struct random *r, uint32_t nodes, struct scenario_mirror
 	ret->page_bytes = pages[random_below(r, 5)];
 	ret->slots = (uint32_t)between(r, nodes, random_chance(r, 500) ? nodes : 16);
 	ret->shift = random_chance(r, 700) ? 0 : (unsigned)between(r, 1, 3);
-	ret->sync = random_below(r, 4);
+	ret->sync = (uint32_t)random_below(r, 4);
 	if (ret->sync > SIM_SYNC_FORCE)
 		ret->sync = SIM_SYNC_KEEP;
 	ret->blank = random_chance(r, 400);
