@@ -385,13 +385,85 @@ static void test_daemon_and_counters(void **state)
 	assert_int_equal(admin_reply_counters(&reply, &counters_out), -EBADMSG);
 }
 
+/* The envelope says it belongs to the reply, but nothing of the reply is there. */
+static size_t with_a_byte_more(size_t size)
+{
+	struct writer w = writer_of(message + 8, 4);
+
+	message[size] = 0;
+	write_native_u32(&w, (uint32_t)size + 1);
+	return size + 1;
+}
+
+static void test_bytes_that_belong_to_nothing(void **state)
+{
+	const struct dlmirror_counters counters = {0};
+	const struct dlmirror_daemon daemon = {.version = "1"};
+	struct dlmirror_counters counters_out = {.type = {{.count = 7}}};
+	struct dlmirror_daemon daemon_out = {.pid = 7};
+	struct admin_reply_writer writer;
+	struct admin_reply reply;
+	size_t size;
+
+	(void)state;
+	/* behind an error, and behind a reply that is all in its text */
+	admin_reply_begin(&writer, ADMIN_COUNTERS, -EIO, "no", message, sizeof(message));
+	size = with_a_byte_more(admin_reply_end(&writer));
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_COUNTERS, &reply), -EBADMSG);
+	admin_reply_begin(&writer, ADMIN_COMMAND, 0, "yes", message, sizeof(message));
+	size = with_a_byte_more(admin_reply_end(&writer));
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_COMMAND, &reply), -EBADMSG);
+
+	admin_reply_begin(&writer, ADMIN_COUNTERS, 0, "", message, sizeof(message));
+	admin_reply_add_counters(&writer, &counters);
+	size = with_a_byte_more(admin_reply_end(&writer));
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_COUNTERS, &reply), 0);
+	assert_int_equal(admin_reply_counters(&reply, &counters_out), -EBADMSG);
+	assert_int_equal(counters_out.type[0].count, 7);
+
+	admin_reply_begin(&writer, ADMIN_DAEMON, 0, "", message, sizeof(message));
+	admin_reply_add_daemon(&writer, &daemon);
+	size = with_a_byte_more(admin_reply_end(&writer));
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_DAEMON, &reply), 0);
+	assert_int_equal(admin_reply_daemon(&reply, &daemon_out), -EBADMSG);
+	assert_int_equal(daemon_out.pid, 7);
+}
+
+/* Cut in its body, with an envelope that fits. */
+static void test_numbers_that_are_not_there(void **state)
+{
+	const struct dlmirror_counters counters = {0};
+	struct dlmirror_counters out;
+	struct admin_reply_writer writer;
+	struct admin_reply reply;
+	size_t size;
+
+	(void)state;
+	admin_reply_begin(&writer, ADMIN_COUNTERS, 0, "", message, sizeof(message));
+	admin_reply_add_counters(&writer, &counters);
+	size = admin_reply_end(&writer);
+	for (size_t cut = BODY_AT + 2; cut < size; cut++) {
+		struct writer w = writer_of(message + 8, 4);
+
+		write_native_u32(&w, (uint32_t)cut);
+		assert_int_equal(admin_reply_decode(message, cut, ADMIN_COUNTERS, &reply), 0);
+		assert_int_equal(admin_reply_counters(&reply, &out), -EBADMSG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_requests), cmocka_unit_test(test_bad_requests),
-	    cmocka_unit_test(test_list),     cmocka_unit_test(test_small_mirrors),
-	    cmocka_unit_test(test_cut),	     cmocka_unit_test(test_bad_mirror),
-	    cmocka_unit_test(test_errors),   cmocka_unit_test(test_daemon_and_counters),
+	    cmocka_unit_test(test_requests),
+	    cmocka_unit_test(test_bad_requests),
+	    cmocka_unit_test(test_list),
+	    cmocka_unit_test(test_small_mirrors),
+	    cmocka_unit_test(test_cut),
+	    cmocka_unit_test(test_bad_mirror),
+	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_daemon_and_counters),
+	    cmocka_unit_test(test_bytes_that_belong_to_nothing),
+	    cmocka_unit_test(test_numbers_that_are_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

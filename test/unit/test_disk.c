@@ -352,6 +352,48 @@ static void slot_survives_encoding_and_damage_is_noticed(void **state)
 	assert_int_equal(disk_slot_decode(buffer, &got), -ENODATA);
 }
 
+static void slot_that_contradicts_itself(void **state)
+{
+	const struct disk_slot slot = {.index = 3, .host_id = "host-1", .boot_id = "boot"};
+	struct disk_slot got = {.index = 99};
+	uint8_t buffer[DISK_UNIT];
+
+	(void)state;
+	disk_slot_encode(buffer, &slot);
+	assert_int_equal(disk_slot_decode(buffer, &got), 0);
+	assert_false(got.in_use);
+	/* flags that nobody knows; a text longer than it may be, or than the header is */
+	for (size_t at = 20; at < 24; at++) {
+		disk_slot_encode(buffer, &slot);
+		buffer[at] ^= 0x82;
+		reseal(buffer);
+		assert_int_equal(disk_slot_decode(buffer, &got), -EINVAL);
+	}
+	for (size_t at = 32; at < 34; at++) {
+		disk_slot_encode(buffer, &slot);
+		buffer[at] = 0xff;
+		reseal(buffer);
+		assert_int_equal(disk_slot_decode(buffer, &got), -EINVAL);
+	}
+	assert_int_equal(got.index, 3); /* untouched by what was refused */
+}
+
+static void layouts_are_compared_by_what_they_were_made_from(void **state)
+{
+	const struct disk_layout layout = {
+	    .region_count = 100, .region_sectors = 1024, .shift = 2, .slots = 16};
+	struct disk_layout other[4] = {layout, layout, layout, layout};
+
+	(void)state;
+	other[0].region_count++;
+	other[1].region_sectors *= 2;
+	other[2].shift++;
+	other[3].slots--;
+	assert_true(disk_layout_equal(&layout, &layout));
+	for (unsigned i = 0; i < 4; i++)
+		assert_false(disk_layout_equal(&layout, &other[i]));
+}
+
 /* Fields by the version that had no node yet. */
 static void slot_of_before_nodes_had_numbers(void **state)
 {
@@ -727,6 +769,8 @@ int main(void)
 	    cmocka_unit_test(super_of_a_newer_version),
 	    cmocka_unit_test(super_that_contradicts_itself),
 	    cmocka_unit_test(slot_survives_encoding_and_damage_is_noticed),
+	    cmocka_unit_test(slot_that_contradicts_itself),
+	    cmocka_unit_test(layouts_are_compared_by_what_they_were_made_from),
 	    cmocka_unit_test(slot_of_before_nodes_had_numbers),
 	    cmocka_unit_test(kernel_header_of_each_version),
 	    cmocka_unit_test(kernel_header_survives_encoding),
