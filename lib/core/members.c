@@ -286,6 +286,14 @@ static void marks_to_repair(struct mlog *m, uint32_t slot)
 	marks_clear(m, slot);
 }
 
+/* I go where no message reaches me: what only the memory of the members knows, mine is to keep. */
+void members_marks_keep(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != m->self && m->member[i].state != MLOG_MEMBER_NONE)
+			marks_to_repair(m, i);
+}
+
 /* It writes no more: nothing that it had to itself keeps others waiting. */
 static void member_over(struct mlog *m, struct mlog_member *e)
 {

@@ -280,6 +280,7 @@ void members_reset(struct mlog *m);
 bool members_leased(const struct mlog_member *e, uint64_t region);
 uint64_t members_lease_end(const struct mlog_member *e); /* 0: it has none */
 void members_lease_one(struct mlog_member *e, uint64_t region);
+void members_marks_keep(struct mlog *m);
 void members_lease_none(struct mlog_member *e);
 struct mlog_member *members_find(struct mlog *m, uint32_t node);
 uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted);

@@ -57,6 +57,7 @@ struct station {
 	bool up;
 	uint32_t life;	 /* of its daemon: counts joins */
 	bool daemon;	 /* one has joined */
+	bool met;	 /* of two nodes: has seen the other since it came up */
 	bool listening;	 /* its own JOIN of that life is accepted */
 	uint32_t ring;	 /* index, valid while up */
 	uint64_t accept; /* number of the next packet to accept */
@@ -88,7 +89,6 @@ struct cpg {
 	struct station station[SIM_NODES_MAX];
 	struct ring ring[RINGS_MAX];
 	struct packet *free[CLASSES];
-	bool met; /* two nodes: they have seen each other */
 };
 
 static uint32_t bit(unsigned index)
@@ -419,8 +419,9 @@ static bool ring_quorate(struct cpg *g, uint32_t members)
 	unsigned count = (unsigned)__builtin_popcount(members);
 
 	if (s->last_man && s->nodes == 2) {
-		g->met = g->met || count == 2;
-		return g->met;
+		for (unsigned i = 0; i < s->nodes; i++)
+			g->station[i].met = g->station[i].met || count == 2;
+		return g->station[__builtin_ctz(members)].met;
 	}
 	return 2 * count > s->nodes;
 }
@@ -626,6 +627,7 @@ void cpg_station_down(struct cpg *g, unsigned node)
 
 	assert(s->up);
 	s->up = false;
+	s->met = false;
 	s->daemon = false;
 	s->listening = false;
 	s->life++;

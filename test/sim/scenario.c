@@ -407,6 +407,8 @@ static void draw_burst(struct random *r, struct scenario *s)
 		s->fault[i].at_us = s->fault[i - 1].at_us + scaled(r, MS, 2 * SECOND);
 }
 
+/* Take what is drawn for it from the generator one by one: the order in which arguments are
+ * evaluated is the compiler's. */
 static struct fault *fault_add(struct scenario *s, enum fault_kind kind, uint64_t at_us,
 			       uint64_t duration_us, uint32_t mask)
 {
@@ -425,10 +427,10 @@ static struct fault *fault_add(struct scenario *s, enum fault_kind kind, uint64_
 static void draw_outage(struct random *r, struct scenario *s)
 {
 	uint32_t all = (UINT32_C(1) << s->nodes) - 1;
+	uint32_t mask = random_chance(r, 600) ? all : (uint32_t)between(r, 1, all);
+	uint64_t duration_us = scaled(r, SECOND, 8 * SECOND);
 
-	fault_add(s, FAULT_OUTAGE, between(r, SECOND / 10, s->load_us),
-		  scaled(r, SECOND, 8 * SECOND),
-		  random_chance(r, 600) ? all : (uint32_t)between(r, 1, all));
+	fault_add(s, FAULT_OUTAGE, between(r, SECOND / 10, s->load_us), duration_us, mask);
 }
 
 /* The cluster decides quickly while its copies are slow, and there is something to copy. */
@@ -493,6 +495,8 @@ static void draw_more_nodes(struct random *r, struct scenario *s)
 /* Some are away for longer than anybody may be kept waiting. */
 static void draw_absence(struct random *r, struct scenario *s)
 {
+	uint64_t duration_us;
+	uint64_t at_us;
 	uint32_t all;
 	uint32_t few;
 
@@ -501,9 +505,11 @@ static void draw_absence(struct random *r, struct scenario *s)
 	if (random_chance(r, 500))
 		draw_slow_legs(r, s);
 	all = (UINT32_C(1) << s->nodes) - 1;
-	few = (uint32_t)between(r, 1, all) & (uint32_t)between(r, 1, all);
-	fault_add(s, random_chance(r, 800) ? FAULT_OUTAGE : FAULT_DEACTIVATE,
-		  between(r, SECOND / 10, 6 * SECOND), between(r, 130 * SECOND, 150 * SECOND),
+	few = (uint32_t)between(r, 1, all);
+	few &= (uint32_t)between(r, 1, all);
+	duration_us = between(r, 130 * SECOND, 150 * SECOND);
+	at_us = between(r, SECOND / 10, 6 * SECOND);
+	fault_add(s, random_chance(r, 800) ? FAULT_OUTAGE : FAULT_DEACTIVATE, at_us, duration_us,
 		  few != 0 ? few : 1);
 	for (uint32_t i = 0; i < s->faults; i++)
 		if (s->fault[i].kind == FAULT_DAEMON_STOP)
