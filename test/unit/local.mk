@@ -136,6 +136,12 @@ test_unit_test_cluster_device_SOURCES = test/unit/test_cluster_device.c \
 test_unit_test_cluster_device_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_cluster_device_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_cluster_input
+test_unit_test_cluster_input_SOURCES = test/unit/test_cluster_input.c \
+	test/unit/cluster_rig.c test/unit/cluster_rig.h
+test_unit_test_cluster_input_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_cluster_input_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 # the command
 check_PROGRAMS += test/unit/test_command
 test_unit_test_command_SOURCES = test/unit/test_command.c
