@@ -116,9 +116,12 @@ static void maps_loaded(struct mlog *m)
 
 static void attach_memory(struct mlog *m)
 {
-	if (!m->attached_once || atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY) {
+	if (!m->attached_once || m->inherited.in_sync != NULL) {
 		dirty_reset(m);
 		sync_load(m, m->inherited.in_sync != NULL ? &m->inherited : NULL);
+	} else if (atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY) {
+		dirty_reset(m);
+		sync_load_suspect(m); /* others were there after me */
 	}
 	sync_restart(m);
 	maps_loaded(m);

@@ -134,10 +134,17 @@ static bool in_view(const struct mlog *m, uint32_t node)
 
 /* ---- joining */
 
-/* How much my state is worth when nobody has a complete one; 0: I have none. */
+/* How much my state is worth when nobody has a complete one; 0: I have none. Of those who left one
+ * after the other the last knows most. */
 static uint64_t rank(const struct mlog *m)
 {
-	return m->live && !m->mangled ? m->applied + 1 : 0;
+	if (m->live)
+		return m->mangled ? 0 : m->applied + 1;
+	if (m->inherited.in_sync != NULL)
+		return m->inherited.distrust ? 0 : m->inherited_applied + 1;
+	return m->attached_once && atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY
+		   ? m->applied + 1
+		   : 0;
 }
 
 static struct peer *peer_of(struct mlog *m, uint32_t node)
@@ -323,13 +330,17 @@ static void found_from_memory(struct mlog *m)
 
 static void found(struct mlog *m)
 {
+	uint64_t applied;
+
 	m->founder = true;
 	m->group = GROUP_FOUNDING;
 	if (m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT) {
 		found_from_memory(m);
 		return;
 	}
+	applied = rank(m);
 	members_reset(m);
+	m->applied = applied > 0 ? applied - 1 : 0;
 	m->loaded = false;
 	if (!m->config.has_disk || m->config.members == 1)
 		group_loaded(m, NULL);

@@ -200,6 +200,9 @@ bool mlog_next(struct mlog *m, struct mlog_effect *ret)
 void mlog_inherit(struct mlog *m, const struct mlog *from)
 {
 	size_t words = bits_words(from->config.region_count);
+	/* Who left others behind does not know what they did. */
+	bool outdated = from->phase == MLOG_SUSPENDED &&
+			atomic_load(&from->hot->shared->truth) != MLOG_TRUTH_MEMORY;
 	uint64_t *in_sync = calloc(words, sizeof(*in_sync));
 	uint64_t *dirty = calloc(words, sizeof(*dirty));
 
@@ -220,7 +223,9 @@ void mlog_inherit(struct mlog *m, const struct mlog *from)
 	    .region_sectors = from->config.region_sectors,
 	    .in_sync = in_sync,
 	    .dirty = dirty,
+	    .distrust = outdated,
 	};
+	m->inherited_applied = from->applied;
 }
 
 uint64_t mlog_word(const struct mlog *m, enum mlog_area area, uint64_t word)

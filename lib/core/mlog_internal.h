@@ -229,6 +229,7 @@ struct mlog {
 	uint64_t retry_ms;
 	uint64_t detach_ms; /* POSTSUSPEND came */
 	uint64_t detach_seq;
+	uint64_t inherited_applied;
 	struct mlog_history inherited; /* from a reloaded table's predecessor; bits owned */
 
 	/* repair.c: what the mover does */
@@ -308,7 +309,7 @@ void group_view(struct mlog *m, const uint32_t *node, uint32_t count, bool quora
 void group_message(struct mlog *m, const struct mlog_message *message);
 void group_locked(struct mlog *m, uint32_t lock, int error);
 void group_loaded(struct mlog *m, const struct mlog_history *h);
-    /* NULL: it could not be */		/* the founder has read the device */
+/* NULL: it could not be */		/* the founder has read the device */
 void group_device_done(struct mlog *m); /* it is claimed, or has failed */
 void group_released(struct mlog *m);
 void group_settle(struct mlog *m);
