@@ -581,17 +581,27 @@ static void region_may_be_repaired(const struct mirror *mirror, struct mirror_tr
 		m->may_repair[i] = true;
 }
 
-/* Nobody is left who knows the marks, there is no log device, and regions without history count as
- * in sync: the admin wanted it so. */
-static void history_lost(struct checker *c, const struct mirror *mirror)
+static void history_forgive(struct checker *c, const struct mirror *mirror)
 {
 	struct mirror_truth *m = truth_of(c, mirror);
 
-	if (mirror->plan->has_disk || mirror->plan->sync != SIM_SYNC_NOSYNC ||
-	    active_nodes(c, mirror) > 1)
-		return;
 	for (uint32_t region = 0; region < mirror->plan->regions; region++)
 		m->forgiven[region] = true;
+}
+
+/* Nobody is left who knows the marks, no log device has them, and regions without history count as
+ * in sync: the admin wanted it so. */
+static void history_lost(struct checker *c, const struct mirror *mirror)
+{
+	if ((!mirror->plan->has_disk || !logdev_in_use(mirror->logdev)) &&
+	    mirror->plan->sync == SIM_SYNC_NOSYNC && active_nodes(c, mirror) <= 1)
+		history_forgive(c, mirror);
+}
+
+void checker_device_replaced(struct checker *c, const struct mirror *mirror)
+{
+	if (mirror->plan->sync == SIM_SYNC_NOSYNC && active_nodes(c, mirror) == 0)
+		history_forgive(c, mirror);
 }
 
 void checker_node_dies(struct checker *c, const struct node *node)

@@ -25,6 +25,8 @@ struct checker *checker_create(struct world *w);
 
 /* ---- called by the world */
 
+/* A log device is gone with all that it held. */
+void checker_device_replaced(struct checker *c, const struct mirror *mirror);
 /* Before anything of the node is taken away. */
 void checker_node_dies(struct checker *c, const struct node *node);
 /* What a member leaves behind in its slot is to be repaired. */

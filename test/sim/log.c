@@ -21,7 +21,7 @@
 
 #define TIMER_URGENT_MS	  200U
 #define TIMER_MULTIPLE_MS 64U
-#define ORPHANS_US	  (100 * MS_US)
+#define LATE_WRITE_US	  (10 * MS_US)
 #define SUSPECT_POLL_US	  (100 * MS_US)
 #define STATE_WORDS	  64U /* of a STATE message */
 #define WAKE_US		  (1 * MS_US)
@@ -202,12 +202,34 @@ static int log_make(struct log *log, bool restoring)
 	return code;
 }
 
+static bool writes_something(const struct node *node, uint64_t object)
+{
+	for (unsigned m = 0; m < world_mirrors(node->world); m++) {
+		const struct logdev *device = world_mirror(node->world, m)->logdev;
+
+		if (device != NULL && logdev_flying(device, node->index, object))
+			return true;
+	}
+	return false;
+}
+
+/* A write may be on its way that needs its locks. */
+static void on_object_gone(void *context, uint64_t object)
+{
+	struct node *node = context;
+
+	if (writes_something(node, object))
+		world_after(node->world, LATE_WRITE_US, on_object_gone, node, object);
+	else
+		locks_object_gone(world_locks(node->world), node->index, object);
+}
+
 static void log_destroy(struct log *log)
 {
 	world_cancel(log->node->world, log->timer);
 	log->pump.mlog = mlog_destroy(log->pump.mlog);
 	log->used = false;
-	locks_object_gone(world_locks(log->node->world), log->node->index, log->object);
+	on_object_gone(log->node, log->object);
 }
 
 static void log_end(struct log *log)
@@ -233,8 +255,8 @@ static void on_orphans(void *context, uint64_t mirror)
 	const struct logdev *device = world_mirror(node->world, (unsigned)mirror)->logdev;
 
 	/* A write may be on its way that needs them. */
-	if (device != NULL && logdev_flying(device, node->index))
-		world_after(node->world, ORPHANS_US, on_orphans, node, mirror);
+	if (device != NULL && logdev_flying(device, node->index, 0))
+		world_after(node->world, LATE_WRITE_US, on_orphans, node, mirror);
 	else
 		locks_release_orphans(world_locks(node->world), node->index, (unsigned)mirror);
 }

@@ -394,10 +394,10 @@ bool logdev_in_use(const struct logdev *d)
 	return d->header == HEADER_IN_USE;
 }
 
-bool logdev_flying(const struct logdev *d, unsigned node)
+bool logdev_flying(const struct logdev *d, unsigned node, uint64_t object)
 {
 	for (const struct operation *o = d->flying; o != NULL; o = o->next)
-		if (o->request.node == node)
+		if (o->request.node == node && (object == 0 || o->request.object == object))
 			return true;
 	return false;
 }
@@ -459,6 +459,7 @@ void logdev_slow(struct logdev *d, uint64_t more_us)
 void logdev_replace(struct logdev *d)
 {
 	d->identity++;
+	checker_device_replaced(world_checker(d->world), d->mirror);
 	d->header = HEADER_BLANK;
 	memset(d->kernel, 0, sizeof(d->kernel));
 	memset(d->map, 0, sizeof(d->map));
