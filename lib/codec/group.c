@@ -167,7 +167,8 @@ static bool join_valid(const struct mlog_message *m)
 	       sectors >= 1 && (sectors & (sectors - 1)) == 0 &&
 	       (m->join.slot < MLOG_MEMBERS_MAX || m->join.slot == MLOG_NO_SLOT) &&
 	       (m->join.live || m->join.slot == MLOG_NO_SLOT) &&
-	       m->join.bound <= GROUP_REGIONS_MAX && m->join.recovering <= m->join.region_count;
+	       m->join.bound <= GROUP_REGIONS_MAX && m->join.recovering <= m->join.region_count &&
+	       (m->join.live || m->join.recovering == 0);
 }
 
 static void none_write(struct writer *w, const struct mlog_message *m)

@@ -446,6 +446,8 @@ static void test_bad_joins(void **state)
 	refused("join", BODY + 17, MLOG_MEMBERS_MAX, 4, -EINVAL); /* slot */
 	refused("join-fresh", BODY + 17, 0, 4, -EINVAL);	  /* a slot, and not live */
 	refused("join", BODY + 29, NUMBER_TOO_HIGH, 8, -EINVAL);  /* bound */
+	refused("join", BODY + 37, 1001, 8, -EINVAL);		  /* recovers behind the end */
+	refused("join-fresh", BODY + 37, 1, 8, -EINVAL);	  /* recovers, and not live */
 	refused("none", BODY, 4, 1, -EINVAL);
 	refused("none", BODY + 1, 0, 4, -EINVAL); /* to nobody */
 }
@@ -460,14 +462,13 @@ static void test_bad_states(void **state)
 	(void)state;
 	refused("state", BODY, 2, 1, -EINVAL); /* a run is not of version 1 */
 	refused("state-same-2", BODY, 4, 1, -EINVAL);
-	refused("state", BODY + 1, 0, 8, -EINVAL);			/* snap */
-	refused("state", BODY + 9, 33, 1, -EINVAL);			/* members */
-	refused("state", members, 4, 1, -EINVAL);			/* state of one */
-	refused("state", members + 1, 16, 1, -EINVAL);			/* flags */
-	refused("state", with_claim + 2, 0, 4, -EINVAL);		/* node */
-	refused("state", with_claim + 14, NUMBER_TOO_HIGH, 8, -EINVAL); /* bound */
-	refused("state", with_claim + 22, 81, 8, -EINVAL); /* a lease that ends before it begins */
-	refused("state", with_claim + 30, NUMBER_TOO_HIGH, 8, -EINVAL);
+	refused("state", BODY + 1, 0, 8, -EINVAL);			  /* snap */
+	refused("state", BODY + 9, 33, 1, -EINVAL);			  /* members */
+	refused("state", members, 4, 1, -EINVAL);			  /* state of one */
+	refused("state", members + 1, 32, 1, -EINVAL);			  /* flags */
+	refused("state", with_claim + 2, 0, 4, -EINVAL);		  /* node */
+	refused("state", with_claim + 14, NUMBER_TOO_HIGH, 8, -EINVAL);	  /* bound */
+	refused("state", with_claim + 22, GROUP_REGIONS_MAX, 8, -EINVAL); /* lease */
 	refused("state", with_claim + 38, 0, 8, -EINVAL);  /* no claim, but regions */
 	refused("state", with_claim + 54, 17, 4, -EINVAL); /* regions of the claim */
 	refused("state", with_claim + 58, NUMBER_TOO_HIGH, 8, -EINVAL);
