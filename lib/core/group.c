@@ -398,7 +398,8 @@ static void informed(struct mlog *m)
 	struct mlog_member *self = members_find(m, m->config.node);
 	uint64_t slot_bit;
 
-	if (self == NULL || self->incarnation != m->incarnation) {
+	if (self == NULL || self->incarnation != m->incarnation ||
+	    self->state != MLOG_MEMBER_JOINING) {
 		m->group = GROUP_OUT; /* they had no room, or have seen me leave: again */
 		m->mangled = true;
 		return;
