@@ -242,7 +242,7 @@ static void call_result(struct thread *t, int error, bool unheard)
 	case CALL_ANSWERED:
 		break;
 	}
-	assert(!"a result without a request");
+	assert(false && "a result without a request");
 }
 
 static bool call_start(struct thread *t, enum ulog_type type, const void *payload, uint32_t size,

@@ -307,7 +307,7 @@ static void leg_write(struct bio *bio, unsigned leg, legs_written done)
 		legs_flush(k->legs, k->node, leg, done, bio, leg);
 		break;
 	case BIO_READ:
-		assert(!"a read among the writes");
+		assert(false && "a read among the writes");
 	}
 }
 

@@ -329,9 +329,23 @@ static void say(struct node *node, const struct kmsg *k)
 	assert_true(at < SAID_SIZE);
 }
 
+static void mark(struct node *node, const struct kmsg *k)
+{
+	for (unsigned i = 0; i < k->data_size / sizeof(uint64_t); i++)
+		if (k->type == ULOG_CLEAR_REGION)
+			hot_clear(&node->hot, word_of(k, i));
+		else
+			hot_mark(&node->hot, word_of(k, i));
+}
+
 static uint32_t answer(struct node *node, const struct kmsg *k, uint64_t *ret)
 {
 	switch (k->type) {
+	case ULOG_MARK_REGION:
+	case ULOG_FLUSH:
+	case ULOG_CLEAR_REGION:
+		mark(node, k);
+		return 0;
 	case ULOG_GET_REGION_SIZE:
 		ret[0] = world.mirror.plan->region_sectors;
 		return 8;
