@@ -673,13 +673,27 @@ static bool log_has_failed(const struct checker *c, const struct mirror *mirror)
 	return false;
 }
 
+static bool marked_by_somebody(const struct checker *c, const struct mirror *mirror,
+			       uint32_t region)
+{
+	bool marked = mirror->logdev != NULL && logdev_dirty(mirror->logdev, region);
+
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct hot *hot = hot_on(world_node(c->world, i), mirror);
+
+		marked = marked || (hot != NULL && hot_dirty(hot, region));
+	}
+	return marked;
+}
+
 void checker_repairs(struct checker *c, const struct node *node, const struct mirror *mirror,
 		     uint32_t region)
 {
 	const struct mirror_truth *m = truth_of(c, mirror);
 
 	if (m->may_repair_all || m->may_repair[region] || m->uncleared[region] ||
-	    leg_has_failed(c, mirror) || log_has_failed(c, mirror))
+	    marked_by_somebody(c, mirror, region) || leg_has_failed(c, mirror) ||
+	    log_has_failed(c, mirror))
 		return;
 	world_violation(c->world, "repair",
 			"node %" PRIu32 " repairs region %" PRIu32 ", which no dead node wrote",

@@ -1038,9 +1038,11 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	bool *marker = &node->marker[log->mirror->index];
 	struct mlog_status status;
 
-	(void)value;
 	switch (code) {
 	case MLOG_NOTICE_ATTACHED:
+		/* Nobody has seen all that happened: it compares everything. */
+		if (!log->table.has_disk && value > 0)
+			checker_repair_all(world_checker(node->world), log->mirror);
 		kernel_status(kernel); /* so that it asks for the count */
 		break;
 	case MLOG_NOTICE_DETACHED:
