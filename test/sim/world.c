@@ -256,6 +256,8 @@ void world_trace_line(struct world *w, const struct node *node, const char *text
 	if (w->trace == NULL)
 		return;
 	print_head(w, node);
+	/* A text may use fewer than three. */
+	/* cppcheck-suppress wrongPrintfScanfArgNum */
 	fprintf(w->trace, text, a, b, c);
 	fputc('\n', w->trace);
 }
