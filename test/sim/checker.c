@@ -624,6 +624,10 @@ void checker_node_dies(struct checker *c, const struct node *node)
 			if (region_in_doubt(mirror, hot_on(node, mirror), k, region))
 				region_may_be_repaired(mirror, m, region);
 		history_lost(c, mirror);
+		/* It was the only one, and its marks were in its memory alone. */
+		if (active_nodes(c, mirror) <= 1 && mirror->plan->has_disk &&
+		    !checker_has_log(node, mirror))
+			history_forgive(c, mirror);
 	}
 }
 

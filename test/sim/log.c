@@ -324,21 +324,14 @@ static bool attached_elsewhere(const struct log *log)
 	return false;
 }
 
-/* Somebody in the kernel waits with a table that is not in use any more, and has found the daemon
- * again: that is no attach, and what it asks is no matter. */
-static bool is_straggler(const struct log *log)
-{
-	return attached_elsewhere(log) && detached(log) &&
-	       (log->state->reconnected || phase_of(log) == MLOG_SUSPENDED);
-}
-
 /* Nobody reconnects who was heard: what was lost before it, the kernel may have taken for an error.
  */
 static void requests_lost(struct log *log)
 {
 	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
 
-	if (!is_straggler(log) && suspect != SUSPECT_NEW && suspect != SUSPECT_RESETTING)
+	if (!(detached(log) && attached_elsewhere(log)) && suspect != SUSPECT_NEW &&
+	    suspect != SUSPECT_RESETTING)
 		log_suspect(log);
 }
 
@@ -358,8 +351,10 @@ static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg
 	       strcmp(log->state->args, args) == 0 && (reconnect || phase_of(log) == MLOG_CREATED);
 	if (same) {
 		ctr_reply(log, k, reconnect);
-		if (reconnect)
+		if (reconnect) {
+			log->state->reconnected = true;
 			requests_lost(log);
+		}
 		return;
 	}
 	if (log != NULL)
@@ -412,6 +407,40 @@ static void inherit(struct log *log)
 	}
 }
 
+/* Only a table that is in use asks this. One that is merely loaded asks for the count, and resumes
+ * its log when it reconnects for that. */
+static bool proves_use(const struct log *log, const struct mlog_request *request)
+{
+	switch (request->type) {
+	case ULOG_RESUME:
+		return !log->state->reconnected;
+	case ULOG_IN_SYNC:
+	case ULOG_IS_REMOTE_RECOVERING:
+	case ULOG_GET_RESYNC_WORK:
+	case ULOG_MARK_REGION:
+		return true;
+	case ULOG_FLUSH:
+		return request->region_count > 0;
+	default:
+		return false;
+	}
+}
+
+/* Somebody in the kernel waits with a table that is not in use any more, and has found the daemon
+ * again: that is no attach, and what it asks is no matter. */
+static bool is_straggler(struct log *log, const struct mlog_request *request)
+{
+	if (!detached(log) || !attached_elsewhere(log))
+		return false;
+	if (phase_of(log) == MLOG_SUSPENDED)
+		return true;
+	if (!proves_use(log, request))
+		return request->type != ULOG_GET_REGION_SIZE &&
+		       request->type != ULOG_GET_SYNC_COUNT;
+	inherit(log);
+	return false;
+}
+
 static void straggler_answer(struct log *log, const struct kmsg *k)
 {
 	static const uint64_t nothing[2];
@@ -427,7 +456,7 @@ static void take_request(struct log *log, const struct kmsg *k)
 		reply(log->node, log->mirror, k, -EINVAL, NULL, 0);
 		return;
 	}
-	if (is_straggler(log)) {
+	if (is_straggler(log, &event.request)) {
 		straggler_answer(log, k);
 		return;
 	}
@@ -555,6 +584,7 @@ static void restore(struct node *node, struct state *state, bool handed_over)
 		orphans_release(node, state->mirror);
 		return;
 	}
+	state->reconnected = true; /* if it was, the last daemon knew */
 	log = log_take_place(node, state);
 	if (log == NULL || log_make(log, true) != 0) {
 		state->used = false;

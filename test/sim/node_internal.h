@@ -23,7 +23,7 @@ struct state {
 	unsigned mirror;
 	uint32_t version; /* of the kernel's protocol */
 	char args[KMSG_DATA_MAX + 1];
-	bool reconnected; /* made by the CTR of a reconnect */
+	bool reconnected; /* a RESUME may be that of a reconnect, and not of the device */
 	void *maps;
 };
 
