@@ -16,6 +16,8 @@
 #include "core/mlog.h"
 #include "test/unit/cluster_rig.h"
 
+#define GROUP 32U /* regions that a kernel asks about at once */
+
 /* ---- stories */
 
 static void nodes_attach_in_any_order(void **state)
@@ -178,6 +180,42 @@ static void core_mode_marks_are_known_to_all(void **state)
 	cluster_end(c);
 }
 
+static void mark_many(struct cluster *c, struct node *n, enum ulog_type type)
+{
+	for (uint64_t first = 0; first < REGIONS; first += GROUP) {
+		struct mlog_event e = {.kind = MLOG_EV_REQUEST};
+
+		e.request.type = type;
+		e.request.seq = ++n->seq;
+		e.request.region_count = GROUP;
+		for (uint64_t i = 0; i < GROUP; i++)
+			e.request.region[i] = first + i;
+		node_step(c, n, &e); /* nothing is delivered meanwhile */
+	}
+}
+
+static void core_mode_marks_need_several_messages(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+	struct node *n = &c->node[2];
+
+	(void)state;
+	mark_many(c, n, ULOG_MARK_REGION);
+	assert_int_equal(n->replies, 0);
+	cluster_settle(c);
+	assert_int_equal(n->replies, REGIONS / GROUP);
+	n->replies = 0;
+	assert_int_equal(node_status(c, 2).dirty, REGIONS);
+	mark_many(c, n, ULOG_CLEAR_REGION);
+	time_passes(c, 10000);
+	assert_int_equal(node_status(c, 2).dirty, 0);
+	/* the others have forgotten them too */
+	node_dies(c, 2);
+	node_fenced(c, 2);
+	assert_int_equal(node_status(c, 1).repair, 0);
+	cluster_end(c);
+}
+
 static void resync_is_shared_out(void **state)
 {
 	struct cluster *c = cluster_make(true);
@@ -224,6 +262,7 @@ int main(void)
 	    cmocka_unit_test(a_node_that_boots_again_tells_what_it_left),
 	    cmocka_unit_test(all_nodes_crash_and_one_comes_back),
 	    cmocka_unit_test(core_mode_marks_are_known_to_all),
+	    cmocka_unit_test(core_mode_marks_need_several_messages),
 	    cmocka_unit_test(resync_is_shared_out),
 	};
 

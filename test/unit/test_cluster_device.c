@@ -123,6 +123,32 @@ static void a_dead_members_slot_that_cannot_be_read_means_any_region(void **stat
 	cluster_end(c);
 }
 
+/* What it had read is told all the same; the slot is taken over once more by whoever can. */
+static void a_takeover_goes_on_when_the_device_fails_half_way(void **state)
+{
+	static const enum mlog_effect_kind at[] = {MLOG_WRITE, MLOG_EMPTY_SLOT};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		struct cluster *c = cluster_of(true, 3);
+
+		node_marks(c, 2, 20);
+		c->node[1].hold_copies = c->node[3].hold_copies = true;
+		node_dies(c, 2);
+		c->failing = FAILS(at[i]);
+		c->error = -EIO;
+		node_fenced(c, 2);
+		assert_int_equal(node_status(c, 1).gone, 0);
+		assert_int_equal(node_status(c, 1).repair, 1);
+		assert_true(hot_repair(&c->node[3].hot, 20));
+		c->failing = 0;
+		time_passes(c, 10000);
+		assert_int_equal(node_status(c, 1).log, MLOG_LOG_OK);
+		assert_true(bits_test(c->slot[node_status(c, 1).slot], 20));
+		cluster_end(c);
+	}
+}
+
 /* It was replaced by another disk: one finds out, all begin anew. */
 static void a_log_that_is_not_ours_any_more_is_written_anew_by_all(void **state)
 {
@@ -250,6 +276,7 @@ int main(void)
 	    cmocka_unit_test(a_joiner_that_cannot_read_its_slot_has_everything_compared),
 	    cmocka_unit_test(so_has_one_whose_device_had_failed_before),
 	    cmocka_unit_test(a_dead_members_slot_that_cannot_be_read_means_any_region),
+	    cmocka_unit_test(a_takeover_goes_on_when_the_device_fails_half_way),
 	    cmocka_unit_test(a_log_that_is_not_ours_any_more_is_written_anew_by_all),
 	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
 	    cmocka_unit_test(who_detaches_keeps_a_slots_lock_until_it_is_empty),
