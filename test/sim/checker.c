@@ -39,6 +39,7 @@ struct mirror_truth {
 	/* Legs differ in a region that is in sync, and no log could have known: until they do not
 	 * any more. */
 	bool forgiven[SIM_REGIONS_MAX];
+	bool unwritten; /* one died whose marks the log device does not have */
 	struct place state[STATES];
 	uint64_t synced_us; /* when it was last seen settled and in sync */
 };
@@ -435,6 +436,7 @@ static void repair_forget(struct checker *c, const struct mirror *mirror)
 		return;
 	memset(m->may_repair, 0, sizeof(m->may_repair));
 	m->may_repair_all = false;
+	m->unwritten = false;
 }
 
 /* ---- does anybody wait too long? */
@@ -617,16 +619,18 @@ void checker_node_dies(struct checker *c, const struct node *node)
 
 		if (k == NULL || kernel_luid(k) == 0)
 			continue;
-		/* While a table is swapped there is more than one set of marks. */
-		if (!kernel_operated(k))
+		/* While a table is swapped there is more than one set of marks; and what it took
+		 * back last, the others may not have heard of. */
+		if (!kernel_operated(k) || !mirror->plan->has_disk)
 			m->may_repair_all = true;
 		for (uint32_t region = 0; region < mirror->plan->regions; region++)
 			if (region_in_doubt(mirror, hot_on(node, mirror), k, region))
 				region_may_be_repaired(mirror, m, region);
 		history_lost(c, mirror);
-		/* It was the only one, and its marks were in its memory alone. */
-		if (active_nodes(c, mirror) <= 1 && mirror->plan->has_disk &&
-		    !checker_has_log(node, mirror))
+		/* The last one, and marks were in memories only. */
+		m->unwritten =
+		    m->unwritten || (mirror->plan->has_disk && !checker_has_log(node, mirror));
+		if (m->unwritten && active_nodes(c, mirror) <= 1)
 			history_forgive(c, mirror);
 	}
 }

@@ -592,6 +592,9 @@ static void restore(struct node *node, struct state *state, bool handed_over)
 	}
 	event.handed_over = handed_over && (log->identity != 0 || !log->table.has_disk);
 	pump_event(&log->pump, &event);
+	/* When all daemons are replaced at once, each has forgotten the others' marks. */
+	if (!log->table.has_disk)
+		checker_repair_all(world_checker(node->world), log->mirror);
 	suspect = atomic_load(&log->hot.shared->suspect);
 	if (!handed_over && suspect != SUSPECT_RESETTING)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
