@@ -239,7 +239,7 @@ static bool holds_what_i_found_with(const struct mlog *m, const struct peer *pee
 	if (m->group == GROUP_FOUNDING)
 		return m->lock[MLOG_LOCK_MAP] == LOCK_WAITED && peer->applied > rank(m);
 	return m->group == GROUP_LOCKING && m->founder && m->lock[m->self] == LOCK_WAITED &&
-	       peer->join.join.live && peer->join.join.slot == m->self;
+	       peer->join.join.live && (peer->join.join.slot == m->self || peer->applied > rank(m));
 }
 
 static void found_no_more(struct mlog *m, const struct peer *for_whom)
@@ -724,7 +724,9 @@ void group_message(struct mlog *m, const struct mlog_message *message)
 	}
 	if (message->kind == MLOG_MSG_JOIN && (!has_state(m) || founding(m))) {
 		peer_joined(m, message);
-		if (m->group == GROUP_COPYING)
+		if (m->group == GROUP_COPYING && message->from == m->snap_node)
+			asking_start(m); /* it has no state to give any more */
+		else if (m->group == GROUP_COPYING)
 			buffer_add(m, message);
 		return;
 	}

@@ -159,18 +159,12 @@ static bool may_write(const struct mlog_member *e)
 	return e->state == MLOG_MEMBER_READY || (e->state != MLOG_MEMBER_NONE && e->live);
 }
 
-static uint32_t members_count(const struct mlog *m)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < m->config.members; i++)
-		count += m->member[i].state != MLOG_MEMBER_NONE;
-	return count;
-}
-
 /*
- * A node alone tells its kernel a hint one short of the end while anything is stale, because a hint
- * at the end also stops the kernel's requests for resync work (kernel-contract 6).
+ * Where only one node can ever be, its kernel hears a hint one short of the end while anything is
+ * stale: a hint at the end also stops the kernel's requests for resync work (kernel-contract 6). A
+ * node that is merely alone at the moment does as if it were not: what its kernel wrote unseen
+ * would have to be undone by a reload of its table, during which the other would be alone, and so
+ * on.
  */
 void members_changed(struct mlog *m)
 {
@@ -180,13 +174,13 @@ void members_changed(struct mlog *m)
 
 	m->stale_low = full ? regions : hot_next_stale(m->hot, m->stale_low);
 	hint = m->stale_low;
-	if (members_count(m) <= 1)
+	if (m->config.members == 1)
 		hint = full ? regions : regions - 1;
 	if (mutation(MUTATE_HINT_TOO_HIGH))
 		hint = regions;
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (may_write(&m->member[i]))
-			bound_raise(&m->member[i], members_count(m) <= 1 ? regions : m->stale_low);
+			bound_raise(&m->member[i], m->config.members == 1 ? regions : m->stale_low);
 	atomic_store(&m->hot->shared->hint, hint);
 }
 

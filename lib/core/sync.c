@@ -281,7 +281,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
  */
 static bool remote_recovering(struct mlog *m, uint64_t region)
 {
-	if (members_alone(m) || sync_mine(m, region) || mutation(MUTATE_REMOTE_NOT_HELD))
+	if (m->config.members == 1 || sync_mine(m, region) || mutation(MUTATE_REMOTE_NOT_HELD))
 		return false;
 	if (!group_in(m) || m->leaving)
 		return true;

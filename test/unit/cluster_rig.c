@@ -487,15 +487,6 @@ void node_leaves(struct cluster *c, uint32_t number)
 	node_answered(c, number, node_asks(c, number, ULOG_POSTSUSPEND, REGIONS, false));
 }
 
-/* A new table of the same mirror. */
-void node_reloads(struct cluster *c, uint32_t number)
-{
-	node_leaves(c, number);
-	c->node[number].m = mlog_destroy(c->node[number].m);
-	free(c->node[number].memory);
-	node_attaches(c, number, MLOG_SYNC_KEEP);
-}
-
 struct cluster *cluster_make(bool has_disk)
 {
 	struct cluster *c = calloc(1, sizeof(*c));

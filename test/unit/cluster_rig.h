@@ -105,7 +105,6 @@ void message_forged(struct cluster *c, const struct mlog_message *message);
 void node_starts(struct cluster *c, uint32_t number, enum mlog_sync sync, bool restored);
 void node_attaches(struct cluster *c, uint32_t number, enum mlog_sync sync);
 void node_leaves(struct cluster *c, uint32_t number);
-void node_reloads(struct cluster *c, uint32_t number);
 /* The daemon alone; its own slot's lock stays. The node: the others know that it is dead only when
  * it is fenced. */
 void daemon_dies(struct cluster *c, uint32_t number);
