@@ -317,10 +317,15 @@ static void detach_done(struct mlog *m, bool released)
 
 	if (m->phase != MLOG_DETACHING || !m->left)
 		return;
-	if (m->left_last && !released)
+	if ((m->left_last && !released) || m->left_keeping)
 		truth = MLOG_TRUTH_MEMORY;
 	truth_set(m, truth);
 	m->log = m->config.has_disk && (released || !m->left_last) ? MLOG_LOG_IDLE : m->log;
+	if (m->left_keeping) {
+		m->log = MLOG_LOG_FAILED;
+		m->degraded = true;
+	}
+	m->left_keeping = false;
 	if (m->log == MLOG_LOG_IDLE)
 		m->degraded = false;
 	dirty_reset(m); /* no write is in flight; what is crash-dirty is in the maps */
@@ -440,8 +445,8 @@ static void detach_settle(struct mlog *m)
 		return;
 	if (!m->config.has_disk || m->log == MLOG_LOG_FAILED || m->log == MLOG_LOG_IDLE) {
 		detach_done(m, false);
-	} else if (device_idle(m) && m->left_dirty) {
-		detach_done(m, false);
+	} else if (device_idle(m) && (m->left_dirty || m->log != MLOG_LOG_OK)) {
+		detach_done(m, false); /* also when it was loaded, and not yet claimed */
 	} else if (device_idle(m) && m->log == MLOG_LOG_OK && release_allowed(m)) {
 		/* A release writes everything. */
 		pages_forget(&m->slot_pages);

@@ -862,7 +862,7 @@ void group_detach(struct mlog *m)
 	if (m->group == GROUP_OUT || m->group == GROUP_JOINING || !m->quorate || m->rejoin) {
 		/* Nobody can be told, or needs to be: no write is in flight, and whoever comes to
 		 * inherit my slot finds what it needs. */
-		members_marks_keep(m);
+		m->left_keeping = members_marks_keep(m) && m->config.has_disk;
 		left(m);
 		m->left_dirty =
 		    m->config.has_disk && (slot_needed(m) || m->takeover >= TAKEOVER_WRITE);

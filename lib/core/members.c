@@ -281,11 +281,17 @@ static void marks_to_repair(struct mlog *m, uint32_t slot)
 }
 
 /* I go where no message reaches me: what only the memory of the members knows, mine is to keep. */
-void members_marks_keep(struct mlog *m)
+bool members_marks_keep(struct mlog *m)
 {
-	for (uint32_t i = 0; i < m->config.members; i++)
-		if (i != m->self && m->member[i].state != MLOG_MEMBER_NONE)
-			marks_to_repair(m, i);
+	bool some = false;
+
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		if (i == m->self || m->member[i].state == MLOG_MEMBER_NONE)
+			continue;
+		some = some || m->member[i].replicated;
+		marks_to_repair(m, i);
+	}
+	return some;
 }
 
 /* It writes no more: nothing that it had to itself keeps others waiting. */

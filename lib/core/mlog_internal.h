@@ -143,16 +143,17 @@ struct mlog {
 	/* group.c: my way in and out */
 	enum group_phase group;
 	bool quorate;
-	bool live;	/* my kernel has been writing: there is something to tell */
-	bool closed;	/* and until that is told it gets no answer (a new daemon) */
-	bool mangled;	/* maps hold half a snapshot */
-	bool founder;	/* until READY */
-	bool loaded;	/* and has read the log device */
-	bool foreign;	/* and found no free slot: mine is a dead member's */
-	bool rejoin;	/* quorum was lost and is back: start over when nothing is in flight */
-	bool leaving;	/* LEAVE is out */
-	bool left;	/* and delivered, or nobody to be told */
-	bool left_last; /* the log device is mine to close */
+	bool live;	   /* my kernel has been writing: there is something to tell */
+	bool closed;	   /* and until that is told it gets no answer (a new daemon) */
+	bool mangled;	   /* maps hold half a snapshot */
+	bool founder;	   /* until READY */
+	bool loaded;	   /* and has read the log device */
+	bool foreign;	   /* and found no free slot: mine is a dead member's */
+	bool rejoin;	   /* quorum was lost and is back: start over when nothing is in flight */
+	bool leaving;	   /* LEAVE is out */
+	bool left;	   /* and delivered, or nobody to be told */
+	bool left_last;	   /* the log device is mine to close */
+	bool left_keeping; /* marks that the log device does not have */
 	bool left_dirty;
 	uint64_t unlock;   /* locks to release when nothing is on its way to the device any more */
 	bool handed_whole; /* by a daemon that was quiet and whose log device had everything */
@@ -281,7 +282,7 @@ void members_reset(struct mlog *m);
 bool members_leased(const struct mlog_member *e, uint64_t region);
 uint64_t members_lease_end(const struct mlog_member *e); /* 0: it has none */
 void members_lease_one(struct mlog_member *e, uint64_t region);
-void members_marks_keep(struct mlog *m);
+bool members_marks_keep(struct mlog *m); /* there were some */
 void members_lease_none(struct mlog_member *e);
 struct mlog_member *members_find(struct mlog *m, uint32_t node);
 uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted);
