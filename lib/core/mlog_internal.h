@@ -371,6 +371,7 @@ uint64_t sync_lease_pick(const struct mlog *m, uint32_t slot, uint64_t from, uin
 void sync_rewind(struct mlog *m); /* what could not be recovered is offered again */
 bool sync_work_due(struct mlog *m, uint64_t *ret); /* false: a lease has been asked for */
 uint64_t sync_recovering(const struct mlog *m);	   /* region, or region_count */
+bool sync_leased_to_other(const struct mlog *m, uint64_t region);
 bool sync_remote_recovering(struct mlog *m, uint64_t region);
 void sync_load_suspect(struct mlog *m); /* nothing is known: compare everything */
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kernel */

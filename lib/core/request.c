@@ -74,6 +74,16 @@ static bool regions_ready(const struct mlog *m, const struct mlog_request *reque
 	return true;
 }
 
+/* They have become stale since the kernel asked, and another kernel has them: the write waits. */
+static bool regions_being_recovered(const struct mlog *m, const struct mlog_request *request)
+{
+	for (uint32_t i = 0; i < request->region_count; i++)
+		if (!hot_in_sync(m->hot, request->region[i]) &&
+		    sync_leased_to_other(m, request->region[i]))
+			return true;
+	return false;
+}
+
 static bool attached(const struct mlog *m)
 {
 	return m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING;
@@ -322,7 +332,9 @@ static enum due request_due(struct mlog *m, struct pending *p)
 	case ULOG_MARK_REGION:
 	case ULOG_FLUSH:
 		if (serving(m) && regions_held(m, request))
-			return regions_ready(m, request) ? DUE_REPLY : DUE_WAIT;
+			return regions_ready(m, request) && !regions_being_recovered(m, request)
+				   ? DUE_REPLY
+				   : DUE_WAIT;
 		break;
 	case ULOG_SET_REGION_SYNC:
 		if (serving(m) &&

@@ -106,7 +106,7 @@ bool sync_mine(const struct mlog *m, uint64_t region)
 	       (m->lease_acks.seq == 0 || acks_complete(&m->lease_acks));
 }
 
-static bool leased_to_other(const struct mlog *m, uint64_t region)
+bool sync_leased_to_other(const struct mlog *m, uint64_t region)
 {
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (i != m->self && members_leased(&m->member[i], region))
@@ -255,7 +255,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 		return true;
 	m->woken_ms = m->now_ms;
 	*ret = sync_recovering(m);
-	if (*ret != none)
+	if (*ret != none && recoverable(m, *ret))
 		return true; /* asked again: the reply was lost */
 	if (asked && !acks_complete(&m->lease_acks))
 		return false;
@@ -285,7 +285,7 @@ static bool remote_recovering(struct mlog *m, uint64_t region)
 		return false;
 	if (!group_in(m) || m->leaving)
 		return true;
-	if (!leased_to_other(m, region)) {
+	if (!sync_leased_to_other(m, region)) {
 		if (member_self(m)->bound > region)
 			return false;
 		if ((waited_ms(m, region) >= STUCK_MS || m->phase == MLOG_SUSPENDING) &&

@@ -320,6 +320,11 @@ static enum opinion region_opinion(const struct checker *c, const struct mirror 
 	return stale && in_sync ? OPINION_SPLIT : in_sync ? OPINION_IN_SYNC : OPINION_STALE;
 }
 
+bool checker_is_stale(const struct checker *c, const struct mirror *mirror, uint32_t region)
+{
+	return region_opinion(c, mirror, region) != OPINION_IN_SYNC;
+}
+
 static void region_check(struct checker *c, const struct mirror *mirror, uint32_t region)
 {
 	struct mirror_truth *m = truth_of(c, mirror);

@@ -33,6 +33,8 @@ void checker_node_dies(struct checker *c, const struct node *node);
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot);
 /* Does the node rely on what is in its slot, or may it? */
 bool checker_has_log(const struct node *node, const struct mirror *mirror);
+/* Does some member say so? */
+bool checker_is_stale(const struct checker *c, const struct mirror *mirror, uint32_t region);
 /* A daemon died, or will be unable to tell what it missed: all of its mirrors may be compared. */
 void checker_daemon_died(struct checker *c, const struct node *node);
 /* Everything of the mirror may be repaired: an admin asked for it, or the log device lost what it
