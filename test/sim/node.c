@@ -170,8 +170,9 @@ static void answer(struct log *log, struct datagram *d, const struct kmsg *k)
 	bool cleared = false;
 
 	if (kmsg_request(k, log->hot.regions, &request) != KMSG_OK) {
-		node_reply(node, log->mirror->index, buffer,
-			   kmsg_encode_reply(k, -EINVAL, NULL, 0, buffer, sizeof(buffer)));
+		size_t size = kmsg_encode_reply(k, -EINVAL, NULL, 0, buffer, sizeof(buffer));
+
+		node_reply(node, log->mirror->index, buffer, size);
 		datagram_free(d);
 		return;
 	}
