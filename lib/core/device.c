@@ -226,8 +226,11 @@ static void joiner_loaded(struct mlog *m, const struct mlog_history *h)
 {
 	uint64_t bit;
 
-	if (h->load != MLOG_LOAD_CRASHED || h->dirty == NULL ||
-	    mutation(MUTATE_ATTACH_IGNORES_SLOT))
+	if (mutation(MUTATE_ATTACH_IGNORES_SLOT))
+		return;
+	/* Whatever it holds: the device had failed me, and what I knew then is nowhere. */
+	m->taken_all = h->distrust;
+	if (h->load != MLOG_LOAD_CRASHED || h->dirty == NULL)
 		return;
 	if (h->region_count != m->config.region_count ||
 	    h->region_sectors != m->config.region_sectors || h->shift != m->hot->shift ||

@@ -432,6 +432,10 @@ static bool tell_stale(struct mlog *m)
 		m->tell_cursor = region + 1;
 		if (region == m->config.region_count || !hot_in_sync(m->hot, region))
 			continue;
+		/* Into my slot as well, for those who may not hear of it: of two nodes that have
+		 * parted each is quorate until one is fenced. */
+		hot_reported_set(m->hot, region, true);
+		dirty_inherit(m, region >> m->hot->shift);
 		message = group_send(m, MLOG_MSG_SYNC);
 		message->sync.region = region;
 		message->sync.in_sync = false;
