@@ -390,6 +390,7 @@ static void body_write(struct writer *w, const struct mlog_message *m, uint16_t 
 		break;
 	case MLOG_MSG_ACK:
 		write_u32(w, m->ack.to);
+		write_u64(w, m->ack.incarnation);
 		write_u64(w, m->ack.seq);
 		write_u32(w, m->ack.busy);
 		break;
@@ -448,6 +449,7 @@ static void body_read(struct reader *r, uint16_t version, struct group_room *roo
 		break;
 	case MLOG_MSG_ACK:
 		m->ack.to = read_u32(r);
+		m->ack.incarnation = read_u64(r);
 		m->ack.seq = read_u64(r);
 		m->ack.busy = read_u32(r);
 		break;

@@ -94,8 +94,6 @@ static void bit_want(struct mlog *m, uint64_t bit)
 		hot_dirty_set(m->hot, bit);
 	if (list_has(m->queued, m->queued_count, bit))
 		return;
-	/* A bit in the batch under way is queued again only if a sweep took it back meanwhile,
-	 * which cannot be: the sweep drops only what is hot dirty. */
 	if (list_has(m->writing, m->writing_count, bit))
 		return;
 	assert(m->queued_count < QUEUE_MAX);
@@ -136,8 +134,9 @@ static void batch_collect(struct mlog *m)
 static void batch_durable(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->writing_count; i++) {
-		assert(bits_test(m->image, m->writing[i]));
-		hot_dirty_set(m->hot, m->writing[i]);
+		/* One that was known to be dirty already may have been swept meanwhile. */
+		if (bits_test(m->image, m->writing[i]))
+			hot_dirty_set(m->hot, m->writing[i]);
 	}
 	m->writing_count = 0;
 }
@@ -160,7 +159,8 @@ void dirty_failed(struct mlog *m)
 		return;
 	batch_durable(m);
 	for (uint32_t i = 0; i < m->queued_count; i++)
-		hot_dirty_set(m->hot, m->queued[i]);
+		if (bits_test(m->image, m->queued[i]))
+			hot_dirty_set(m->hot, m->queued[i]);
 	m->queued_count = 0;
 	bits_for_each_set (bit, m->image, hot_slot_bits(m->hot))
 		members_marks_sole(m, bit, true);

@@ -648,6 +648,7 @@ static void ack_send(struct mlog *m, const struct mlog_message *message)
 	struct mlog_message *ack = group_send(m, MLOG_MSG_ACK);
 
 	ack->ack.to = message->from;
+	ack->ack.incarnation = message->incarnation;
 	ack->ack.seq = message->seq;
 }
 
@@ -685,6 +686,9 @@ static void own_applied(struct mlog *m, const struct mlog_message *message)
 	case MLOG_MSG_MARKS:
 		acks_expect(m, &m->marks_acks, message->seq);
 		break;
+	case MLOG_MSG_SYNC:
+		acks_expect(m, &m->stale_acks, message->seq);
+		break;
 	default:
 		break;
 	}
@@ -699,7 +703,8 @@ static void after_apply(struct mlog *m, const struct mlog_message *message)
 		return;
 	if (own) {
 		own_applied(m, message);
-	} else if (message->kind == MLOG_MSG_LEASE || message->kind == MLOG_MSG_MARKS) {
+	} else if (message->kind == MLOG_MSG_LEASE || message->kind == MLOG_MSG_MARKS ||
+		   (message->kind == MLOG_MSG_SYNC && !message->sync.in_sync)) {
 		ack_send(m, message);
 	} else if (message->kind == MLOG_MSG_LOST) {
 		if (m->config.has_disk && m->log == MLOG_LOG_OK)

@@ -323,6 +323,7 @@ static void not_listening(struct mlog *m, uint32_t slot)
 	for (uint32_t i = 0; i < m->config.members; i++)
 		m->member[i].claim_waits &= ~bit(slot);
 	m->lease_acks.waits &= ~bit(slot);
+	m->stale_acks.waits &= ~bit(slot);
 	m->marks_acks.waits &= ~bit(slot);
 	if (m->snap_from == slot)
 		m->snap_from = MLOG_NO_SLOT;
@@ -579,8 +580,8 @@ static void apply_ack(struct mlog *m, const struct mlog_member *from,
 	struct mlog_member *to = members_find(m, message->ack.to);
 	uint32_t slot = slot_of(m, from);
 
-	if (to == NULL)
-		return;
+	if (to == NULL || to->incarnation != message->ack.incarnation)
+		return; /* it was another life's */
 	if (to->claim_seq == message->ack.seq) {
 		to->claim_waits &= ~bit(slot);
 		to->claim_busy |= message->ack.busy;
@@ -589,6 +590,8 @@ static void apply_ack(struct mlog *m, const struct mlog_member *from,
 		return;
 	if (m->lease_acks.seq == message->ack.seq)
 		m->lease_acks.waits &= ~bit(slot);
+	if (m->stale_acks.seq == message->ack.seq)
+		m->stale_acks.waits &= ~bit(slot);
 	if (m->marks_acks.seq == message->ack.seq)
 		m->marks_acks.waits &= ~bit(slot);
 }

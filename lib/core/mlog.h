@@ -265,7 +265,8 @@ struct mlog_message {
 			uint32_t repaired;
 		} done;
 		struct {
-			uint32_t to;
+			uint32_t to; /* sender, incarnation and seq of what it answers */
+			uint64_t incarnation;
 			uint64_t seq;
 			uint32_t busy;
 		} ack;

@@ -215,6 +215,7 @@ struct mlog {
 	uint64_t priority_ms[PRIORITY_MAX]; /* since when */
 	uint32_t priority_count;
 	struct acks lease_acks;
+	struct acks stale_acks; /* of the SYNC that my kernel waits for */
 	uint64_t lease_none_ms; /* there was none to be had, until then */
 	uint64_t woken_ms;	/* the kernel asked for work, or was woken, last */
 	uint64_t unseen_sent;	/* bound of the last UNSEEN */

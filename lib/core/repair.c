@@ -140,6 +140,7 @@ static void gate_settle(struct mlog *m, uint32_t slot)
 	g->acked = true;
 	ack = group_send(m, MLOG_MSG_ACK);
 	ack->ack.to = e->node;
+	ack->ack.incarnation = e->incarnation;
 	ack->ack.seq = g->seq;
 	ack->ack.busy = mutation(MUTATE_CLAIM_BUSY_IGNORED) ? 0 : g->waiting;
 	for (uint32_t i = 0; i < e->claim_count; i++)

@@ -293,10 +293,15 @@ enum due { DUE_WAIT, DUE_REPLY, DUE_ANSWERED, DUE_AGAIN };
 /* What the kernel reports is told to all, a stale region once it is in my slot. */
 static enum due region_sync_due(struct mlog *m, struct pending *p)
 {
+	bool acked = m->stale_acks.seq == 0 || acks_complete(&m->stale_acks);
 	struct mlog_message *message;
 
+	/* The kernel calls the write done when it has the reply: from then on nobody may read the
+	 * leg that missed it. */
 	if (p->sent != 0)
-		return m->heard >= p->sent ? DUE_REPLY : DUE_WAIT;
+		return m->heard >= p->sent && (p->request.in_sync || acked) ? DUE_REPLY : DUE_WAIT;
+	if (!p->request.in_sync && !acked)
+		return DUE_WAIT; /* one after the other */
 	if (!group_in(m) || m->leaving ||
 	    (!p->request.in_sync && !hot_dirty(m->hot, p->request.region[0])))
 		return DUE_WAIT;
@@ -306,6 +311,8 @@ static enum due region_sync_due(struct mlog *m, struct pending *p)
 	message->sync.region = p->request.region[0];
 	message->sync.in_sync = p->request.in_sync;
 	p->sent = message->seq;
+	if (!p->request.in_sync)
+		m->stale_acks = (struct acks){.seq = message->seq};
 	return DUE_WAIT;
 }
 
@@ -357,6 +364,7 @@ void request_group_lost(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->pending_count; i++)
 		m->pending[i].sent = 0;
+	m->stale_acks = (struct acks){.seq = 0};
 }
 
 /* Answers what can be answered; returns how many were admitted anew. */

@@ -229,6 +229,7 @@ static void body_forge(struct input *in, struct mlog_message *m, uint32_t to)
 	case MLOG_MSG_ACK:
 		m->ack.to = to + 1;
 		m->ack.seq = seq - byte(in);
+		m->ack.incarnation = incarnation;
 		m->ack.busy = byte(in);
 		break;
 	case MLOG_MSG_DIRTY:
