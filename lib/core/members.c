@@ -618,6 +618,7 @@ static void apply_dirty(struct mlog *m, const struct mlog_message *message)
 	if (e->node != MLOG_NODE_UNKNOWN)
 		notice_add(m, MLOG_NOTICE_MEMBER_DEAD, e->node);
 	member_free(m, e);
+	sync_rewind(m); /* what it kept from the others may be had now */
 }
 
 static void apply_marks(struct mlog *m, struct mlog_member *from,

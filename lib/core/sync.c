@@ -497,12 +497,12 @@ void sync_rewind(struct mlog *m)
 	m->resync_cursor = 0;
 	m->lease_cursor = 0;
 	m->lease_in_order = false;
+	m->lease_none_ms = 0;
 }
 
 void sync_restart(struct mlog *m)
 {
 	sync_rewind(m);
-	m->lease_none_ms = 0;
 	m->lease_acks = (struct acks){.seq = 0};
 	m->unseen_sent = 0;
 	m->priority_count = 0;

@@ -500,8 +500,8 @@ static void test_bad_others(void **state)
 	refused("done", BODY, 0, 8, -EINVAL);
 	refused("done", BODY + 8, 1U << MLOG_COPIES_MAX, 4, -EINVAL);
 	refused("ack", BODY, 0, 4, -EINVAL);
-	refused("ack", BODY + 4, 0, 8, -EINVAL);
-	refused("ack", BODY + 12, 1U << MLOG_COPIES_MAX, 4, -EINVAL);
+	refused("ack", BODY + 12, 0, 8, -EINVAL);
+	refused("ack", BODY + 20, 1U << MLOG_COPIES_MAX, 4, -EINVAL);
 	refused("dirty", BODY, 4, 1, -EINVAL);
 	refused("dirty", BODY + 1, MLOG_MEMBERS_MAX, 4, -EINVAL);
 	refused("dirty", BODY + 13, 3, 4, -EINVAL);
