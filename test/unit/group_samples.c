@@ -173,7 +173,10 @@ const struct group_sample group_samples[] = {
      "a6a131c033975d5e97d98f37e35860cb090000000000000005000000"},
     {"ack",
      1,
-     {.kind = MLOG_MSG_ACK, SENDER, .seq = 9, .ack = {.to = 8, .incarnation = 12, .seq = 9, .busy = 0x8001}},
+     {.kind = MLOG_MSG_ACK,
+      SENDER,
+      .seq = 9,
+      .ack = {.to = 8, .incarnation = 12, .seq = 9, .busy = 0x8001}},
      "646c6d67ef332d87500000000100020001000e000700000008070605040302010900000000000000"
      "a6a131c033975d5e97d98f37e35860cb080000000c00000000000000090000000000000001800000"},
     {"dirty",
