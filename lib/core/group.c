@@ -765,7 +765,7 @@ static void peers_view(struct mlog *m)
 		    newcomer || (m->view[i] != m->config.node && peer_of(m, m->view[i]) == NULL);
 	if (newcomer && m->group == GROUP_JOINING)
 		peers_ask(m); /* it will be given my JOIN */
-	else if (newcomer && m->group == GROUP_ASKING)
+	else if (newcomer && m->group == GROUP_ASKING && !m->leaving)
 		join_send(m); /* it was not, and may have a state */
 }
 
@@ -936,9 +936,9 @@ void group_settle(struct mlog *m)
 		return;
 	if (m->group == GROUP_OUT && wants_in(m) && m->copies_moving == 0 && !m->leaving)
 		join_send(m);
-	if (m->group == GROUP_ASKING && first_of_all(m))
+	if (m->group == GROUP_ASKING && !m->leaving && first_of_all(m))
 		found(m);
-	else if (m->group == GROUP_ASKING && m->now_ms >= m->asked_ms + ASK_AGAIN_MS)
+	else if (m->group == GROUP_ASKING && !m->leaving && m->now_ms >= m->asked_ms + ASK_AGAIN_MS)
 		join_send(m); /* they may have had no room */
 	if (m->group == GROUP_FOUNDING)
 		group_lock(m, MLOG_LOCK_MAP);
@@ -962,7 +962,7 @@ uint64_t group_deadline(const struct mlog *m)
 {
 	if (!m->quorate || m->rejoin)
 		return NEVER_MS;
-	if (m->group == GROUP_ASKING)
+	if (m->group == GROUP_ASKING && !m->leaving)
 		return m->asked_ms + ASK_AGAIN_MS;
 	if (m->lock_retry_ms <= m->now_ms || m->group < GROUP_FOUNDING)
 		return NEVER_MS;

@@ -252,13 +252,24 @@ static bool reads_elsewhere(const struct node *node, const struct mirror *mirror
 		!hot_in_sync(hot, region));
 }
 
+/* Its kernel asks again only when its own writes of the region have ended. */
+static bool remembers_it_in_sync(const struct node *node, const struct mirror *mirror,
+				 uint32_t region)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+	const struct hot *hot = hot_on(node, mirror);
+
+	return k != NULL && hot != NULL && !hot_in_sync(hot, region) &&
+	       kernel_region(k, region) == KERNEL_DIRTY;
+}
+
 void checker_read(struct checker *c, const struct node *node, const struct mirror *mirror,
 		  uint32_t region, uint32_t block, unsigned leg, uint64_t number)
 {
 	const struct truth *t = block_of(c, mirror, region, block);
 
 	if (may_hold(t, number) || reads_elsewhere(node, mirror, region) ||
-	    truth_of(c, mirror)->forgiven[region])
+	    remembers_it_in_sync(node, mirror, region) || truth_of(c, mirror)->forgiven[region])
 		return;
 	world_violation(c->world, "lost write",
 			"node %" PRIu32 " reads %" PRIu64 " from leg %u, region %" PRIu32
