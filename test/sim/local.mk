@@ -41,7 +41,7 @@ test_sim_sim_SOURCES = \
 test_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) -DDLM_MUTATIONS $(UUID_CFLAGS)
 test_sim_sim_LDADD = libbase.la $(UUID_LIBS)
 check_SCRIPTS += test/sim/check
-EXTRA_DIST += test/sim/check test/sim/seeds.txt test/sim/stories
+EXTRA_DIST += test/sim/check test/sim/open.txt test/sim/seeds.txt test/sim/slice test/sim/stories
 
 # Writes the traces of the stories anew, after a change that is meant to change them. Read the
 # difference.
