@@ -33,7 +33,7 @@ static bool operation_whole(const struct mlog *m)
 	if (m->operation == DEVICE_RELEASE)
 		return m->left_last;
 	if (m->operation == DEVICE_LOAD)
-		return m->founder && !m->foreign;
+		return m->founder && !m->foreign && sync_map_writer(m);
 	return sync_map_writer(m);
 }
 

@@ -211,7 +211,8 @@ static void join_send(struct mlog *m)
 	message->join.slot = m->live ? m->slot : MLOG_NO_SLOT;
 	message->join.applied = rank(m);
 	message->join.bound = own_bound(m);
-	message->join.recovering = m->live ? atomic_load(&m->hot->shared->recovering) : 0;
+	if (m->live && sync_recovering(m) < m->config.region_count)
+		message->join.recovering = sync_recovering(m) + 1;
 }
 
 static void asking_start(struct mlog *m)

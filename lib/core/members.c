@@ -789,6 +789,17 @@ bool mlog_state_next(const struct mlog *m, uint64_t *cursor, uint64_t *buffer, u
 	return true;
 }
 
+/* Regions that there are not would be gates that there are not. */
+static void claim_limit(const struct mlog *m, struct mlog_member *e)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < e->claim_count && i < MLOG_COPIES_MAX; i++)
+		if (e->claim[i] < m->config.region_count)
+			e->claim[kept++] = e->claim[i];
+	e->claim_count = kept;
+}
+
 static void take_members(struct mlog *m, const struct mlog_state *state)
 {
 	for (uint32_t i = 0; i < m->config.members; i++) {
@@ -798,8 +809,7 @@ static void take_members(struct mlog *m, const struct mlog_state *state)
 			m->member[i].claim_seq = 0;
 			m->member[i].claim_count = 0;
 		}
-		if (m->member[i].claim_count > MLOG_COPIES_MAX)
-			m->member[i].claim_count = MLOG_COPIES_MAX;
+		claim_limit(m, &m->member[i]);
 		if (m->member[i].state == MLOG_MEMBER_JOINING && !m->member[i].informed)
 			m->snap_mask |= bit(i);
 		marks_clear(m, i);

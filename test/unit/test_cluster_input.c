@@ -370,7 +370,7 @@ static void a_state_that_contradicts_itself(void **state)
 		.lease = UINT64_MAX,
 		.claim_seq = 1,
 		.claim_count = MLOG_COPIES_MAX + 9,
-		.claim = {7, 7},
+		.claim = {REGIONS, 7, 7, UINT64_MAX},
 	    },
 	    {
 		.state = MLOG_MEMBER_JOINING,
