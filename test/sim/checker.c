@@ -19,6 +19,7 @@
  * may not have reached it. */
 struct truth {
 	uint64_t acknowledged;
+	uint64_t acknowledged_us;
 	uint64_t unknown[UNKNOWN_MAX];
 	uint8_t unknowns;
 	bool busy; /* somebody is writing it */
@@ -170,6 +171,7 @@ static void acknowledge(struct checker *c, const struct mirror *mirror, struct t
 	if (t->discarding)
 		return;
 	t->acknowledged = number;
+	t->acknowledged_us = world_now_us(c->world);
 	t->unknowns = 0;
 	t->wild = lost_by_kernel(c, mirror, missed);
 }
@@ -264,12 +266,13 @@ static bool remembers_it_in_sync(const struct node *node, const struct mirror *m
 }
 
 void checker_read(struct checker *c, const struct node *node, const struct mirror *mirror,
-		  uint32_t region, uint32_t block, unsigned leg, uint64_t number)
+		  uint32_t region, uint32_t block, unsigned leg, uint64_t number, uint64_t begun_us)
 {
 	const struct truth *t = block_of(c, mirror, region, block);
 
-	if (may_hold(t, number) || reads_elsewhere(node, mirror, region) ||
-	    remembers_it_in_sync(node, mirror, region) || truth_of(c, mirror)->forgiven[region])
+	if (may_hold(t, number) || t->acknowledged_us > begun_us ||
+	    reads_elsewhere(node, mirror, region) || remembers_it_in_sync(node, mirror, region) ||
+	    truth_of(c, mirror)->forgiven[region])
 		return;
 	world_violation(c->world, "lost write",
 			"node %" PRIu32 " reads %" PRIu64 " from leg %u, region %" PRIu32
