@@ -209,7 +209,8 @@ static void copies_start(struct mlog *m, uint32_t busy)
 		struct copy *c = &m->copy[i];
 		struct mlog_effect *effect;
 
-		if (m->claim_cancelled || (busy & bit(i)) != 0) {
+		/* One that has become stale meanwhile is written without marks, and recovered. */
+		if (m->claim_cancelled || (busy & bit(i)) != 0 || !hot_in_sync(m->hot, c->region)) {
 			copy_give_up(m, c);
 			continue;
 		}
