@@ -283,7 +283,11 @@ void checker_read(struct checker *c, const struct node *node, const struct mirro
 void checker_io_failed(struct checker *c, const struct node *node, const struct mirror *mirror,
 		       uint32_t region)
 {
-	if (!legs_have_failed(mirror->legs, node))
+	const struct kernel *k = kernel_on(node, mirror);
+
+	/* What it holds back because it thinks that the log has failed, it gives up at a suspend.
+	 */
+	if (!legs_have_failed(mirror->legs, node) && (k == NULL || !kernel_misled(k)))
 		world_violation(c->world, "I/O error",
 				"node %" PRIu32 ", region %" PRIu32 ", and no leg has failed",
 				node_id(node), region);
