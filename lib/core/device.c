@@ -290,6 +290,8 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 	if (m->group == GROUP_FOUNDING) {
 		m->loaded = true;
 		group_loaded(m, history);
+	} else if (m->left) {
+		m->log = MLOG_LOG_IDLE; /* its locks are not mine any more */
 	} else {
 		claim_start(m);
 	}
