@@ -248,7 +248,8 @@ static void views_push(void)
 	}
 }
 
-/* Nodes that stay together lose what none of them has taken and none of them sent. */
+/* Nodes that stay together lose what none of them has taken and none of them sent. What comes
+ * before a view has arrived with it. */
 static void lose_undelivered(struct node *n, uint32_t together)
 {
 	uint64_t taken = 0;
@@ -257,6 +258,9 @@ static void lose_undelivered(struct node *n, uint32_t together)
 	for (uint32_t i = 0; i < world.plan.nodes; i++)
 		if ((together & bit(i)) != 0 && world.node[i].delivered > taken)
 			taken = world.node[i].delivered;
+	for (uint32_t i = 0; i < n->inbox_count; i++)
+		if (inbox_at(n, i)->datagram == NULL && inbox_at(n, i)->order > taken)
+			taken = inbox_at(n, i)->order;
 	for (uint32_t i = 0; i < n->inbox_count; i++) {
 		struct parcel p = *inbox_at(n, i);
 
