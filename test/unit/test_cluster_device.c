@@ -201,6 +201,34 @@ static void a_late_release_does_not_take_the_next_lifes_locks(void **state)
 	cluster_end(c);
 }
 
+/* A new daemon is still reading the log when its mirror is suspended: a claim would be nobody's. */
+static void a_load_that_is_answered_after_the_leave_claims_nothing(void **state)
+{
+	struct cluster *c = cluster_of(true, 1);
+	uint32_t slot = node_status(c, 1).slot;
+	uint32_t seq;
+
+	(void)state;
+	node_marks(c, 1, 20);
+	node_clears(c, 1, 20);
+	daemon_dies(c, 1);
+	c->silent = FAILS(MLOG_LOAD);
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	assert_int_equal(c->lates, 1);
+	node_answered(c, 1, node_asks(c, 1, ULOG_PRESUSPEND, REGIONS, false));
+	seq = node_asks(c, 1, ULOG_POSTSUSPEND, REGIONS, false);
+	device_answers(c);
+	time_passes(c, 1000);
+	node_answered(c, 1, seq);
+	assert_int_equal(node_status(c, 1).phase, MLOG_SUSPENDED);
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], NOBODY);
+	assert_int_equal(c->owner[slot], 1); /* as it was left */
+	assert_true(bits_test(c->slot[slot], 20));
+	node_answered(c, 1, node_asks(c, 1, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_OK);
+	cluster_end(c);
+}
+
 /* EMPTY_SLOT is a write to that slot. */
 static void who_detaches_keeps_a_slots_lock_until_it_is_empty(void **state)
 {
@@ -279,6 +307,7 @@ int main(void)
 	    cmocka_unit_test(a_takeover_goes_on_when_the_device_fails_half_way),
 	    cmocka_unit_test(a_log_that_is_not_ours_any_more_is_written_anew_by_all),
 	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
+	    cmocka_unit_test(a_load_that_is_answered_after_the_leave_claims_nothing),
 	    cmocka_unit_test(who_detaches_keeps_a_slots_lock_until_it_is_empty),
 	    cmocka_unit_test(an_heirs_next_daemon_tells_what_it_had_inherited),
 	    cmocka_unit_test(who_is_left_with_half_a_state_compares_everything),
