@@ -230,11 +230,10 @@ static void joiner_loaded(struct mlog *m, const struct mlog_history *h)
 		return;
 	/* Whatever it holds: the device had failed me, and what I knew then is nowhere. */
 	m->taken_all = h->distrust;
-	if (h->load != MLOG_LOAD_CRASHED || h->dirty == NULL)
+	if (h->distrust || h->load != MLOG_LOAD_CRASHED || h->dirty == NULL)
 		return;
 	if (h->region_count != m->config.region_count ||
-	    h->region_sectors != m->config.region_sectors || h->shift != m->hot->shift ||
-	    h->distrust) {
+	    h->region_sectors != m->config.region_sectors || h->shift != m->hot->shift) {
 		m->taken_all = true;
 		return;
 	}
@@ -452,7 +451,7 @@ static void detach_settle(struct mlog *m)
 		detach_done(m, false);
 	} else if (device_idle(m) && (m->left_dirty || m->log != MLOG_LOG_OK)) {
 		detach_done(m, false); /* also when it was loaded, and not yet claimed */
-	} else if (device_idle(m) && m->log == MLOG_LOG_OK && release_allowed(m)) {
+	} else if (device_idle(m) && release_allowed(m)) {
 		/* A release writes everything. */
 		pages_forget(&m->slot_pages);
 		pages_forget(&m->sync);

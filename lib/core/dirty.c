@@ -92,9 +92,8 @@ static void bit_want(struct mlog *m, uint64_t bit)
 	}
 	if (mutation(MUTATE_MARK_BEFORE_DURABLE))
 		hot_dirty_set(m->hot, bit);
-	if (list_has(m->queued, m->queued_count, bit))
-		return;
-	if (list_has(m->writing, m->writing_count, bit))
+	if (list_has(m->queued, m->queued_count, bit) ||
+	    list_has(m->writing, m->writing_count, bit))
 		return;
 	assert(m->queued_count < QUEUE_MAX);
 	m->queued[m->queued_count++] = bit;

@@ -73,6 +73,11 @@ bool acks_complete(const struct acks *acks)
 	return acks->seq != 0 && acks->delivered && acks->waits == 0;
 }
 
+bool acks_settled(const struct acks *acks)
+{
+	return acks->seq == 0 || acks_complete(acks);
+}
+
 /* ---- locks */
 
 void group_lock(struct mlog *m, uint32_t lock)
@@ -97,6 +102,16 @@ void group_unlock(struct mlog *m, uint32_t lock)
 	effect_add(m, MLOG_UNLOCK)->lock.lock = lock;
 }
 
+static bool to_be_unlocked(const struct mlog *m, uint32_t lock)
+{
+	return (m->unlock >> lock & 1) != 0;
+}
+
+bool group_holds(const struct mlog *m, uint32_t lock)
+{
+	return m->lock[lock] == LOCK_HELD && !to_be_unlocked(m, lock);
+}
+
 static void unlock_all(struct mlog *m)
 {
 	for (uint32_t i = 0; i <= MLOG_LOCK_MAP; i++)
@@ -111,7 +126,7 @@ static void unlock_settle(struct mlog *m)
 {
 	for (uint32_t i = 0; m->unlock != 0 && device_idle(m) && !m->emptying && i <= MLOG_LOCK_MAP;
 	     i++)
-		if ((m->unlock & UINT64_C(1) << i) != 0)
+		if (to_be_unlocked(m, i))
 			group_unlock(m, i);
 }
 
@@ -215,6 +230,11 @@ static void join_send(struct mlog *m)
 		message->join.recovering = sync_recovering(m) + 1;
 }
 
+static bool asks(const struct mlog *m)
+{
+	return m->group == GROUP_ASKING && !m->leaving;
+}
+
 static void asking_start(struct mlog *m)
 {
 	m->group = GROUP_ASKING;
@@ -243,15 +263,22 @@ static bool holds_what_i_found_with(const struct mlog *m, const struct peer *pee
 	       peer->join.join.live && (peer->join.join.slot == m->self || peer->applied > rank(m));
 }
 
+/* What I have told those who asked me is not true any more; `but` is told by the caller, or NULL.
+ */
+static void asking_again(struct mlog *m, const struct peer *but)
+{
+	asking_start(m);
+	for (uint32_t i = 0; i < m->peer_count; i++)
+		if (m->peer[i].joined && &m->peer[i] != but)
+			none_send(m, &m->peer[i]);
+}
+
 static void found_no_more(struct mlog *m, const struct peer *for_whom)
 {
 	unlock_all(m);
 	m->founder = false;
 	m->self = MLOG_NO_SLOT;
-	asking_start(m);
-	for (uint32_t i = 0; i < m->peer_count; i++)
-		if (m->peer[i].joined && &m->peer[i] != for_whom)
-			none_send(m, &m->peer[i]);
+	asking_again(m, for_whom);
 }
 
 static void peer_joined(struct mlog *m, const struct mlog_message *message)
@@ -766,7 +793,7 @@ static void peers_view(struct mlog *m)
 		    newcomer || (m->view[i] != m->config.node && peer_of(m, m->view[i]) == NULL);
 	if (newcomer && m->group == GROUP_JOINING)
 		peers_ask(m); /* it will be given my JOIN */
-	else if (newcomer && m->group == GROUP_ASKING && !m->leaving)
+	else if (newcomer && asks(m))
 		join_send(m); /* it was not, and may have a state */
 }
 
@@ -777,7 +804,7 @@ static void quorum_lost(struct mlog *m)
 	repair_group_lost(m);
 	request_group_lost(m);
 	takeover_stop(m);
-	if (m->lease_acks.seq != 0 && !acks_complete(&m->lease_acks) && m->self != MLOG_NO_SLOT)
+	if (!acks_settled(&m->lease_acks) && m->self != MLOG_NO_SLOT)
 		members_lease_none(&m->member[m->self]);
 	m->lease_acks = (struct acks){.seq = 0};
 	m->snap_sent = false;
@@ -789,10 +816,7 @@ static void copying_view(struct mlog *m)
 	struct mlog_message view = {.kind = BUFFERED_VIEW};
 
 	if (!in_view(m, m->snap_node)) {
-		asking_start(m);
-		for (uint32_t i = 0; i < m->peer_count; i++)
-			if (m->peer[i].joined)
-				none_send(m, &m->peer[i]);
+		asking_again(m, NULL);
 		return;
 	}
 	for (uint32_t i = 0; i < m->view_count; i++)
@@ -937,9 +961,9 @@ void group_settle(struct mlog *m)
 		return;
 	if (m->group == GROUP_OUT && wants_in(m) && m->copies_moving == 0 && !m->leaving)
 		join_send(m);
-	if (m->group == GROUP_ASKING && !m->leaving && first_of_all(m))
+	if (asks(m) && first_of_all(m))
 		found(m);
-	else if (m->group == GROUP_ASKING && !m->leaving && m->now_ms >= m->asked_ms + ASK_AGAIN_MS)
+	else if (asks(m) && m->now_ms >= m->asked_ms + ASK_AGAIN_MS)
 		join_send(m); /* they may have had no room */
 	if (m->group == GROUP_FOUNDING)
 		group_lock(m, MLOG_LOCK_MAP);
@@ -963,7 +987,7 @@ uint64_t group_deadline(const struct mlog *m)
 {
 	if (!m->quorate || m->rejoin)
 		return NEVER_MS;
-	if (m->group == GROUP_ASKING && !m->leaving)
+	if (asks(m))
 		return m->asked_ms + ASK_AGAIN_MS;
 	if (m->lock_retry_ms <= m->now_ms || m->group < GROUP_FOUNDING)
 		return NEVER_MS;

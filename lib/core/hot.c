@@ -181,11 +181,6 @@ void hot_reported_set(struct hot *h, uint64_t region, bool reported)
 		map_clear(h->reported, region);
 }
 
-bool hot_unseen(const struct hot *h, uint64_t region)
-{
-	return map_test(h->unseen, region);
-}
-
 void hot_unseen_end_raise(struct hot *h, uint64_t region)
 {
 	uint64_t end = atomic_load(&h->shared->unseen_end);

@@ -106,7 +106,6 @@ void hot_in_sync_set(struct hot *h, uint64_t region, bool in_sync);
 void hot_repair_set(struct hot *h, uint64_t region, bool repair);
 bool hot_reported(const struct hot *h, uint64_t region);
 void hot_reported_set(struct hot *h, uint64_t region, bool reported);
-bool hot_unseen(const struct hot *h, uint64_t region);
 void hot_unseen_set(struct hot *h, uint64_t region, bool unseen);
 /* Has a newer request of this log been seen? */
 bool hot_is_late(const struct hot *h, uint32_t seq);

@@ -298,9 +298,8 @@ bool members_marks_keep(struct mlog *m)
 static void member_over(struct mlog *m, struct mlog_member *e)
 {
 	claim_drop(m, e);
-	if (!mutation(MUTATE_DEAD_LEASE_KEPT)) {
+	if (!mutation(MUTATE_DEAD_LEASE_KEPT))
 		members_lease_none(e);
-	}
 	e->bound = 0;
 	e->replicated = false;
 	e->marked = false;

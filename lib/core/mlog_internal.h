@@ -283,8 +283,8 @@ void members_reset(struct mlog *m);
 bool members_leased(const struct mlog_member *e, uint64_t region);
 uint64_t members_lease_end(const struct mlog_member *e); /* 0: it has none */
 void members_lease_one(struct mlog_member *e, uint64_t region);
-bool members_marks_keep(struct mlog *m); /* there were some */
 void members_lease_none(struct mlog_member *e);
+bool members_marks_keep(struct mlog *m); /* there were some */
 struct mlog_member *members_find(struct mlog *m, uint32_t node);
 uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted);
 uint32_t members_others(const struct mlog *m); /* mask of slots in use but mine */
@@ -310,8 +310,8 @@ void group_restored(struct mlog *m, bool handed_over);
 void group_view(struct mlog *m, const uint32_t *node, uint32_t count, bool quorate);
 void group_message(struct mlog *m, const struct mlog_message *message);
 void group_locked(struct mlog *m, uint32_t lock, int error);
+/* The founder has read the log device; NULL: it could not, or there is none. */
 void group_loaded(struct mlog *m, const struct mlog_history *h);
-/* NULL: it could not be */		/* the founder has read the device */
 void group_device_done(struct mlog *m); /* it is claimed, or has failed */
 void group_released(struct mlog *m);
 void group_settle(struct mlog *m);
@@ -319,8 +319,10 @@ uint64_t group_deadline(const struct mlog *m);
 struct mlog_message *group_send(struct mlog *m, enum mlog_message_kind kind);
 void group_lock(struct mlog *m, uint32_t lock);
 void group_unlock(struct mlog *m, uint32_t lock);
+bool group_holds(const struct mlog *m, uint32_t lock); /* and is going to */
 void acks_expect(struct mlog *m, struct acks *acks, uint64_t seq);
 bool acks_complete(const struct acks *acks);
+bool acks_settled(const struct acks *acks); /* complete, or none are waited for */
 
 /* takeover.c */
 void takeover_settle(struct mlog *m);

@@ -293,7 +293,7 @@ enum due { DUE_WAIT, DUE_REPLY, DUE_ANSWERED, DUE_AGAIN };
 /* What the kernel reports is told to all, a stale region once it is in my slot. */
 static enum due region_sync_due(struct mlog *m, struct pending *p)
 {
-	bool acked = m->stale_acks.seq == 0 || acks_complete(&m->stale_acks);
+	bool acked = acks_settled(&m->stale_acks);
 	struct mlog_message *message;
 
 	/* The kernel calls the write done when it has the reply: from then on nobody may read the

@@ -103,26 +103,26 @@ bool sync_mine(const struct mlog *m, uint64_t region)
 	const struct mlog_member *self = m->self == MLOG_NO_SLOT ? NULL : &m->member[m->self];
 
 	return self != NULL && members_leased(self, region) && !hot_in_sync(m->hot, region) &&
-	       (m->lease_acks.seq == 0 || acks_complete(&m->lease_acks));
+	       acks_settled(&m->lease_acks);
 }
 
-bool sync_leased_to_other(const struct mlog *m, uint64_t region)
+static bool leased_beside(const struct mlog *m, uint32_t slot, uint64_t region)
 {
-	for (uint32_t i = 0; i < m->config.members; i++)
-		if (i != m->self && members_leased(&m->member[i], region))
-			return true;
-	return false;
-}
-
-/* Another than slot may recover it. */
-static bool taken(const struct mlog *m, uint32_t slot, uint64_t region)
-{
-	if (mutation(MUTATE_TWO_LEASES))
-		return false;
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (i != slot && members_leased(&m->member[i], region))
 			return true;
 	return false;
+}
+
+bool sync_leased_to_other(const struct mlog *m, uint64_t region)
+{
+	return leased_beside(m, m->self, region);
+}
+
+/* May the member in slot not have it, because another has? */
+static bool taken(const struct mlog *m, uint32_t slot, uint64_t region)
+{
+	return leased_beside(m, slot, region) && !mutation(MUTATE_TWO_LEASES);
 }
 
 /* For the member in slot: the lowest stale region at or after from that nobody else recovers or may
@@ -257,7 +257,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	*ret = sync_recovering(m);
 	if (*ret != none && recoverable(m, *ret))
 		return true; /* asked again: the reply was lost */
-	if (asked && !acks_complete(&m->lease_acks))
+	if (!acks_settled(&m->lease_acks))
 		return false;
 	*ret = lease_next(m);
 	recovering_set(m, *ret);
@@ -351,8 +351,7 @@ static void lease_end(struct mlog *m)
 	struct mlog_message *message;
 
 	if (m->phase != MLOG_SUSPENDING || !group_in(m) || m->leaving ||
-	    member_self(m)->lease == 0 ||
-	    (m->lease_acks.seq != 0 && !acks_complete(&m->lease_acks)))
+	    member_self(m)->lease == 0 || !acks_settled(&m->lease_acks))
 		return;
 	recovering_set(m, m->config.region_count);
 	message = group_send(m, MLOG_MSG_LEASE);

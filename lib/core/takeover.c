@@ -160,9 +160,8 @@ void takeover_stop(struct mlog *m)
 static void unlock_others(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->config.members; i++)
-		if (i != m->self && (m->unlock & UINT64_C(1) << i) == 0 &&
-		    (m->takeover == TAKEOVER_NONE || i != m->takeover_slot) &&
-		    m->lock[i] == LOCK_HELD && !being_emptied(m, i) &&
+		if (i != m->self && (m->takeover == TAKEOVER_NONE || i != m->takeover_slot) &&
+		    group_holds(m, i) && !being_emptied(m, i) &&
 		    m->member[i].state != MLOG_MEMBER_GONE)
 			group_unlock(m, i);
 }
@@ -185,8 +184,7 @@ void takeover_settle(struct mlog *m)
 		/* One queues; but whoever was granted the lock is the heir. */
 		if (members_first_ready(m) == m->self)
 			group_lock(m, i);
-		if ((m->lock[i] == LOCK_HELD && (m->unlock & UINT64_C(1) << i) == 0) ||
-		    mutation(MUTATE_GONE_IS_DEAD)) {
+		if (group_holds(m, i) || mutation(MUTATE_GONE_IS_DEAD)) {
 			begin(m, i);
 			return;
 		}

@@ -53,9 +53,9 @@ uint64_t logdev_identity(const struct logdev *d);
 /* Can the node open it, and is it in use then? */
 bool logdev_works(const struct logdev *d, unsigned node);
 bool logdev_in_use(const struct logdev *d);
-/* For the checker: has any slot in use the bit of the region? */
 /* Is something of the node's (object: of this log's, or 0) on its way? */
 bool logdev_flying(const struct logdev *d, unsigned node, uint64_t object);
+/* For the checker: has any slot in use, or this one, the bit of the region? */
 bool logdev_dirty(const struct logdev *d, uint32_t region);
 bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region);
 
