@@ -363,28 +363,6 @@ static void take_over(struct log *log)
 }
 
 /*
- * Only a table that is in use asks this. A table that is merely loaded asks for the sync count, and
- * resumes its log when it reconnects for that; what may come late from a table that was replaced
- * are CLEAR, FLUSH and SET_REGION_SYNC.
- */
-static bool proves_use(const struct log *log, const struct mlog_request *request)
-{
-	switch (request->type) {
-	case ULOG_RESUME:
-		return !log->reconnected;
-	case ULOG_IN_SYNC:
-	case ULOG_IS_REMOTE_RECOVERING:
-	case ULOG_GET_RESYNC_WORK:
-	case ULOG_MARK_REGION:
-		return true;
-	case ULOG_FLUSH:
-		return request->region_count > 0;
-	default:
-		return false;
-	}
-}
-
-/*
  * True: somebody in the kernel waits with a table that is not in use, and has found us again. That
  * is no attach, and what he asks is no matter; he hears 0, because -ESRCH would send him round for
  * ever.
@@ -397,7 +375,7 @@ static bool is_straggler(struct log *log, const struct mlog_request *request)
 		return false;
 	if (phase == MLOG_SUSPENDED)
 		return true;
-	if (!proves_use(log, request))
+	if (!kmsg_proves_use(request, log->reconnected))
 		return request->type != ULOG_GET_REGION_SIZE &&
 		       request->type != ULOG_GET_SYNC_COUNT;
 	others_end(log);

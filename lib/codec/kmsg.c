@@ -327,3 +327,20 @@ size_t kmsg_encode_request(const struct kmsg *k, void *ret, size_t cap)
 	write_zeros(&w, size - KMSG_HEADER_SIZE - k->data_size);
 	return w.failed ? 0 : size;
 }
+
+bool kmsg_proves_use(const struct mlog_request *request, bool reconnected)
+{
+	switch (request->type) {
+	case ULOG_RESUME:
+		return !reconnected;
+	case ULOG_IN_SYNC:
+	case ULOG_IS_REMOTE_RECOVERING:
+	case ULOG_GET_RESYNC_WORK:
+	case ULOG_MARK_REGION:
+		return true;
+	case ULOG_FLUSH:
+		return request->region_count > 0;
+	default:
+		return false;
+	}
+}

@@ -58,6 +58,14 @@ enum kmsg_problem kmsg_decode(const void *datagram, size_t size, struct kmsg *re
 enum kmsg_problem kmsg_request(const struct kmsg *k, uint64_t region_count,
 			       struct mlog_request *ret);
 
+/*
+ * Does the request prove that the table it comes from is the one in use? A table that was only
+ * loaded asks for the sync count, and resumes its log when it reconnects for that (reconnected:
+ * this luid has found a daemon again); CLEAR, FLUSH without regions and SET_REGION_SYNC may come
+ * late from a table that was replaced.
+ */
+bool kmsg_proves_use(const struct mlog_request *request, bool reconnected);
+
 /* Bytes of data that the kernel expects in a good reply to this type: 8 (GET_REGION_SIZE, IS_CLEAN,
  * IN_SYNC, GET_SYNC_COUNT), 16 (GET_RESYNC_WORK, IS_REMOTE_RECOVERING), else 0. */
 uint32_t kmsg_reply_size(enum ulog_type type);

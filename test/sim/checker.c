@@ -679,28 +679,28 @@ void checker_repair_all(struct checker *c, const struct mirror *mirror)
 	truth_of(c, mirror)->may_repair_all = true;
 }
 
-bool checker_has_log(const struct node *node, const struct mirror *mirror)
+/* NONE: there is no log. */
+static enum mlog_log_state log_state(const struct node *node, const struct mirror *mirror)
 {
 	const struct mlog *m = mlog_on(node, mirror);
-	struct mlog_status status = {0};
+	struct mlog_status status = {.log = MLOG_LOG_NONE};
 
 	if (m != NULL)
 		mlog_status(m, &status);
-	return m == NULL || status.log == MLOG_LOG_OK;
+	return status.log;
+}
+
+bool checker_has_log(const struct node *node, const struct mirror *mirror)
+{
+	return mlog_on(node, mirror) == NULL || log_state(node, mirror) == MLOG_LOG_OK;
 }
 
 /* Who cannot read its slot has to take everything for dirty. */
 static bool log_has_failed(const struct checker *c, const struct mirror *mirror)
 {
-	for (unsigned i = 0; i < world_nodes(c->world); i++) {
-		const struct mlog *m = mlog_on(world_node(c->world, i), mirror);
-		struct mlog_status status = {0};
-
-		if (m != NULL)
-			mlog_status(m, &status);
-		if (status.log == MLOG_LOG_FAILED)
+	for (unsigned i = 0; i < world_nodes(c->world); i++)
+		if (log_state(world_node(c->world, i), mirror) == MLOG_LOG_FAILED)
 			return true;
-	}
 	return false;
 }
 

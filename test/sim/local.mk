@@ -33,13 +33,9 @@ test_sim_sim_SOURCES = \
 	test/sim/sim.h \
 	test/sim/world.c test/sim/world.h \
 	daemons/dlmirrord/pump.c daemons/dlmirrord/pump.h \
-	$(libcore_la_SOURCES) \
-	lib/codec/group.c lib/codec/group_versions.c \
-	lib/codec/kmsg.c \
-	lib/codec/table.c \
-	lib/codec/trace.c
+	$(libcore_la_SOURCES)
 test_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) -DDLM_MUTATIONS $(UUID_CFLAGS)
-test_sim_sim_LDADD = libbase.la $(UUID_LIBS)
+test_sim_sim_LDADD = libcodec.la libbase.la $(UUID_LIBS)
 check_SCRIPTS += test/sim/check
 EXTRA_DIST += test/sim/check test/sim/open.txt test/sim/seeds.txt test/sim/slice test/sim/stories
 

@@ -407,25 +407,6 @@ static void inherit(struct log *log)
 	}
 }
 
-/* Only a table that is in use asks this. One that is merely loaded asks for the count, and resumes
- * its log when it reconnects for that. */
-static bool proves_use(const struct log *log, const struct mlog_request *request)
-{
-	switch (request->type) {
-	case ULOG_RESUME:
-		return !log->state->reconnected;
-	case ULOG_IN_SYNC:
-	case ULOG_IS_REMOTE_RECOVERING:
-	case ULOG_GET_RESYNC_WORK:
-	case ULOG_MARK_REGION:
-		return true;
-	case ULOG_FLUSH:
-		return request->region_count > 0;
-	default:
-		return false;
-	}
-}
-
 /* Somebody in the kernel waits with a table that is not in use any more, and has found the daemon
  * again: that is no attach, and what it asks is no matter. */
 static bool is_straggler(struct log *log, const struct mlog_request *request)
@@ -434,7 +415,7 @@ static bool is_straggler(struct log *log, const struct mlog_request *request)
 		return false;
 	if (phase_of(log) == MLOG_SUSPENDED)
 		return true;
-	if (!proves_use(log, request))
+	if (!kmsg_proves_use(request, log->state->reconnected))
 		return request->type != ULOG_GET_REGION_SIZE &&
 		       request->type != ULOG_GET_SYNC_COUNT;
 	inherit(log);

@@ -726,6 +726,36 @@ static void test_sizes_of_the_protocol(void **state)
 	assert_int_equal(KMSG_SIZE_MAX % NLMSG_ALIGNTO, 0);
 }
 
+/* What a table that is merely loaded, or was replaced, may send must not be taken for use. */
+static void test_proof_of_use(void **state)
+{
+	static const enum ulog_type proofs[] = {ULOG_IN_SYNC, ULOG_IS_REMOTE_RECOVERING,
+						ULOG_GET_RESYNC_WORK, ULOG_MARK_REGION};
+	static const enum ulog_type idle[] = {ULOG_PRESUSPEND,	   ULOG_POSTSUSPEND,
+					      ULOG_CLEAR_REGION,   ULOG_SET_REGION_SYNC,
+					      ULOG_GET_SYNC_COUNT, ULOG_GET_REGION_SIZE};
+	struct mlog_request request = {.region_count = 1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
+		request.type = proofs[i];
+		assert_true(kmsg_proves_use(&request, false));
+		assert_true(kmsg_proves_use(&request, true));
+	}
+	for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
+		request.type = idle[i];
+		assert_false(kmsg_proves_use(&request, false));
+		assert_false(kmsg_proves_use(&request, true));
+	}
+	request.type = ULOG_RESUME;
+	assert_true(kmsg_proves_use(&request, false));
+	assert_false(kmsg_proves_use(&request, true));
+	request.type = ULOG_FLUSH;
+	assert_true(kmsg_proves_use(&request, true));
+	request.region_count = 0;
+	assert_false(kmsg_proves_use(&request, true));
+}
+
 static void test_problem_names(void **state)
 {
 	(void)state;
@@ -762,6 +792,7 @@ int main(void)
 	    cmocka_unit_test(test_core_replies),
 	    cmocka_unit_test(test_acknowledgements),
 	    cmocka_unit_test(test_request_round_trip),
+	    cmocka_unit_test(test_proof_of_use),
 	    cmocka_unit_test(test_problem_names),
 	};
 
