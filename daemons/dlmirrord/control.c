@@ -48,7 +48,7 @@ static void core_config(struct daemon *d, const struct log *log, uint32_t page_b
 	    .copies = d->config.copies,
 	    .node = GROUP_LOCAL_NODE,
 	    .members = 1,
-	    .incarnation = ++d->incarnation,
+	    .incarnation = &d->incarnation,
 	};
 	/* One region per gap makes the rate. */
 	ret->busy_gap_ms =

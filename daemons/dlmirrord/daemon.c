@@ -46,7 +46,7 @@
 #define END_LIMIT_MS	 1000
 #define NUDGE_BEFORE	 64U
 #define NUDGE_AFTER	 255U
-#define INCARNATION_BITS 20U /* a daemon makes fewer core objects, or borrows from the clock */
+#define INCARNATION_BITS 20U /* a daemon joins less often, or borrows from the clock */
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57

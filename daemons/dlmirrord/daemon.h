@@ -45,7 +45,7 @@ struct daemon {
 	int timer_fd;	   /* of all logs */
 	uint64_t timer_ms; /* when it fires; 0: never */
 	struct pump_queue queue;
-	uint64_t incarnation; /* of the last core object */
+	uint64_t incarnation; /* of the last JOIN of a core object */
 	struct registry registry;
 	struct storage_engine *storage;
 	struct mover *mover;

@@ -137,9 +137,13 @@ static void notice_log_ok(struct log *log, const char *name)
 	marker_clear(log);
 }
 
-static void notice_leg_failed(struct log *log, const char *name, uint64_t region)
+static void notice_stale(struct log *log, const char *name, uint64_t region)
 {
-	qb_log(LOG_WARNING, "%s: a leg missed a write of region %" PRIu64, name, region);
+	qb_log(LOG_WARNING,
+	       "%s: region %" PRIu64
+	       " is out of sync: until it has been recovered, what is written "
+	       "there is on the default leg only",
+	       name, region);
 	log->legs_ms = 0;
 	legs_refresh(log);
 }
@@ -194,8 +198,14 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	case MLOG_NOTICE_LOG_OK:
 		notice_log_ok(log, name);
 		break;
-	case MLOG_NOTICE_LEG_FAILED:
-		notice_leg_failed(log, name, value);
+	case MLOG_NOTICE_STALE:
+		notice_stale(log, name, value);
+		break;
+	case MLOG_NOTICE_STARVED:
+		qb_log(LOG_NOTICE,
+		       "%s: region %" PRIu64 " is written without a break and cannot be repaired "
+		       "meanwhile: the kernel recovers it instead",
+		       name, value);
 		break;
 	case MLOG_NOTICE_COPY_FAILED:
 		qb_log(LOG_WARNING, "%s: region %" PRIu64 " could not be compared, again later",

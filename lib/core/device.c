@@ -27,14 +27,15 @@ bool device_waits(const struct mlog *m)
 	}
 }
 
-/* The whole log, or my slot of it? */
+/* The whole log, or my slot of it? Who has others beside itself claims its slot first, so that a
+ * device that does not know us any more is found to be one, and the others hear of it. */
 static bool operation_whole(const struct mlog *m)
 {
 	if (m->operation == DEVICE_RELEASE)
 		return m->left_last;
 	if (m->operation == DEVICE_LOAD)
 		return m->founder && !m->foreign && sync_map_writer(m);
-	return sync_map_writer(m);
+	return sync_map_writer(m) && (m->device_new || !group_in(m) || members_alone(m));
 }
 
 static void operation_start(struct mlog *m, enum device_operation operation)
@@ -52,8 +53,9 @@ static void operation_start(struct mlog *m, enum device_operation operation)
 	m->operation_ms = m->now_ms;
 	m->late = false;
 	effect = effect_add(m, kind[operation]);
+	m->operation_whole = operation_whole(m);
 	effect->log.slot = m->slot;
-	effect->log.whole = operation_whole(m);
+	effect->log.whole = m->operation_whole;
 }
 
 /* False: it had timed out, and what to do about that has been done. */
@@ -208,6 +210,15 @@ void device_attach(struct mlog *m)
 	m->loaded = false;
 }
 
+/* The others may have found a new device while I was away. */
+void device_rejoin(struct mlog *m)
+{
+	if (m->log == MLOG_LOG_OK && device_idle(m) && !m->degraded)
+		claim_start(m);
+	else
+		group_device_done(m);
+}
+
 /* Bits on disk that the hot maps do not know were cleared lazily, or marked and never answered. */
 static void restore_merge(struct mlog *m, const struct mlog_history *h)
 {
@@ -303,12 +314,15 @@ void device_claimed(struct mlog *m, int error)
 	if (error != 0) {
 		device_failed(m, error);
 		/* Not ours any more: who writes its map is to begin anew, then the others. */
-		if (error == -ESTALE && group_in(m) && !m->leaving)
+		if (error == -ESTALE && group_in(m) && !m->leaving) {
+			m->device_new = true;
 			group_send(m, MLOG_MSG_LOST);
+		}
 		return;
 	}
 	m->log = MLOG_LOG_OK;
-	m->map_whole = m->map_whole && !sync_map_writer(m);
+	m->device_new = false;
+	m->map_whole = !m->operation_whole;
 	dirty_claimed(m);
 	if (!m->degraded)
 		dirty_whole(m);

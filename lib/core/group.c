@@ -211,7 +211,7 @@ static void join_send(struct mlog *m)
 {
 	struct mlog_message *message;
 
-	m->incarnation = m->config.incarnation + m->joins++;
+	m->incarnation = ++*m->config.incarnation;
 	m->seq = 0;
 	m->heard = 0;
 	m->founder = false;
@@ -362,6 +362,7 @@ static void found(struct mlog *m)
 
 	m->founder = true;
 	m->group = GROUP_FOUNDING;
+	members_handed(m);
 	if (m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT) {
 		found_from_memory(m);
 		return;
@@ -542,7 +543,7 @@ static void lock_granted(struct mlog *m)
 {
 	m->group = GROUP_LOADING;
 	if (m->live && !m->closed)
-		tell_start(m); /* the slot was mine all the time */
+		device_rejoin(m); /* the slot was mine all the time */
 	else
 		device_attach(m);
 }
@@ -559,6 +560,7 @@ static void ready(struct mlog *m)
 	m->group = GROUP_IN;
 	bits_fill(m->taken, hot_slot_bits(m->hot), false);
 	m->taken_all = false;
+	members_handed_forget(m);
 	atomic_store(&m->hot->shared->inheriting, 0);
 	for (uint32_t i = 0; m->founder && i < m->peer_count; i++)
 		if (m->peer[i].joined)
@@ -862,6 +864,7 @@ void group_attach(struct mlog *m)
 	m->peer_count = 0;
 	m->taken_all = false;
 	bits_fill(m->taken, hot_slot_bits(m->hot), false);
+	members_handed_forget(m);
 }
 
 /* A new daemon: the kernel has been writing. */

@@ -50,7 +50,7 @@ size_t hot_bytes(uint64_t regions, unsigned shift)
 	struct hot h = {.regions = regions, .shift = shift};
 
 	return sizeof(struct hot_shared) +
-	       (7 * bits_words(regions) + bits_words(hot_slot_bits(&h))) * sizeof(uint64_t);
+	       (7 * bits_words(regions) + 2 * bits_words(hot_slot_bits(&h))) * sizeof(uint64_t);
 }
 
 void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
@@ -69,6 +69,7 @@ void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
 	h->reported = maps + 5 * words;
 	h->unseen = maps + 6 * words;
 	h->dirty = maps + 7 * words;
+	h->others = h->dirty + bits_words(hot_slot_bits(h));
 }
 
 bool hot_mark(struct hot *h, uint64_t region)
@@ -272,6 +273,11 @@ uint64_t hot_held_word(const struct hot *h, uint64_t word)
 	return atomic_load(&h->held[word]);
 }
 
+uint64_t hot_others_word(const struct hot *h, uint64_t word)
+{
+	return atomic_load(&h->others[word]);
+}
+
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value)
 {
 	atomic_store_explicit(&h->in_sync[word], value, memory_order_relaxed);
@@ -280,6 +286,11 @@ void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value)
 void hot_repair_put(struct hot *h, uint64_t word, uint64_t value)
 {
 	atomic_store_explicit(&h->repair[word], value, memory_order_relaxed);
+}
+
+void hot_others_put(struct hot *h, uint64_t word, uint64_t value)
+{
+	atomic_store_explicit(&h->others[word], value, memory_order_relaxed);
 }
 
 uint64_t hot_recount(struct hot *h)

@@ -13,6 +13,8 @@
  *	unseen   the kernel was told that it is stale, and has not recovered it since: while this
  *		 table lives it may write the region's default leg only, without a mark
  *	reported our kernel says that a leg missed a write, and all is not well yet (loop only)
+ *	others	 one per 2^shift regions: marks of other members that only memory knows, for the
+ *		 next daemon of a planned restart (loop only)
  *
  * Who writes: responders set held, recent and unseen and clear held; all else is the loop's.
  *
@@ -71,6 +73,7 @@ struct hot {
 	_Atomic uint64_t *repair;
 	_Atomic uint64_t *reported;
 	_Atomic uint64_t *unseen;
+	_Atomic uint64_t *others;
 };
 
 /* Bytes of memory that hot_bind() needs. */
@@ -132,8 +135,10 @@ uint64_t hot_next_dirty(const struct hot *h, uint64_t from, uint64_t end);
 uint64_t hot_in_sync_word(const struct hot *h, uint64_t word);
 uint64_t hot_repair_word(const struct hot *h, uint64_t word);
 uint64_t hot_held_word(const struct hot *h, uint64_t word);
+uint64_t hot_others_word(const struct hot *h, uint64_t word);
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value);
 void hot_repair_put(struct hot *h, uint64_t word, uint64_t value);
+void hot_others_put(struct hot *h, uint64_t word, uint64_t value);
 /* Corrects the bits behind the last region and counts in_sync; returns the regions to repair. */
 uint64_t hot_recount(struct hot *h);
 /* Nobody holds, gates or has dirtied anything. */

@@ -249,6 +249,12 @@ void members_dirty_region(struct mlog *m, uint64_t region)
 	}
 }
 
+static void dirty_all(struct mlog *m)
+{
+	for (uint64_t r = 0; r < m->config.region_count; r++)
+		members_dirty_region(m, r);
+}
+
 static void dirty_slot_bit(struct mlog *m, uint64_t slot_bit)
 {
 	uint64_t first = slot_bit << m->hot->shift;
@@ -264,8 +270,8 @@ void members_taken(struct mlog *m)
 
 	bits_for_each_set (slot_bit, m->taken, hot_slot_bits(m->hot))
 		dirty_slot_bit(m, slot_bit);
-	for (uint64_t r = 0; m->taken_all && r < m->config.region_count; r++)
-		members_dirty_region(m, r);
+	if (m->taken_all)
+		dirty_all(m);
 }
 
 static void marks_to_repair(struct mlog *m, uint32_t slot)
@@ -292,6 +298,33 @@ bool members_marks_keep(struct mlog *m)
 		marks_to_repair(m, i);
 	}
 	return some;
+}
+
+/* My daemon is about to be replaced, and the next one knows the maps only. What an earlier one left
+ * there counts until I have been told everything. */
+void members_hand_over(struct mlog *m)
+{
+	for (uint64_t w = 0; w < bits_words(hot_slot_bits(m->hot)); w++) {
+		uint64_t marks = group_in(m) ? 0 : hot_others_word(m->hot, w);
+
+		for (uint32_t i = 0; i < m->config.members; i++)
+			if (i != m->self && m->marks[i] != NULL && m->member[i].replicated)
+				marks |= m->marks[i][w];
+		hot_others_put(m->hot, w, marks);
+	}
+}
+
+/* I found the group: nobody knows better than the daemon before me. */
+void members_handed(struct mlog *m)
+{
+	for (uint64_t w = 0; w < bits_words(hot_slot_bits(m->hot)); w++)
+		m->taken[w] |= hot_others_word(m->hot, w);
+}
+
+void members_handed_forget(struct mlog *m)
+{
+	for (uint64_t w = 0; w < bits_words(hot_slot_bits(m->hot)); w++)
+		hot_others_put(m->hot, w, 0);
 }
 
 /* It writes no more: nothing that it had to itself keeps others waiting. */
@@ -607,8 +640,7 @@ static void apply_dirty(struct mlog *m, const struct mlog_message *message)
 		if (message->dirty_bits.items.item[i] < hot_slot_bits(m->hot))
 			dirty_slot_bit(m, message->dirty_bits.items.item[i]);
 	if (message->dirty_bits.all)
-		for (uint64_t r = 0; r < m->config.region_count; r++)
-			members_dirty_region(m, r);
+		dirty_all(m);
 	m->repair_cursor = 0;
 	if (!message->dirty_bits.last || e->state != MLOG_MEMBER_GONE ||
 	    e->incarnation != message->dirty_bits.incarnation)
@@ -618,6 +650,18 @@ static void apply_dirty(struct mlog *m, const struct mlog_message *message)
 		notice_add(m, MLOG_NOTICE_MEMBER_DEAD, e->node);
 	member_free(m, e);
 	sync_rewind(m); /* what it kept from the others may be had now */
+}
+
+/* The marks of those who cannot tell them are lost with the device. */
+static void apply_lost(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (m->member[i].state == MLOG_MEMBER_GONE ||
+		    m->member[i].state == MLOG_MEMBER_JOINING) {
+			dirty_all(m);
+			m->repair_cursor = 0;
+			return;
+		}
 }
 
 static void apply_marks(struct mlog *m, struct mlog_member *from,
@@ -716,6 +760,9 @@ void members_apply(struct mlog *m, const struct mlog_message *message)
 	case MLOG_MSG_MARKS:
 	case MLOG_MSG_UNMARKS:
 		apply_marks(m, from, message);
+		break;
+	case MLOG_MSG_LOST:
+		apply_lost(m);
 		break;
 	default: /* WANT and NONE change nothing that all know */
 		break;

@@ -166,6 +166,8 @@ static void settle(struct mlog *m)
 		request_settle(m);
 		repair_settle(m);
 	}
+	if (m->quiescing)
+		members_hand_over(m);
 	atomic_store(&m->hot->shared->whole, m->log == MLOG_LOG_OK && !m->degraded);
 	at = min_ms(min_ms(dirty_deadline(m), sync_deadline(m)),
 		    min_ms(device_deadline(m), repair_deadline(m)));

@@ -89,7 +89,10 @@ struct mlog_config {
 	uint32_t busy_gap_ms;	 /* pause after a copy while there is other I/O */
 	uint32_t node;		 /* ours, as the group calls it */
 	uint32_t members; /* most there may be, 1..MLOG_MEMBERS_MAX, as many as there are slots */
-	uint64_t incarnation; /* of this object: above that of any earlier one on this node */
+	/* The last that any object of this node has taken, also of an earlier daemon; each JOIN
+	 * takes the next. It outlives the object, and whoever steps one of those that share it has
+	 * it to himself. */
+	uint64_t *incarnation;
 };
 
 /* What the log device holds, as words in host order; see codec/disk.h for how it was decided. */
@@ -377,12 +380,13 @@ enum mlog_effect_kind {
 enum mlog_notice {
 	MLOG_NOTICE_ATTACHED, /* value: regions to repair */
 	MLOG_NOTICE_DETACHED,
-	MLOG_NOTICE_IN_SYNC,	  /* all regions are in sync */
-	MLOG_NOTICE_REPAIRED,	  /* nothing is crash-dirty any more; value: regions repaired that
-				     differed */
-	MLOG_NOTICE_LOG_FAILED,	  /* value: errno */
-	MLOG_NOTICE_LOG_OK,	  /* a failed log device works again */
-	MLOG_NOTICE_LEG_FAILED,	  /* value: region that a leg missed */
+	MLOG_NOTICE_IN_SYNC,	/* all regions are in sync */
+	MLOG_NOTICE_REPAIRED,	/* nothing is crash-dirty any more; value: regions repaired that
+				   differed */
+	MLOG_NOTICE_LOG_FAILED, /* value: errno */
+	MLOG_NOTICE_LOG_OK,	/* a failed log device works again */
+	MLOG_NOTICE_STALE,	/* value: region that is not in sync any more */
+	MLOG_NOTICE_STARVED,	/* value: region that is never quiet, and becomes stale therefore */
 	MLOG_NOTICE_COPY_FAILED,  /* value: region */
 	MLOG_NOTICE_VERIFIED,	  /* value: regions that differed */
 	MLOG_NOTICE_OVERFLOW,	  /* a request was dropped because the table is full */

@@ -14,10 +14,11 @@
 #include "core/mutate.h"
 
 #define NEVER_MS	UINT64_MAX
-#define LATER_MS	100U  /* before a copy that the mover did not take is asked for again */
-#define SAME_MAX	4U    /* entries of one request and its repetitions */
-#define PRIORITY_MAX	64U   /* regions that somebody waits for, ring */
-#define ARMED_MS	500U  /* a gate that finds no quiet moment opens again */
+#define LATER_MS	100U /* before a copy that the mover did not take is asked for again */
+#define SAME_MAX	4U   /* entries of one request and its repetitions */
+#define PRIORITY_MAX	64U  /* regions that somebody waits for, ring */
+#define ARMED_MS	500U /* a gate that finds no quiet moment opens again */
+#define STARVED_MS	30000U /* and when none of a region does for so long, its kernel recovers it */
 #define LEASE_NONE_MS	1000U /* before it asks again when there were none */
 #define WAKE_MS		2000U /* a kernel that should ask for resync work and does not is woken */
 #define RELOAD_MS	10000U
@@ -164,7 +165,6 @@ struct mlog {
 	uint32_t snap_node;
 	uint64_t snap_applied;
 	uint64_t incarnation;
-	uint64_t joins;
 	uint64_t seq;	/* last sent */
 	uint64_t heard; /* last own delivered */
 	bool snap_sent;
@@ -226,7 +226,9 @@ struct mlog {
 	bool degraded;	/* marks were answered from memory since the device was last whole */
 	bool restoring; /* a new daemon reads its predecessor's slot: maps in memory stay */
 	enum device_operation operation;
-	bool late; /* it timed out; its completion only ends it */
+	bool operation_whole; /* not my slot only */
+	bool device_new;      /* it does not know us: who writes the map begins anew */
+	bool late;	      /* it timed out; its completion only ends it */
 	uint64_t operation_ms;
 	uint64_t retry_ms;
 	uint64_t detach_ms; /* POSTSUSPEND came */
@@ -249,6 +251,8 @@ struct mlog {
 	uint64_t repair_cursor;
 	uint64_t repair_retry_ms;
 	uint64_t repair_differed;
+	uint64_t starved; /* region + 1 that has been found busy whenever it was claimed; 0: none */
+	uint64_t starved_ms; /* since when */
 	uint64_t next_copy_ms;
 	uint64_t activity_seen;
 	bool verifying;
@@ -285,6 +289,9 @@ uint64_t members_lease_end(const struct mlog_member *e); /* 0: it has none */
 void members_lease_one(struct mlog_member *e, uint64_t region);
 void members_lease_none(struct mlog_member *e);
 bool members_marks_keep(struct mlog *m); /* there were some */
+void members_hand_over(struct mlog *m);
+void members_handed(struct mlog *m);
+void members_handed_forget(struct mlog *m);
 struct mlog_member *members_find(struct mlog *m, uint32_t node);
 uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted);
 uint32_t members_others(const struct mlog *m); /* mask of slots in use but mine */
@@ -391,6 +398,7 @@ uint64_t sync_deadline(const struct mlog *m);
 /* device.c */
 void device_load(struct mlog *m);   /* the founder's look at the whole device */
 void device_attach(struct mlog *m); /* my slot's lock is mine */
+void device_rejoin(struct mlog *m); /* the same, and it was all the time */
 void device_detach(struct mlog *m);
 bool device_idle(const struct mlog *m); /* nothing of mine is on its way to it */
 void attach_done(struct mlog *m);	/* the group counts me in */

@@ -33,6 +33,8 @@ void repair_done(struct mlog *m, uint64_t region)
 		return;
 	assert(m->repair_left > 0);
 	hot_repair_set(m->hot, region, false);
+	if (m->starved == region + 1)
+		m->starved = 0;
 	if (--m->repair_left == 0)
 		notice_add(m, MLOG_NOTICE_REPAIRED, m->repair_differed);
 }
@@ -202,6 +204,28 @@ void repair_stop(struct mlog *m)
 	m->claim_cancelled = true;
 }
 
+/*
+ * A crash-dirty region was busy. When that goes on, no mark will ever wait at its gate: the kernel
+ * has it marked and need not ask. Only a recovery makes a kernel hold its own writes back, so the
+ * region becomes stale, and what follows is the same as after a failed leg.
+ */
+static void copy_busy(struct mlog *m, uint64_t region)
+{
+	struct mlog_message *message;
+
+	if (m->starved == 0) {
+		m->starved = region + 1;
+		m->starved_ms = m->now_ms;
+	}
+	if (m->starved != region + 1 || m->now_ms < m->starved_ms + STARVED_MS)
+		return;
+	m->starved = 0;
+	notice_add(m, MLOG_NOTICE_STARVED, region);
+	message = group_send(m, MLOG_MSG_SYNC);
+	message->sync.region = region;
+	message->sync.in_sync = false;
+}
+
 static void copies_start(struct mlog *m, uint32_t busy)
 {
 	m->claim_started = true;
@@ -211,6 +235,8 @@ static void copies_start(struct mlog *m, uint32_t busy)
 
 		/* One that has become stale meanwhile is written without marks, and recovered. */
 		if (m->claim_cancelled || (busy & bit(i)) != 0 || !hot_in_sync(m->hot, c->region)) {
+			if (!m->claim_cancelled && !c->verify && hot_in_sync(m->hot, c->region))
+				copy_busy(m, c->region);
 			copy_give_up(m, c);
 			continue;
 		}

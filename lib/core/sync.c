@@ -81,7 +81,7 @@ void sync_deliver(struct mlog *m, uint64_t region, bool in_sync)
 	if (in_sync && sync_full(m))
 		notice_add(m, MLOG_NOTICE_IN_SYNC, 0);
 	if (!in_sync)
-		notice_add(m, MLOG_NOTICE_LEG_FAILED, region);
+		notice_add(m, MLOG_NOTICE_STALE, region);
 }
 
 /* One member writes the map: who holds its lock. */
@@ -242,6 +242,12 @@ static void lease_ask(struct mlog *m)
 	m->lease_acks = (struct acks){.seq = message->seq};
 }
 
+/* A kernel that saw a leg fail may copy from another than the rest of us write. */
+static bool leg_distrusted(const struct mlog *m)
+{
+	return atomic_load(&m->hot->shared->leg_failed) != 0 && !members_alone(m);
+}
+
 /* What to say to GET_RESYNC_WORK. False: a lease has been asked for, wait. */
 bool sync_work_due(struct mlog *m, uint64_t *ret)
 {
@@ -249,9 +255,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	bool asked = m->lease_acks.seq != 0;
 
 	*ret = none;
-	/* A kernel that saw a leg fail may copy from another than the rest of us write. */
-	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving ||
-	    (atomic_load(&m->hot->shared->leg_failed) != 0 && !members_alone(m)))
+	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving || leg_distrusted(m))
 		return true;
 	m->woken_ms = m->now_ms;
 	*ret = sync_recovering(m);
@@ -345,13 +349,23 @@ static void reload_settle(struct mlog *m)
 	}
 }
 
-/* The kernel has stopped recovering before it said so: others shall not wait for my lease. */
+/* A kernel that is being suspended has stopped recovering before it said so; one that saw a leg
+ * fail is given nothing more to recover. */
+static bool lease_useless(struct mlog *m)
+{
+	if (m->phase == MLOG_SUSPENDING)
+		return true;
+	return m->phase == MLOG_ACTIVE && leg_distrusted(m) &&
+	       sync_recovering(m) == m->config.region_count;
+}
+
+/* Others shall not wait for my lease. */
 static void lease_end(struct mlog *m)
 {
 	struct mlog_message *message;
 
-	if (m->phase != MLOG_SUSPENDING || !group_in(m) || m->leaving ||
-	    member_self(m)->lease == 0 || !acks_settled(&m->lease_acks))
+	if (!group_in(m) || m->leaving || member_self(m)->lease == 0 ||
+	    !acks_settled(&m->lease_acks) || !lease_useless(m))
 		return;
 	recovering_set(m, m->config.region_count);
 	message = group_send(m, MLOG_MSG_LEASE);

@@ -54,7 +54,7 @@ struct node {
 	bool removed; /* the mirror: it has no table there */
 	struct mlog *m;
 	struct maps *maps;
-	uint64_t starts; /* objects, ever */
+	uint64_t incarnation; /* of the last JOIN */
 
 	struct parcel inbox[INBOX_MAX];
 	uint32_t inbox_first;
@@ -634,7 +634,7 @@ static struct mlog *core_make(struct node *n)
 	    .busy_gap_ms = 25,
 	    .node = n->id,
 	    .members = world.plan.members,
-	    .incarnation = ++n->starts << 20,
+	    .incarnation = &n->incarnation,
 	};
 	struct mlog *m = mlog_create(&config, &n->maps->hot);
 

@@ -660,6 +660,13 @@ void checker_node_dies(struct checker *c, const struct node *node)
 
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot)
 {
+	/* Who has no quorum hears of nobody's leaving, and goes by the marks that it remembers. */
+	for (unsigned i = 0; i < world_nodes(c->world) && !mirror->plan->has_disk; i++) {
+		const struct node *node = world_node(c->world, i);
+
+		if (active_on(node, mirror) && !node_quorate(node))
+			checker_repair_all(c, mirror);
+	}
 	for (uint32_t region = 0;
 	     mirror->logdev != NULL && slot < mirror->plan->slots && region < mirror->plan->regions;
 	     region++)

@@ -298,7 +298,8 @@ static void leg_write(struct bio *bio, unsigned leg, legs_written done)
 
 	switch (bio->kind) {
 	case BIO_WRITE:
-		legs_write(k->legs, k->node, leg, bio->range, bio->number, done, bio, leg);
+		legs_write(k->legs, k->node, leg, bio->range, bio->set->misled, bio->number, done,
+			   bio, leg);
 		break;
 	case BIO_DISCARD:
 		legs_discard(k->legs, k->node, leg, bio->range, done, bio, leg);

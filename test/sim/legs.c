@@ -32,6 +32,7 @@ struct transfer {
 	const struct node *node;
 	unsigned leg;
 	struct legs_range range;
+	bool misled;
 	uint64_t number;
 	uint64_t event;
 	legs_written written;
@@ -65,6 +66,7 @@ struct legs {
 	unsigned count;
 	uint64_t block[SIM_LEGS_MAX][BLOCKS_TOTAL];
 	uint32_t writes[SIM_REGIONS_MAX]; /* transfers of data in flight */
+	uint32_t misled[SIM_REGIONS_MAX]; /* of these */
 	uint32_t copies[SIM_REGIONS_MAX];
 	uint32_t moves[SIM_REGIONS_MAX]; /* of them by the mover */
 	uint32_t failing[SIM_LEGS_MAX];	 /* masks of nodes */
@@ -140,8 +142,10 @@ static void transfer_free(struct legs *l, uint32_t index)
 {
 	struct transfer *t = transfer_at(l, index);
 
-	if (t->kind == TRANSFER_WRITE)
+	if (t->kind == TRANSFER_WRITE) {
 		l->writes[t->range.region]--;
+		l->misled[t->range.region] -= t->misled;
+	}
 	t->kind = TRANSFER_NONE;
 	t->next_free = l->free_first;
 	l->free_first = index;
@@ -203,12 +207,13 @@ static void transfer_start(struct legs *l, const struct transfer *order)
 }
 
 void legs_write(struct legs *l, const struct node *node, unsigned leg, struct legs_range range,
-		uint64_t number, legs_written done, void *context, uint64_t argument)
+		bool misled, uint64_t number, legs_written done, void *context, uint64_t argument)
 {
 	struct transfer t = {.kind = TRANSFER_WRITE,
 			     .node = node,
 			     .leg = leg,
 			     .range = range,
+			     .misled = misled,
 			     .number = number,
 			     .written = done,
 			     .context = context,
@@ -216,13 +221,14 @@ void legs_write(struct legs *l, const struct node *node, unsigned leg, struct le
 
 	assert(range.count > 0 && range.first + range.count <= SIM_BLOCKS);
 	/* When it has become stale while it was moved, it will be recovered anyway. */
-	if (l->copies[range.region] > 0 &&
+	if (!misled && l->copies[range.region] > 0 &&
 	    (l->copies[range.region] > l->moves[range.region] ||
 	     !checker_is_stale(world_checker(l->world), l->mirror, range.region)))
 		world_violation(l->world, "I6",
 				"node %" PRIu32 " writes region %" PRIu32 " while it is copied",
 				node_id(node), range.region);
 	l->writes[range.region]++;
+	l->misled[range.region] += misled;
 	transfer_start(l, &t);
 }
 
@@ -376,7 +382,7 @@ static void copy_check(const struct legs *l, const struct node *node, uint32_t r
 		world_violation(l->world, "I6",
 				"node %" PRIu32 " copies region %" PRIu32 " that is being copied",
 				node_id(node), region);
-	if (l->writes[region] > 0)
+	if (l->writes[region] > l->misled[region])
 		world_violation(l->world, "I6",
 				"node %" PRIu32 " copies region %" PRIu32 " that is being written",
 				node_id(node), region);

@@ -27,8 +27,9 @@ struct legs_range {
 	uint32_t count;
 };
 
+/* misled: the kernel could ask nobody and writes without a mark, whoever copies the region. */
 void legs_write(struct legs *l, const struct node *node, unsigned leg, struct legs_range range,
-		uint64_t number, legs_written done, void *context, uint64_t argument);
+		bool misled, uint64_t number, legs_written done, void *context, uint64_t argument);
 /* As legs_write(), but what the blocks hold afterwards is anybody's guess. */
 void legs_discard(struct legs *l, const struct node *node, unsigned leg, struct legs_range range,
 		  legs_written done, void *context, uint64_t argument);

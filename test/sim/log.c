@@ -122,7 +122,7 @@ static void core_config(const struct log *log, struct mlog_config *ret)
 	    .busy_gap_ms = s->busy_gap_ms,
 	    .node = node_id(log->node),
 	    .members = plan->slots,
-	    .incarnation = log->node->starts << 20 | ++log->node->objects,
+	    .incarnation = &log->node->incarnation,
 	};
 }
 
@@ -1062,9 +1062,6 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	case MLOG_NOTICE_DETACHED:
 		if (atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_DEVICE)
 			*marker = false;
-		/* Whoever leaves without a quorum keeps the others' marks, and goes by them. */
-		if (!log->table.has_disk && !node_quorate(node))
-			checker_repair_all(world_checker(node->world), log->mirror);
 		mlog_status(log->pump.mlog, &status);
 		checker_detached(world_checker(node->world), log->mirror, status.slot);
 		break;

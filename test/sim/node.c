@@ -343,7 +343,7 @@ static void daemon_begin(struct node *node, bool handed_over)
 {
 	node->daemon = DAEMON_UP;
 	node->life++;
-	node->starts++;
+	node->incarnation = ++node->starts << 20;
 	node->stopped_until_us = 0;
 	node->viewed = false;
 	node->quorate = false;

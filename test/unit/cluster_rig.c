@@ -399,7 +399,7 @@ void node_clears(struct cluster *c, uint32_t number, uint64_t region)
 	node_answered(c, number, node_asks(c, number, ULOG_CLEAR_REGION, region, false));
 }
 
-static struct mlog_config config_of(const struct cluster *c, uint32_t number, uint64_t incarnation)
+static struct mlog_config config_of(struct cluster *c, uint32_t number)
 {
 	return (struct mlog_config){
 	    .region_count = REGIONS,
@@ -415,16 +415,19 @@ static struct mlog_config config_of(const struct cluster *c, uint32_t number, ui
 	    .busy_gap_ms = 25,
 	    .node = number,
 	    .members = MEMBERS,
-	    .incarnation = incarnation,
+	    .incarnation = &c->node[number].incarnation,
 	};
 }
 
 void node_starts(struct cluster *c, uint32_t number, enum mlog_sync sync, bool restored)
 {
 	struct node *n = &c->node[number];
-	struct mlog_config config = config_of(c, number, c->incarnation += 1000);
-	struct mlog_event e = {.kind = MLOG_EV_RESTORED};
+	struct mlog_config config = config_of(c, number);
+	struct mlog_event e = {.kind = MLOG_EV_RESTORED, .handed_over = n->handed_over};
 
+	n->handed_over = false;
+	c->incarnation += 1000;
+	n->incarnation = c->incarnation - 1;
 	config.sync = sync;
 	if (!restored) {
 		n->memory = calloc(1, hot_bytes(REGIONS, 0));
@@ -462,6 +465,17 @@ void daemon_dies(struct cluster *c, uint32_t number)
 {
 	daemon_stop(c, number);
 	cluster_view(c);
+}
+
+void daemon_hands_over(struct cluster *c, uint32_t number)
+{
+	struct mlog_event e = {.kind = MLOG_EV_QUIESCE, .quiesce = true};
+
+	node_step(c, &c->node[number], &e);
+	cluster_settle(c);
+	assert_true(mlog_quiet(c->node[number].m));
+	c->node[number].handed_over = true;
+	daemon_dies(c, number);
 }
 
 /* Power off. The others see it leave at once, and know that it is dead only later. */

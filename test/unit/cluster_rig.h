@@ -29,8 +29,10 @@ struct letter {
 
 struct node {
 	uint32_t number;
-	bool up;     /* the machine */
-	bool daemon; /* in the group */
+	bool up;	      /* the machine */
+	bool daemon;	      /* in the group */
+	bool handed_over;     /* by its last daemon */
+	uint64_t incarnation; /* of its last JOIN */
 	struct mlog *m;
 	struct hot hot;
 	void *memory;
@@ -108,6 +110,7 @@ void node_leaves(struct cluster *c, uint32_t number);
 /* The daemon alone; its own slot's lock stays. The node: the others know that it is dead only when
  * it is fenced. */
 void daemon_dies(struct cluster *c, uint32_t number);
+void daemon_hands_over(struct cluster *c, uint32_t number);
 void node_dies(struct cluster *c, uint32_t number);
 void node_fenced(struct cluster *c, uint32_t number);
 

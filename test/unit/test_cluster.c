@@ -180,6 +180,43 @@ static void core_mode_marks_are_known_to_all(void **state)
 	cluster_end(c);
 }
 
+/* All others die before the next daemon is there: it alone can know what they had marked. */
+static void core_mode_marks_are_handed_over(void **state)
+{
+	struct cluster *c = cluster_of(false, 3);
+
+	(void)state;
+	node_marks(c, 3, 20);
+	daemon_hands_over(c, 1);
+	node_dies(c, 2);
+	node_dies(c, 3);
+	c->node[1].hold_copies = true;
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	node_fenced(c, 2);
+	node_fenced(c, 3);
+	time_passes(c, 2000);
+	assert_int_equal(node_status(c, 1).repair, 1);
+	assert_true(hot_repair(&c->node[1].hot, 20));
+	cluster_end(c);
+}
+
+static void what_was_handed_over_counts_no_more_when_others_are_there(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+
+	(void)state;
+	node_marks(c, 2, 20);
+	daemon_hands_over(c, 1);
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	time_passes(c, 2000);
+	assert_int_equal(node_status(c, 1).members, 2);
+	assert_int_equal(node_status(c, 1).repair, 0);
+	assert_int_equal(c->node[1].copies + c->node[2].copies, 0);
+	for (uint64_t w = 0; w < WORDS; w++)
+		assert_int_equal(hot_others_word(&c->node[1].hot, w), 0);
+	cluster_end(c);
+}
+
 static void mark_many(struct cluster *c, struct node *n, enum ulog_type type)
 {
 	for (uint64_t first = 0; first < REGIONS; first += GROUP) {
@@ -246,6 +283,32 @@ static void resync_is_shared_out(void **state)
 	cluster_end(c);
 }
 
+/* Its kernel is given nothing more to recover, so a write of another may not wait for it. */
+static void who_saw_a_leg_fail_gives_its_lease_up(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	const struct mlog_reply *reply;
+	uint32_t seq;
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	seq = node_asks(c, 2, ULOG_IS_REMOTE_RECOVERING, 5, false);
+	reply = node_reply(&c->node[2], seq);
+	assert_int_equal(reply->word[0], 1);
+	/* the region that it was given, and could not recover */
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 0, false));
+	time_passes(c, 100);
+	assert_int_equal(mlog_member(c->node[2].m, node_status(c, 1).slot)->lease, 0);
+	time_passes(c, 5000);
+	node_asks(c, 2, ULOG_IS_REMOTE_RECOVERING, 5, false);
+	seq = node_asks(c, 2, ULOG_IS_REMOTE_RECOVERING, 5, false);
+	reply = node_reply(&c->node[2], seq);
+	assert_int_equal(reply->word[0], 0);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,8 +320,11 @@ int main(void)
 	    cmocka_unit_test(a_node_that_boots_again_tells_what_it_left),
 	    cmocka_unit_test(all_nodes_crash_and_one_comes_back),
 	    cmocka_unit_test(core_mode_marks_are_known_to_all),
+	    cmocka_unit_test(core_mode_marks_are_handed_over),
+	    cmocka_unit_test(what_was_handed_over_counts_no_more_when_others_are_there),
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
 	    cmocka_unit_test(resync_is_shared_out),
+	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

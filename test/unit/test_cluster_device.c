@@ -175,6 +175,30 @@ static void a_log_that_is_not_ours_any_more_is_written_anew_by_all(void **state)
 	cluster_end(c);
 }
 
+/* With the device the marks of a dead node are lost, before anybody has inherited them. */
+static void a_lost_log_may_have_held_any_mark_of_who_is_gone(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+
+	(void)state;
+	node_marks(c, 2, 20);
+	node_dies(c, 2);
+	c->failing = FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM);
+	c->error = -ESTALE;
+	node_marks(c, 1, 10);
+	assert_int_equal(node_status(c, 3).repair, 0);
+	time_passes(c, 5000);
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
+	assert_int_equal(node_status(c, 3).repair, REGIONS);
+	c->failing = 0;
+	node_fenced(c, 2);
+	node_clears(c, 1, 10);
+	time_passes(c, 60000);
+	assert_int_equal(node_status(c, 1).gone, 0);
+	assert_int_equal(node_status(c, 1).repair, 0);
+	cluster_end(c);
+}
+
 /* The release may still be written when the mirror is active again. */
 static void a_late_release_does_not_take_the_next_lifes_locks(void **state)
 {
@@ -306,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(a_dead_members_slot_that_cannot_be_read_means_any_region),
 	    cmocka_unit_test(a_takeover_goes_on_when_the_device_fails_half_way),
 	    cmocka_unit_test(a_log_that_is_not_ours_any_more_is_written_anew_by_all),
+	    cmocka_unit_test(a_lost_log_may_have_held_any_mark_of_who_is_gone),
 	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
 	    cmocka_unit_test(a_load_that_is_answered_after_the_leave_claims_nothing),
 	    cmocka_unit_test(who_detaches_keeps_a_slots_lock_until_it_is_empty),

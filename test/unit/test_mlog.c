@@ -304,6 +304,8 @@ static void not_answered(struct world *w, uint32_t seq)
 
 static struct mlog_config config_of(enum mlog_sync sync, bool has_disk)
 {
+	static uint64_t incarnation;
+
 	return (struct mlog_config){
 	    .region_count = REGIONS,
 	    .region_sectors = REGION_SECTORS,
@@ -318,7 +320,7 @@ static struct mlog_config config_of(enum mlog_sync sync, bool has_disk)
 	    .busy_gap_ms = 25,
 	    .node = 1,
 	    .members = 1,
-	    .incarnation = 1,
+	    .incarnation = &incarnation,
 	};
 }
 
@@ -852,7 +854,7 @@ static void test_a_stale_region_is_durable_before_its_reply(void **state)
 	answered(w, seq, 0);
 	assert_false(bits_test(w->sync, 77));
 	assert_int_equal(answer_word(w, ask_one(w, ULOG_IN_SYNC, 77), 0), 0);
-	assert_int_equal(w->notices[MLOG_NOTICE_LEG_FAILED], 1);
+	assert_int_equal(w->notices[MLOG_NOTICE_STALE], 1);
 	world_end(w);
 }
 
@@ -942,6 +944,31 @@ static void test_a_gate_without_a_quiet_moment_opens_again(void **state)
 	assert_false(hot_gated(&w->hot, 0));
 	assert_false(status_of(w).verifying);
 	assert_int_equal(status_of(w).verify_skipped, 1);
+	world_end(w);
+}
+
+static void test_a_region_that_is_never_quiet_is_recovered_by_its_kernel(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	uint64_t region;
+
+	(void)state;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
+	w->copy_result = MLOG_COPY_ERROR;
+	crash_and_attach(w, false);
+	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
+	w->copy_result = MLOG_COPY_SAME;
+	pass(w, 30000); /* it was marked for some of that */
+	assert_true(hot_in_sync(&w->hot, 10));
+	assert_int_equal(work(w, &region), 0);
+	pass(w, 10000);
+	assert_false(hot_in_sync(&w->hot, 10));
+	assert_int_equal(w->notices[MLOG_NOTICE_STARVED], 1);
+	assert_int_equal(work(w, &region), 1);
+	assert_int_equal(region, 10);
+	answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &region, true), 0);
+	assert_int_equal(status_of(w).repair, 0);
+	assert_int_equal(status_of(w).in_sync, REGIONS);
 	world_end(w);
 }
 
@@ -1425,6 +1452,7 @@ int main(void)
 	    cmocka_unit_test(test_an_unrepaired_region_survives_a_second_crash),
 	    cmocka_unit_test(test_a_busy_region_is_copied_at_its_next_mark_or_clear),
 	    cmocka_unit_test(test_a_gate_without_a_quiet_moment_opens_again),
+	    cmocka_unit_test(test_a_region_that_is_never_quiet_is_recovered_by_its_kernel),
 	    cmocka_unit_test(test_verify_lists_what_differed),
 	    cmocka_unit_test(test_the_kernel_and_the_mover_never_have_one_region_both),
 	    cmocka_unit_test(test_suspend_waits_for_copies_under_way),
