@@ -113,7 +113,7 @@ static void maps_loaded(struct mlog *m)
 	members_changed(m);
 	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->hot->regions;
 	     r = hot_next_repair(m->hot, r + 1))
-		dirty_add_known(m, r >> m->hot->shift);
+		dirty_inherit(m, r >> m->hot->shift);
 }
 
 static void attach_memory(struct mlog *m)
@@ -219,7 +219,8 @@ void device_rejoin(struct mlog *m)
 		group_device_done(m);
 }
 
-/* Bits on disk that the hot maps do not know were cleared lazily, or marked and never answered. */
+/* Bits on disk that the hot maps do not know were cleared lazily, or marked and never answered; or
+ * they are another's, when all slots were read. */
 static void restore_merge(struct mlog *m, const struct mlog_history *h)
 {
 	uint64_t bit;
@@ -229,7 +230,7 @@ static void restore_merge(struct mlog *m, const struct mlog_history *h)
 	    h->dirty == NULL)
 		return;
 	bits_for_each_set (bit, h->dirty, hot_slot_bits(m->hot))
-		dirty_add_known(m, bit);
+		dirty_inherit(m, bit);
 }
 
 /* My slot, of an earlier life: everybody must hear what is crash-dirty before I am one of them. */

@@ -105,12 +105,26 @@ void dirty_want(struct mlog *m, uint64_t region)
 		bit_want(m, region >> m->hot->shift);
 }
 
-/* Not queued: there may be any number, and nobody's reply waits for them. Written even if it was in
- * the image: who was restored knows what all slots held, and has not written it to its own. */
+/* Known from another slot, or from memory. Not queued: there may be any number, and nobody's reply
+ * waits for them; whoever marks one before its page is written, waits. */
 void dirty_inherit(struct mlog *m, uint64_t slot_bit)
 {
-	dirty_add_known(m, slot_bit);
+	image_set(m, slot_bit);
 	pages_touch(&m->slot_pages, slot_bit / slot_page_bits(m));
+	if (dirty_replicated(m))
+		hot_dirty_set(m->hot, slot_bit);
+}
+
+/* A page that has not changed since it was written: all of it is durable. */
+static void page_durable(struct mlog *m, uint64_t page)
+{
+	uint64_t words = slot_page_bits(m) / BITS_PER_WORD;
+	uint64_t end = bits_words(hot_slot_bits(m->hot));
+
+	if (bits_test(m->slot_pages.dirty, page) || m->page_bits[page] == 0)
+		return;
+	for (uint64_t w = page * words; w < (page + 1) * words && w < end; w++)
+		hot_dirty_add(m->hot, w, m->image[w]);
 }
 
 /* Moves the queued bits of pages that are no longer waiting to be written into the batch. */
@@ -156,13 +170,11 @@ void dirty_failed(struct mlog *m)
 	m->announce_cursor = 0;
 	if (!silent(m))
 		return;
-	batch_durable(m);
-	for (uint32_t i = 0; i < m->queued_count; i++)
-		if (bits_test(m->image, m->queued[i]))
-			hot_dirty_set(m->hot, m->queued[i]);
 	m->queued_count = 0;
-	bits_for_each_set (bit, m->image, hot_slot_bits(m->hot))
+	bits_for_each_set (bit, m->image, hot_slot_bits(m->hot)) {
+		hot_dirty_set(m->hot, bit);
 		members_marks_sole(m, bit, true);
+	}
 }
 
 void dirty_whole(struct mlog *m)
@@ -234,6 +246,8 @@ static void marks_settle(struct mlog *m)
 void dirty_written(struct mlog *m, uint64_t page, int error)
 {
 	assert(page < m->slot_pages.count);
+	if (error == 0 && m->log == MLOG_LOG_OK)
+		page_durable(m, page);
 	if (!pages_written(&m->slot_pages, error) || m->log != MLOG_LOG_OK)
 		return;
 	if (m->slot_pages.error != 0 && !mutation(MUTATE_CLEARED_ON_FAILED_WRITE))
@@ -320,6 +334,8 @@ void dirty_claimed(struct mlog *m)
 	requeue(m);
 	batch_collect(m);
 	batch_durable(m);
+	for (uint64_t page = 0; page < m->slot_pages.count; page++)
+		page_durable(m, page);
 }
 
 void dirty_add_known(struct mlog *m, uint64_t slot_bit)

@@ -123,6 +123,12 @@ void hot_dirty_set(struct hot *h, uint64_t slot_bit)
 	map_set(h->dirty, slot_bit);
 }
 
+void hot_dirty_add(struct hot *h, uint64_t word, uint64_t bits)
+{
+	if ((bits & ~atomic_load(&h->dirty[word])) != 0)
+		atomic_fetch_or(&h->dirty[word], bits);
+}
+
 bool hot_held(const struct hot *h, uint64_t region)
 {
 	return map_test(h->held, region);

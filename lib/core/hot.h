@@ -98,6 +98,8 @@ void hot_gate_open(struct hot *h, uint64_t region);
 /* Rule 3, for all regions of a slot bit. True: the bit is clear now. */
 bool hot_dirty_drop(struct hot *h, uint64_t slot_bit);
 void hot_dirty_set(struct hot *h, uint64_t slot_bit);
+/* The same for all bits of a word. */
+void hot_dirty_add(struct hot *h, uint64_t word, uint64_t bits);
 
 bool hot_held(const struct hot *h, uint64_t region);
 bool hot_gated(const struct hot *h, uint64_t region);

@@ -176,17 +176,35 @@ static void acknowledge(struct checker *c, const struct mirror *mirror, struct t
 	t->wild = lost_by_kernel(c, mirror, missed);
 }
 
+/* Would the mark survive the node? Only a slot that is in use can tell: a device that was replaced
+ * has none. */
+static bool mark_is_lost(const struct mirror *mirror, const struct hot *hot, uint32_t region)
+{
+	uint32_t slot = atomic_load(&hot->shared->slot) - 1;
+
+	return mirror->logdev != NULL && atomic_load(&hot->shared->whole) != 0 &&
+	       logdev_slot_used(mirror->logdev, slot) &&
+	       !logdev_slot_dirty(mirror->logdev, slot, region);
+}
+
 void checker_writes(struct checker *c, const struct node *node, const struct mirror *mirror,
 		    uint32_t region)
 {
 	const struct kernel *k = kernel_on(node, mirror);
 	const struct hot *hot = hot_on(node, mirror);
 
-	if (hot != NULL && kernel_active(k) && !kernel_misled(k) &&
-	    kernel_region(k, region) == KERNEL_DIRTY && !hot_held(hot, region))
+	if (hot == NULL || !kernel_active(k) || kernel_misled(k) ||
+	    kernel_region(k, region) != KERNEL_DIRTY)
+		return;
+	if (!hot_held(hot, region))
 		world_violation(c->world, "I1",
 				"node %" PRIu32 " writes region %" PRIu32
 				", whose mark has been forgotten",
+				node_id(node), region);
+	if (mark_is_lost(mirror, hot, region))
+		world_violation(c->world, "I1",
+				"node %" PRIu32 " writes region %" PRIu32
+				", whose mark is not in its slot",
 				node_id(node), region);
 }
 

@@ -402,6 +402,11 @@ bool logdev_flying(const struct logdev *d, unsigned node, uint64_t object)
 	return false;
 }
 
+bool logdev_slot_used(const struct logdev *d, uint32_t slot)
+{
+	return slot < d->mirror->plan->slots && d->slot[slot].used;
+}
+
 bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region)
 {
 	uint32_t at = region >> d->mirror->plan->shift;

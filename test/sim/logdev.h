@@ -57,6 +57,7 @@ bool logdev_in_use(const struct logdev *d);
 bool logdev_flying(const struct logdev *d, unsigned node, uint64_t object);
 /* For the checker: has any slot in use, or this one, the bit of the region? */
 bool logdev_dirty(const struct logdev *d, uint32_t region);
+bool logdev_slot_used(const struct logdev *d, uint32_t slot);
 bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region);
 
 /* What of the daemon's is in flight is done, or never begun. */

@@ -236,6 +236,13 @@ bool logdev_dirty(const struct logdev *d, uint32_t region)
 	return false;
 }
 
+bool logdev_slot_used(const struct logdev *d, uint32_t slot)
+{
+	(void)d;
+	(void)slot;
+	return false;
+}
+
 bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region)
 {
 	(void)d;
