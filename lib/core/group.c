@@ -112,13 +112,17 @@ bool group_holds(const struct mlog *m, uint32_t lock)
 	return m->lock[lock] == LOCK_HELD && !to_be_unlocked(m, lock);
 }
 
+/* But not the lock that says that my kernel is alive, while it writes. */
 static void unlock_all(struct mlog *m)
 {
-	for (uint32_t i = 0; i <= MLOG_LOCK_MAP; i++)
+	for (uint32_t i = 0; i <= MLOG_LOCK_MAP; i++) {
+		if (m->live && i == m->slot)
+			continue;
 		if (m->lock[i] == LOCK_HELD)
 			m->unlock |= UINT64_C(1) << i;
 		else
 			group_unlock(m, i);
+	}
 }
 
 /* A write that timed out may still arrive: until it has, nobody else may have the locks. */
@@ -257,10 +261,16 @@ static void none_send(struct mlog *m, const struct peer *peer)
  * who was a member has its slot's. */
 static bool holds_what_i_found_with(const struct mlog *m, const struct peer *peer)
 {
+	uint32_t slot = peer->join.join.slot;
+
 	if (m->group == GROUP_FOUNDING)
 		return m->lock[MLOG_LOCK_MAP] == LOCK_WAITED && peer->applied > rank(m);
-	return m->group == GROUP_LOCKING && m->founder && m->lock[m->self] == LOCK_WAITED &&
-	       peer->join.join.live && (peer->join.join.slot == m->self || peer->applied > rank(m));
+	if (m->group != GROUP_LOCKING || !m->founder || !peer->joined || !peer->join.join.live)
+		return false;
+	if (m->lock[m->self] != LOCK_HELD && (slot == m->self || peer->applied > rank(m)))
+		return true;
+	return slot < m->config.members && (m->to_prove >> slot & 1) != 0 &&
+	       m->lock[slot] != LOCK_HELD;
 }
 
 /* What I have told those who asked me is not true any more; `but` is told by the caller, or NULL.
@@ -277,6 +287,7 @@ static void found_no_more(struct mlog *m, const struct peer *for_whom)
 {
 	unlock_all(m);
 	m->founder = false;
+	m->to_prove = 0;
 	m->self = MLOG_NO_SLOT;
 	asking_again(m, for_whom);
 }
@@ -386,16 +397,9 @@ static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
 	};
 }
 
-/* Does h say which slots are in use? Not without a device, or a load; not when it is new, nor when
- * it is not the one that I have been using. */
-static bool owners_known(const struct mlog *m, const struct mlog_history *h)
-{
-	return m->config.members == 1 ||
-	       (h != NULL && (h->owner != NULL || (!m->live && h->load == MLOG_LOAD_CLEAN)));
-}
-
-/* The slots that are in use are to be taken over, or their owners come back. Where nobody can say,
- * any may be: its lock tells. */
+/* All other slots are to be taken over, or their owners come back: the log device knows those that
+ * have claimed it; one whose device has failed it does not know, but the lock of its slot does.
+ * When it is not free, what was loaded is not what that one's kernel knows. */
 void group_loaded(struct mlog *m, const struct mlog_history *h)
 {
 	const uint32_t *owner = h == NULL ? NULL : h->owner;
@@ -416,9 +420,14 @@ void group_loaded(struct mlog *m, const struct mlog_history *h)
 	/* All are in use: the lock of the first proves its owner dead, and what it holds becomes
 	 * mine. */
 	self_set(m, m->foreign ? 0 : slot);
-	for (uint32_t i = 0; !owners_known(m, h) && i < m->config.members; i++)
-		if (i != slot)
-			slot_in_use(m, i, MLOG_NODE_UNKNOWN);
+	m->to_prove = 0;
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		if (m->member[i].state != MLOG_MEMBER_NONE)
+			continue;
+		slot_in_use(m, i, MLOG_NODE_UNKNOWN);
+		if (!m->live && (h != NULL || !m->config.has_disk))
+			m->to_prove |= UINT32_C(1) << i;
+	}
 	m->group = GROUP_LOCKING;
 }
 
@@ -922,6 +931,36 @@ void group_released(struct mlog *m)
 		members_reset(m);
 }
 
+/* Nobody is where nobody is known to be. */
+static bool others_proved(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if ((m->to_prove >> i & 1) != 0 && !group_holds(m, i))
+			return false;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if ((m->to_prove >> i & 1) != 0) {
+			m->member[i] = (struct mlog_member){.state = MLOG_MEMBER_NONE};
+			group_unlock(m, i);
+		}
+	m->to_prove = 0;
+	return true;
+}
+
+static void lock_slots(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->peer_count; i++)
+		if (holds_what_i_found_with(m, &m->peer[i])) {
+			found_no_more(m, NULL);
+			return;
+		}
+	group_lock(m, m->self);
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if ((m->to_prove >> i & 1) != 0)
+			group_lock(m, i);
+	if (m->lock[m->self] == LOCK_HELD && others_proved(m))
+		lock_granted(m);
+}
+
 static void rejoin(struct mlog *m)
 {
 	m->rejoin = false;
@@ -974,9 +1013,7 @@ void group_settle(struct mlog *m)
 	    device_idle(m))
 		device_load(m);
 	if (m->group == GROUP_LOCKING)
-		group_lock(m, m->self);
-	if (m->group == GROUP_LOCKING && m->lock[m->self] == LOCK_HELD)
-		lock_granted(m);
+		lock_slots(m);
 	if (m->group == GROUP_TELLING)
 		tell(m);
 	if (m->group != GROUP_IN)

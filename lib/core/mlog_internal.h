@@ -150,6 +150,7 @@ struct mlog {
 	bool founder;	   /* until READY */
 	bool loaded;	   /* and has read the log device */
 	bool foreign;	   /* and found no free slot: mine is a dead member's */
+	uint32_t to_prove; /* mask: believes it when the locks of these slots are free */
 	bool rejoin;	   /* quorum was lost and is back: start over when nothing is in flight */
 	bool leaving;	   /* LEAVE is out */
 	bool left;	   /* and delivered, or nobody to be told */

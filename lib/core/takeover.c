@@ -97,6 +97,10 @@ void takeover_read(struct mlog *m, uint32_t slot, int error, const uint64_t *dir
 		tell_start(m);
 		return;
 	}
+	if (dirty == NULL && !m->member[slot].replicated) {
+		tell_start(m); /* it is free */
+		return;
+	}
 	if (dirty != NULL && !mutation(MUTATE_DEAD_MARKS_FORGOTTEN))
 		bits_for_each_set (bit, dirty, bits)
 			bits_set(m->taken, bit);

@@ -715,6 +715,11 @@ static enum mlog_log_state log_state(const struct node *node, const struct mirro
 	return status.log;
 }
 
+bool checker_uses_log(const struct node *node, const struct mirror *mirror)
+{
+	return log_state(node, mirror) == MLOG_LOG_OK;
+}
+
 bool checker_has_log(const struct node *node, const struct mirror *mirror)
 {
 	return mlog_on(node, mirror) == NULL || log_state(node, mirror) == MLOG_LOG_OK;

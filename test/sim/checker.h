@@ -31,7 +31,9 @@ void checker_device_replaced(struct checker *c, const struct mirror *mirror);
 void checker_node_dies(struct checker *c, const struct node *node);
 /* What a member leaves behind in its slot is to be repaired. */
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot);
-/* Does the node rely on what is in its slot, or may it? */
+/* Does the node write its slot now? */
+bool checker_uses_log(const struct node *node, const struct mirror *mirror);
+/* Does it rely on what is in its slot, or may it? */
 bool checker_has_log(const struct node *node, const struct mirror *mirror);
 /* Does some member say so? */
 bool checker_is_stale(const struct checker *c, const struct mirror *mirror, uint32_t region);

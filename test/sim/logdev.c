@@ -114,6 +114,13 @@ static void words_write(struct logdev *d, uint64_t *to, const uint64_t *from, bo
 	}
 }
 
+/* Not who died in the middle of a claim, nor who detached and waits for a late write. */
+static bool relies_on_slot(struct logdev *d, uint32_t n, uint32_t slot)
+{
+	return checker_uses_log(world_node(d->world, n), d->mirror) &&
+	       locks_held(world_locks(d->world), n, d->mirror->index, slot);
+}
+
 /* Slots of a log in use may be those of members that are gone: takeover deals with them. */
 static void others_empty(struct logdev *d, const struct logdev_request *r)
 {
@@ -123,8 +130,7 @@ static void others_empty(struct logdev *d, const struct logdev_request *r)
 		if (i == r->slot || !d->slot[i].used)
 			continue;
 		for (uint32_t n = 0; n < world_nodes(d->world); n++)
-			if (n != r->node && checker_has_log(world_node(d->world, n), d->mirror) &&
-			    locks_held(world_locks(d->world), n, d->mirror->index, i))
+			if (n != r->node && relies_on_slot(d, n, i))
 				world_violation(d->world, "I4",
 						"node %u empties slot %u, whose lock node %u holds",
 						r->node + 1, i, n + 1);
