@@ -219,6 +219,7 @@ static void join_send(struct mlog *m)
 	m->seq = 0;
 	m->heard = 0;
 	m->founder = false;
+	m->to_prove = 0;
 	m->snap_sent = false;
 	m->group = GROUP_JOINING;
 	peers_ask(m);
