@@ -262,16 +262,10 @@ static void none_send(struct mlog *m, const struct peer *peer)
  * who was a member has its slot's. */
 static bool holds_what_i_found_with(const struct mlog *m, const struct peer *peer)
 {
-	uint32_t slot = peer->join.join.slot;
-
 	if (m->group == GROUP_FOUNDING)
 		return m->lock[MLOG_LOCK_MAP] == LOCK_WAITED && peer->applied > rank(m);
-	if (m->group != GROUP_LOCKING || !m->founder || !peer->joined || !peer->join.join.live)
-		return false;
-	if (m->lock[m->self] != LOCK_HELD && (slot == m->self || peer->applied > rank(m)))
-		return true;
-	return slot < m->config.members && (m->to_prove >> slot & 1) != 0 &&
-	       m->lock[slot] != LOCK_HELD;
+	return m->group == GROUP_LOCKING && m->founder && m->lock[m->self] == LOCK_WAITED &&
+	       peer->join.join.live && (peer->join.join.slot == m->self || peer->applied > rank(m));
 }
 
 /* What I have told those who asked me is not true any more; `but` is told by the caller, or NULL.
@@ -309,20 +303,22 @@ static void peer_joined(struct mlog *m, const struct mlog_message *message)
 	none_send(m, peer);
 }
 
-/* Is there nobody who could help, or who should be asked before me? */
-static bool first_of_all(const struct mlog *m)
+static bool goes_first(const struct mlog *m, const struct peer *peer)
 {
 	uint64_t applied = rank(m);
 
+	return peer->applied > applied || (peer->applied == applied && peer->node < m->config.node);
+}
+
+/* Is there nobody who could help, or who should be asked before me? */
+static bool first_of_all(const struct mlog *m)
+{
 	for (uint32_t i = 0; i < m->peer_count; i++) {
 		const struct peer *peer = &m->peer[i];
 
 		if (!peer->answered || peer->founding)
 			return false;
-		if (!peer->joining)
-			continue;
-		if (peer->applied > applied ||
-		    (peer->applied == applied && peer->node < m->config.node))
+		if (peer->joining && goes_first(m, peer))
 			return false;
 	}
 	return true;
@@ -947,13 +943,29 @@ static bool others_proved(struct mlog *m)
 	return true;
 }
 
+/* Whose slot's lock I wait for is here, and comes back: before me or after. */
+static bool others_met(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->peer_count; i++) {
+		const struct peer *peer = &m->peer[i];
+		uint32_t slot = peer->join.join.slot;
+
+		if (!peer->joined || !peer->join.join.live || slot >= m->config.members ||
+		    (m->to_prove >> slot & 1) == 0)
+			continue;
+		if (goes_first(m, peer))
+			return true;
+		m->to_prove &= ~(UINT32_C(1) << slot);
+	}
+	return false;
+}
+
 static void lock_slots(struct mlog *m)
 {
-	for (uint32_t i = 0; i < m->peer_count; i++)
-		if (holds_what_i_found_with(m, &m->peer[i])) {
-			found_no_more(m, NULL);
-			return;
-		}
+	if (others_met(m)) {
+		found_no_more(m, NULL);
+		return;
+	}
 	group_lock(m, m->self);
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if ((m->to_prove >> i & 1) != 0)
