@@ -6,6 +6,7 @@
  *
  * A slot bit:
  *	clean -MARK-> queued -batch starts-> writing -batch done-> dirty -sweep-> clean
+ *	      -inherited-> in the image -its page written-> dirty
  * A batch is a set of pages, or a message, which is done when all others have acknowledged it.
  * Always true: hot dirty implies that the bit is set on disk (I1); image has every bit that is hot
  * dirty, queued or being written; a bit of a region that is held or crash-dirty is never dropped
