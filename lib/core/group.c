@@ -369,6 +369,7 @@ static void found(struct mlog *m)
 	uint64_t applied;
 
 	m->founder = true;
+	m->found_ms = m->now_ms;
 	m->group = GROUP_FOUNDING;
 	members_handed(m);
 	if (m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT) {
@@ -1005,6 +1006,13 @@ static void donate(struct mlog *m)
 		}
 }
 
+/* A write of my last life is waited for, but not for ever: then it is as if the load had failed. */
+static bool load_due(const struct mlog *m)
+{
+	return m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_HELD && !m->loaded &&
+	       (device_idle(m) || m->now_ms >= m->found_ms + m->config.log_timeout_ms);
+}
+
 void group_settle(struct mlog *m)
 {
 	unlock_settle(m);
@@ -1022,8 +1030,7 @@ void group_settle(struct mlog *m)
 		join_send(m); /* they may have had no room */
 	if (m->group == GROUP_FOUNDING)
 		group_lock(m, MLOG_LOCK_MAP);
-	if (m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_HELD && !m->loaded &&
-	    device_idle(m))
+	if (load_due(m))
 		device_load(m);
 	if (m->group == GROUP_LOCKING)
 		lock_slots(m);
@@ -1038,11 +1045,15 @@ void group_settle(struct mlog *m)
 
 uint64_t group_deadline(const struct mlog *m)
 {
+	uint64_t at = NEVER_MS;
+
 	if (!m->quorate || m->rejoin)
 		return NEVER_MS;
 	if (asks(m))
 		return m->asked_ms + ASK_AGAIN_MS;
-	if (m->lock_retry_ms <= m->now_ms || m->group < GROUP_FOUNDING)
+	if (m->group < GROUP_FOUNDING)
 		return NEVER_MS;
-	return m->lock_retry_ms;
+	if (m->group == GROUP_FOUNDING && !m->loaded && !device_idle(m))
+		at = m->found_ms + m->config.log_timeout_ms;
+	return m->lock_retry_ms > m->now_ms ? min_ms(at, m->lock_retry_ms) : at;
 }

@@ -181,6 +181,7 @@ struct mlog {
 	enum lock_state lock[MLOG_LOCK_MAP + 1];
 	uint64_t lock_retry_ms;
 	uint64_t asked_ms; /* ASKING since */
+	uint64_t found_ms; /* FOUNDING since */
 	uint64_t reload_ms;
 
 	/* takeover.c: a dead member's slot */

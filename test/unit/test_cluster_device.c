@@ -226,6 +226,27 @@ static void a_late_release_does_not_take_the_next_lifes_locks(void **state)
 }
 
 /* A new daemon is still reading the log when its mirror is suspended: a claim would be nobody's. */
+/* Nor does an attach wait for ever for what the device does not answer. */
+static void a_founder_does_not_wait_for_a_write_that_is_never_answered(void **state)
+{
+	struct cluster *c = cluster_of(true, 1);
+	uint32_t seq;
+
+	(void)state;
+	c->silent = FAILS(MLOG_RELEASE) | FAILS(MLOG_WRITE);
+	node_answered(c, 1, node_asks(c, 1, ULOG_PRESUSPEND, REGIONS, false));
+	seq = node_asks(c, 1, ULOG_POSTSUSPEND, REGIONS, false);
+	time_passes(c, 11000);
+	node_answered(c, 1, seq);
+	seq = node_asks(c, 1, ULOG_RESUME, REGIONS, false);
+	time_passes(c, 5000);
+	assert_null(node_reply(&c->node[1], seq));
+	time_passes(c, 6000);
+	node_answered(c, 1, seq);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_FAILED);
+	cluster_end(c);
+}
+
 static void a_load_that_is_answered_after_the_leave_claims_nothing(void **state)
 {
 	struct cluster *c = cluster_of(true, 1);
@@ -332,6 +353,7 @@ int main(void)
 	    cmocka_unit_test(a_log_that_is_not_ours_any_more_is_written_anew_by_all),
 	    cmocka_unit_test(a_lost_log_may_have_held_any_mark_of_who_is_gone),
 	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
+	    cmocka_unit_test(a_founder_does_not_wait_for_a_write_that_is_never_answered),
 	    cmocka_unit_test(a_load_that_is_answered_after_the_leave_claims_nothing),
 	    cmocka_unit_test(who_detaches_keeps_a_slots_lock_until_it_is_empty),
 	    cmocka_unit_test(an_heirs_next_daemon_tells_what_it_had_inherited),
