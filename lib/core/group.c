@@ -1009,8 +1009,10 @@ static void donate(struct mlog *m)
 /* A write of my last life is waited for, but not for ever: then it is as if the load had failed. */
 static bool load_due(const struct mlog *m)
 {
-	return m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_HELD && !m->loaded &&
-	       (device_idle(m) || m->now_ms >= m->found_ms + m->config.log_timeout_ms);
+	if (m->group != GROUP_FOUNDING || m->lock[MLOG_LOCK_MAP] != LOCK_HELD || m->loaded)
+		return false;
+	return device_idle(m) ||
+	       (m->operation != DEVICE_LOAD && m->now_ms >= m->found_ms + m->config.log_timeout_ms);
 }
 
 void group_settle(struct mlog *m)
@@ -1053,7 +1055,7 @@ uint64_t group_deadline(const struct mlog *m)
 		return m->asked_ms + ASK_AGAIN_MS;
 	if (m->group < GROUP_FOUNDING)
 		return NEVER_MS;
-	if (m->group == GROUP_FOUNDING && !m->loaded && !device_idle(m))
+	if (m->group == GROUP_FOUNDING && !m->loaded && m->operation != DEVICE_LOAD)
 		at = m->found_ms + m->config.log_timeout_ms;
 	return m->lock_retry_ms > m->now_ms ? min_ms(at, m->lock_retry_ms) : at;
 }
