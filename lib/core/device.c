@@ -180,13 +180,16 @@ static void attach_founder(struct mlog *m)
 /* The maps are an earlier daemon's. Nobody waits for the device. */
 static void attach_live(struct mlog *m)
 {
+	/* Bits that the others remember as my marks may be in no slot: a claim is to write them. */
+	bool whole = m->handed_whole && !member_self(m)->replicated;
+
+	m->handed_whole = false;
 	if (m->founder && m->mangled && !m->config.has_disk)
 		sync_load_suspect(m);
 	repair_load(m);
 	members_changed(m);
-	if (m->config.has_disk && m->handed_whole) {
+	if (m->config.has_disk && whole) {
 		m->log = MLOG_LOG_OK;
-		m->handed_whole = false;
 	} else if (m->config.has_disk && m->loaded) {
 		if (m->log != MLOG_LOG_FAILED)
 			claim_start(m);

@@ -449,7 +449,7 @@ static void informed(struct mlog *m)
 	repair_reconcile(m);
 	if (m->live && self->replicated && m->marks[m->self] != NULL)
 		bits_for_each_set (slot_bit, m->marks[m->self], hot_slot_bits(m->hot))
-			dirty_add_known(m, slot_bit);
+			dirty_inherit(m, slot_bit);
 	sync_restart(m);
 	members_changed(m);
 }
@@ -577,6 +577,9 @@ static void ready(struct mlog *m)
 	m->mangled = false;
 	m->lease_none_ms = 0;
 	m->announce_cursor = hot_slot_bits(m->hot);
+	/* My device may have become whole while I could not tell. */
+	if (m->log == MLOG_LOG_OK && !m->degraded)
+		dirty_whole(m);
 	if (m->closed) {
 		m->closed = false;
 		phase_set(m, m->phase);

@@ -321,6 +321,60 @@ static void an_heirs_next_daemon_tells_what_it_had_inherited(void **state)
 	cluster_end(c);
 }
 
+/* Node 1 has marked region 20 while its device was away; that it is back the others do not hear. */
+static struct cluster *cluster_with_old_marks(void)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	c->failing = FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM);
+	c->error = -EIO;
+	node_marks(c, 1, 20);
+	c->failing = 0;
+	c->lost = LOST(MLOG_MSG_UNMARKS);
+	time_passes(c, 6000);
+	c->lost = 0;
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_OK);
+	assert_true(mlog_member(c->node[2].m, node_status(c, 1).slot)->replicated);
+	return c;
+}
+
+static void who_has_lost_quorum_takes_its_marks_back(void **state)
+{
+	struct mlog_event view = {.kind = MLOG_EV_VIEW};
+	struct cluster *c = cluster_with_old_marks();
+	uint32_t alone = 1;
+
+	(void)state;
+	view.view.node = &alone;
+	view.view.count = 1;
+	node_step(c, &c->node[1], &view);
+	cluster_view(c);
+	assert_false(mlog_member(c->node[2].m, node_status(c, 1).slot)->replicated);
+	assert_true(bits_test(c->slot[node_status(c, 1).slot], 20));
+	cluster_end(c);
+}
+
+/* The slot has lost them by then. */
+static void so_does_the_next_daemon(void **state)
+{
+	struct cluster *c = cluster_with_old_marks();
+	uint32_t slot = node_status(c, 1).slot;
+
+	(void)state;
+	node_clears(c, 1, 20);
+	c->lost = LOST(MLOG_MSG_UNMARKS);
+	time_passes(c, 10000);
+	c->lost = 0;
+	assert_false(bits_test(c->slot[slot], 20));
+	daemon_hands_over(c, 1);
+	c->failing = c->silent = FAILS(MLOG_WRITE); /* under way */
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	node_marks(c, 1, 20);
+	assert_true(bits_test(c->slot[slot], 20));
+	assert_false(mlog_member(c->node[2].m, slot)->replicated);
+	cluster_end(c);
+}
+
 /* Half of another's state is in its maps, its own is gone, and nobody has a whole one. */
 static void who_is_left_with_half_a_state_compares_everything(void **state)
 {
@@ -357,6 +411,8 @@ int main(void)
 	    cmocka_unit_test(a_load_that_is_answered_after_the_leave_claims_nothing),
 	    cmocka_unit_test(who_detaches_keeps_a_slots_lock_until_it_is_empty),
 	    cmocka_unit_test(an_heirs_next_daemon_tells_what_it_had_inherited),
+	    cmocka_unit_test(who_has_lost_quorum_takes_its_marks_back),
+	    cmocka_unit_test(so_does_the_next_daemon),
 	    cmocka_unit_test(who_is_left_with_half_a_state_compares_everything),
 	};
 
