@@ -409,8 +409,9 @@ static bool node_settled(const struct node *node, const struct mirror *mirror, u
 	if (m == NULL || suspect(node, mirror))
 		return false;
 	mlog_status(m, &status);
+	/* Who is not yet READY (again) may have crash-dirty regions to tell. */
 	return status.phase == MLOG_ACTIVE && status.quorate && status.repair == 0 &&
-	       status.gone == 0 && status.members == members;
+	       status.gone == 0 && status.members == members && mlog_state_hash(m) != 0;
 }
 
 static unsigned active_nodes(const struct checker *c, const struct mirror *mirror)
