@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "test/sim/kernel.h"
 #include "test/sim/logdev.h"
 
@@ -618,11 +619,16 @@ static bool region_in_doubt(const struct mirror *mirror, const struct hot *hot,
 	       (mirror->logdev != NULL && logdev_dirty(mirror->logdev, region));
 }
 
+static unsigned slot_shift(const struct mirror *mirror)
+{
+	return mirror->plan->has_disk ? mirror->plan->shift : 0;
+}
+
 /* All that share its slot bit. */
 static void region_may_be_repaired(const struct mirror *mirror, struct mirror_truth *m,
 				   uint32_t region)
 {
-	unsigned shift = mirror->plan->has_disk ? mirror->plan->shift : 0;
+	unsigned shift = slot_shift(mirror);
 	uint32_t first = region >> shift << shift;
 
 	for (uint32_t i = first; i < first + (1U << shift) && i < mirror->plan->regions; i++)
@@ -677,8 +683,39 @@ void checker_node_dies(struct checker *c, const struct node *node)
 	}
 }
 
+static void bits_may_be_repaired(const struct mirror *mirror, struct mirror_truth *m,
+				 const struct mlog_state *state)
+{
+	uint64_t bit;
+
+	bits_for_each_set (bit, state->word, state->words * BITS_PER_WORD) {
+		uint64_t region = (state->first * BITS_PER_WORD + bit) << slot_shift(mirror);
+
+		if (region < mirror->plan->regions)
+			region_may_be_repaired(mirror, m, (uint32_t)region);
+	}
+}
+
+/* Who is parted from the one that leaves takes it for gone, until its lock or its next JOIN says
+ * that it writes no more: then what it had announced is to be repaired. */
+static void remembered_may_be_repaired(struct checker *c, const struct mirror *mirror,
+				       const struct node *node, uint32_t slot)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+	const struct mlog *m = k == NULL ? NULL : node_mlog(node, kernel_luid(k));
+	uint64_t buffer[64];
+	uint64_t cursor = 0;
+	struct mlog_message piece;
+
+	while (m != NULL && mlog_state_next(m, &cursor, buffer, 64, &piece))
+		if (piece.state.words > 0 && piece.state.map == MLOG_MAP_MARKS + slot)
+			bits_may_be_repaired(mirror, truth_of(c, mirror), &piece.state);
+}
+
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot)
 {
+	for (unsigned i = 0; i < world_nodes(c->world); i++)
+		remembered_may_be_repaired(c, mirror, world_node(c->world, i), slot);
 	/* Who has no quorum hears of nobody's leaving, and goes by the marks that it remembers. */
 	for (unsigned i = 0; i < world_nodes(c->world) && !mirror->plan->has_disk; i++) {
 		const struct node *node = world_node(c->world, i);
