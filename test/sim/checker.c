@@ -788,11 +788,13 @@ static bool marked_by_somebody(const struct checker *c, const struct mirror *mir
 void checker_repairs(struct checker *c, const struct node *node, const struct mirror *mirror,
 		     uint32_t region)
 {
-	const struct mirror_truth *m = truth_of(c, mirror);
+	struct mirror_truth *m = truth_of(c, mirror);
 
+	/* Until all is settled: who missed that it has been repaired still knows it as dirty. */
+	if (marked_by_somebody(c, mirror, region))
+		m->may_repair[region] = true;
 	if (m->may_repair_all || m->may_repair[region] || m->uncleared[region] ||
-	    marked_by_somebody(c, mirror, region) || leg_has_failed(c, mirror) ||
-	    log_has_failed(c, mirror))
+	    leg_has_failed(c, mirror) || log_has_failed(c, mirror))
 		return;
 	world_violation(c->world, "repair",
 			"node %" PRIu32 " repairs region %" PRIu32 ", which no dead node wrote",

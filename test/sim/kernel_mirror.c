@@ -442,7 +442,9 @@ static void dispatch_nosync(struct mirror_set *s)
 			set_wake(s);
 			continue;
 		}
-		bio->leg_errors = 0;
+		/* Nobody has heard that the region is stale, nor that the first leg is not the
+		 * default any more. */
+		bio->leg_errors = (s->misled || s->flush_failure) && s->default_leg != 0;
 		leg_write(bio, s->default_leg, on_default_written);
 	}
 }
