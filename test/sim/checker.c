@@ -652,6 +652,25 @@ static void history_lost(struct checker *c, const struct mirror *mirror)
 		history_forgive(c, mirror);
 }
 
+void checker_memory_lost(struct checker *c, const struct mirror *mirror)
+{
+	truth_of(c, mirror)->unwritten = true;
+}
+
+/* Nobody has it any more. Who suspends it only, remembers. */
+void checker_removed(struct checker *c, const struct mirror *mirror)
+{
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct kernel *k = kernel_on(world_node(c->world, i), mirror);
+
+		if (k != NULL && kernel_luid(k) != 0)
+			return;
+	}
+	history_lost(c, mirror);
+	if (truth_of(c, mirror)->unwritten)
+		history_forgive(c, mirror);
+}
+
 void checker_device_replaced(struct checker *c, const struct mirror *mirror)
 {
 	if (mirror->plan->sync == SIM_SYNC_NOSYNC && active_nodes(c, mirror) == 0)

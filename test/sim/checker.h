@@ -27,6 +27,10 @@ struct checker *checker_create(struct world *w);
 
 /* A log device is gone with all that it held. */
 void checker_device_replaced(struct checker *c, const struct mirror *mirror);
+/* A node forgets what the log device, which had failed, does not have. */
+void checker_memory_lost(struct checker *c, const struct mirror *mirror);
+/* A node has the mirror no more. */
+void checker_removed(struct checker *c, const struct mirror *mirror);
 /* Before anything of the node is taken away. */
 void checker_node_dies(struct checker *c, const struct node *node);
 /* What a member leaves behind in its slot is to be repaired. */

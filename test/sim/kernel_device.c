@@ -389,6 +389,8 @@ static bool drop_announce(struct kernel *k)
 	if (!thread_consult(&k->admin, ULOG_DTR, NULL, 0, 0))
 		return false;
 	table_free(k);
+	if (k->live == NULL)
+		checker_removed(world_checker(k->world), k->mirror);
 	return true;
 }
 

@@ -278,6 +278,17 @@ static struct mirror *mirror_of(struct node *node, const char *uuid)
 	return NULL;
 }
 
+/* The log device may not have what it knows, and no other table takes that over. */
+static void memory_check(const struct log *log)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (&log->node->log[i] != log && log->node->log[i].used &&
+		    log->node->log[i].mirror == log->mirror)
+			return;
+	if (log->table.has_disk && atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_MEMORY)
+		checker_memory_lost(world_checker(log->node->world), log->mirror);
+}
+
 static void ctr_reply(struct log *log, const struct kmsg *k, bool reconnect)
 {
 	bool with_device = log->table.has_disk && !reconnect && k->version >= 2;
@@ -478,6 +489,7 @@ void log_take(struct node *node, const uint8_t *datagram, size_t size, bool clea
 		take_ctr(node, mirror, &k);
 	} else if (k.type == ULOG_DTR) {
 		if (log != NULL && !hot_is_late(&log->hot, k.seq)) {
+			memory_check(log);
 			log_end(log);
 			orphans_release(node, mirror->index);
 		}
