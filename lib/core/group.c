@@ -589,6 +589,17 @@ static void ready(struct mlog *m)
 
 /* ---- what comes */
 
+/* Another has founded the group without me. */
+static void outdated(struct mlog *m)
+{
+	if (m->live)
+		return;
+	m->inherited.distrust = true;
+	if (atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY)
+		atomic_store(&m->hot->shared->truth,
+			     m->config.has_disk ? MLOG_TRUTH_DEVICE : MLOG_TRUTH_NONE);
+}
+
 static void asking_message(struct mlog *m, const struct mlog_message *message)
 {
 	struct peer *peer = peer_of(m, message->from);
@@ -608,6 +619,14 @@ static void asking_message(struct mlog *m, const struct mlog_message *message)
 			peer->answered = true;
 			peer->joining = peer->founding = peer->joined = false;
 		}
+		break;
+	case MLOG_MSG_READY:
+		outdated(m);
+		break;
+	case MLOG_MSG_DIRTY:
+		/* A slot is free: they may have had no room for me. */
+		if (message->dirty_bits.last)
+			m->asked_ms = 0;
 		break;
 	case MLOG_MSG_SNAP:
 		if (m->live && !m->mangled)
@@ -901,10 +920,25 @@ static bool slot_needed(const struct mlog *m)
 	return false;
 }
 
+/* Joiners who were promised my state, and whom nobody else can give it. */
+static bool state_awaited(const struct mlog *m)
+{
+	bool awaited = false;
+
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		const struct mlog_member *e = &m->member[i];
+
+		if (i != m->self && e->state == MLOG_MEMBER_READY)
+			return false;
+		awaited = awaited || (e->state == MLOG_MEMBER_JOINING && !e->informed);
+	}
+	return awaited;
+}
+
 /* After the last copy of a mirror that is being suspended. */
 void group_detach(struct mlog *m)
 {
-	if (m->left || m->leaving)
+	if (m->left || m->leaving || (group_in(m) && state_awaited(m)))
 		return;
 	if (m->group == GROUP_OUT || m->group == GROUP_JOINING || !m->quorate || m->rejoin) {
 		/* Nobody can be told, or needs to be: no write is in flight, and whoever comes to
