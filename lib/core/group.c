@@ -345,11 +345,28 @@ static void self_set(struct mlog *m, uint32_t slot)
 		members_lease_one(self, sync_recovering(m));
 }
 
-/* Everybody else has to come back first, and until then may be writing. */
+/* Has each of the other members come back with the memory that it had? */
+static bool all_returned(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		const struct peer *peer = peer_of(m, m->member[i].node);
+
+		if (i == m->self || m->member[i].state == MLOG_MEMBER_NONE)
+			continue;
+		if (peer == NULL || !peer->joined || !peer->join.join.live)
+			return false;
+	}
+	return true;
+}
+
+/* Everybody else has to come back first, and until then may be writing. Who does not come with its
+ * memory may have gone on without me, and without a log device nobody knows what it wrote. */
 static void found_from_memory(struct mlog *m)
 {
 	uint32_t slot = m->self;
 
+	if (!m->config.has_disk && !all_returned(m))
+		m->taken_all = true;
 	for (uint32_t i = 0; i < m->config.members; i++) {
 		struct mlog_member *e = &m->member[i];
 

@@ -1103,6 +1103,9 @@ static void port_send(void *context, const struct mlog_message *message)
 	uint64_t words[STATE_WORDS];
 	uint64_t cursor = 0;
 
+	/* It cannot know which of them were written. */
+	if (message->kind == MLOG_MSG_DIRTY && message->dirty_bits.all)
+		checker_repair_all(world_checker(node->world), log->mirror);
 	if (!node->viewed || !node->quorate)
 		return;
 	if (message->kind != MLOG_MSG_STATE) {
