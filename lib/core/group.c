@@ -728,9 +728,24 @@ static void ack_send(struct mlog *m, const struct mlog_message *message)
 	ack->ack.seq = message->seq;
 }
 
+/* Does my slot know something that may be nowhere else on the device? */
+static bool slot_needed(const struct mlog *m)
+{
+	if (hot_next_reported(m->hot, 0) < m->config.region_count)
+		return true;
+	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->config.region_count;
+	     r = hot_next_repair(m->hot, r + 1))
+		if (bits_test(m->image, r >> m->hot->shift))
+			return true;
+	return false;
+}
+
 static void left(struct mlog *m)
 {
 	m->left_last = has_state(m) && members_alone(m);
+	/* Who joined while the LEAVE of the last was under way has no state, and reads my slot. */
+	if (has_state(m) && !m->left_last && m->config.has_disk)
+		m->left_dirty = m->left_dirty || slot_needed(m);
 	m->leaving = false;
 	m->left = true;
 	m->group = GROUP_OUT;
@@ -923,18 +938,6 @@ void group_restored(struct mlog *m, bool handed_over)
 	m->closed = true;
 	m->handed_whole = handed_over && atomic_load(&m->hot->shared->whole) != 0;
 	m->slot = slot == 0 || slot > m->config.members ? MLOG_NO_SLOT : slot - 1;
-}
-
-/* Does my slot know something that may be nowhere else on the device? */
-static bool slot_needed(const struct mlog *m)
-{
-	if (hot_next_reported(m->hot, 0) < m->config.region_count)
-		return true;
-	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->config.region_count;
-	     r = hot_next_repair(m->hot, r + 1))
-		if (bits_test(m->image, r >> m->hot->shift))
-			return true;
-	return false;
 }
 
 /* Joiners who were promised my state, and whom nobody else can give it. */
