@@ -740,12 +740,20 @@ static bool slot_needed(const struct mlog *m)
 	return false;
 }
 
+/* Who joined while the LEAVE of the last was under way has no state, and reads my slot. The marks
+ * of who was gone by then are in my memory only. */
+static void left_behind(struct mlog *m)
+{
+	m->left_dirty = m->left_dirty || slot_needed(m);
+	if (members_first_ready(m) == MLOG_NO_SLOT && members_marks_keep(m))
+		m->left_keeping = m->left_dirty = true;
+}
+
 static void left(struct mlog *m)
 {
 	m->left_last = has_state(m) && members_alone(m);
-	/* Who joined while the LEAVE of the last was under way has no state, and reads my slot. */
 	if (has_state(m) && !m->left_last && m->config.has_disk)
-		m->left_dirty = m->left_dirty || slot_needed(m);
+		left_behind(m);
 	m->leaving = false;
 	m->left = true;
 	m->group = GROUP_OUT;
