@@ -443,6 +443,9 @@ void group_loaded(struct mlog *m, const struct mlog_history *h)
 		if (!m->live && (h != NULL || !m->config.has_disk))
 			m->to_prove |= UINT32_C(1) << i;
 	}
+	/* Their marks were on the device that this one has replaced. */
+	if (m->live && h != NULL && owner == NULL && m->config.members > 1)
+		m->taken_all = true;
 	m->group = GROUP_LOCKING;
 }
 
