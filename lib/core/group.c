@@ -830,7 +830,8 @@ void group_message(struct mlog *m, const struct mlog_message *message)
 		return;
 	}
 	if (own && message->kind == MLOG_MSG_LEAVE && !has_state(m)) {
-		left(m);
+		if (m->leaving)
+			left(m);
 		return;
 	}
 	if (message->kind == MLOG_MSG_JOIN && (!has_state(m) || founding(m))) {
@@ -975,9 +976,12 @@ void group_detach(struct mlog *m)
 		/* Nobody can be told, or needs to be: no write is in flight, and whoever comes to
 		 * inherit my slot finds what it needs. */
 		m->left_keeping = members_marks_keep(m) && m->config.has_disk;
-		left(m);
 		m->left_dirty =
 		    m->config.has_disk && (slot_needed(m) || m->takeover >= TAKEOVER_WRITE);
+		/* But a JOIN that is under way must not outlive me. */
+		if (m->group == GROUP_JOINING && m->quorate && !m->rejoin)
+			group_send(m, MLOG_MSG_LEAVE)->dirty = m->left_dirty;
+		left(m);
 		m->left_last = false;
 		takeover_stop(m);
 		return;
