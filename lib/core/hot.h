@@ -45,16 +45,16 @@
 struct hot_shared {
 	_Atomic uint64_t in_sync_count; /* set bits of in_sync */
 	_Atomic uint64_t activity;	/* requests answered: the mover yields while this moves */
-	_Atomic uint64_t mark_seq; /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
-	_Atomic uint32_t last_seq; /* seq of the newest request of any type */
-	_Atomic uint32_t open;	   /* responders may answer (the mirror is active) */
-	_Atomic uint32_t phase;	   /* enum mlog_phase, for the next daemon */
-	_Atomic uint32_t suspect;  /* the daemon's: legs are to be compared after a gap */
-	_Atomic uint32_t whole;	   /* the log device holds every dirty bit */
-	_Atomic uint32_t truth;	   /* enum mlog_truth, for the next daemon */
-	_Atomic uint32_t slot;	   /* ours + 1, for the next daemon; 0: none */
-	_Atomic uint32_t
-	    leg_failed; /* our kernel has seen a leg fail: its default may have moved */
+	_Atomic uint64_t mark_seq;   /* 1 << 32 | seq of the newest MARK, CLEAR or FLUSH; 0: none */
+	_Atomic uint32_t last_seq;   /* seq of the newest request of any type */
+	_Atomic uint32_t open;	     /* responders may answer (the mirror is active) */
+	_Atomic uint32_t phase;	     /* enum mlog_phase, for the next daemon */
+	_Atomic uint32_t suspect;    /* the daemon's: legs are to be compared after a gap */
+	_Atomic uint32_t whole;	     /* the log device holds every dirty bit */
+	_Atomic uint32_t truth;	     /* enum mlog_truth, for the next daemon */
+	_Atomic uint32_t slot;	     /* ours + 1, for the next daemon; 0: none */
+	_Atomic uint32_t leg_failed; /* 1: our kernel has seen a leg fail: its default may have
+				      moved; 2: and others wrote theirs meanwhile */
 	_Atomic uint32_t inheriting; /* of a dead member's bits not all others may have heard */
 	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */
 	_Atomic uint64_t unseen_end; /* stale regions below may be written without a mark */

@@ -53,7 +53,8 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 	hot_unseen_set(m->hot, region, !in_sync);
 	if (in_sync)
 		return;
-	atomic_store(&m->hot->shared->leg_failed, 1);
+	if (atomic_load(&m->hot->shared->leg_failed) == 0)
+		atomic_store(&m->hot->shared->leg_failed, 1);
 	/* In my slot first: if I die now, it must not be forgotten that the legs differ. */
 	hot_reported_set(m->hot, region, true);
 	dirty_want(m, region);
@@ -242,10 +243,18 @@ static void lease_ask(struct mlog *m)
 	m->lease_acks = (struct acks){.seq = message->seq};
 }
 
-/* A kernel that saw a leg fail may copy from another than the rest of us write. */
+/* A kernel that saw a leg fail may copy from another than the rest of us write, or wrote before
+ * they left. */
 static bool leg_distrusted(const struct mlog *m)
 {
-	return atomic_load(&m->hot->shared->leg_failed) != 0 && !members_alone(m);
+	return atomic_load(&m->hot->shared->leg_failed) == 2 ||
+	       (atomic_load(&m->hot->shared->leg_failed) != 0 && !members_alone(m));
+}
+
+static void leg_settle(struct mlog *m)
+{
+	if (leg_distrusted(m))
+		atomic_store(&m->hot->shared->leg_failed, 2);
 }
 
 /* What to say to GET_RESYNC_WORK. False: a lease has been asked for, wait. */
@@ -336,11 +345,16 @@ static void wake_settle(struct mlog *m)
 
 static bool reload_helps(const struct mlog *m)
 {
-	return group_in(m) && !m->leaving && m->phase == MLOG_ACTIVE && !m->quiescing &&
-	       !members_alone(m) && !members_unsure(m) && m->member[m->self].bound > m->stale_low;
+	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
+	    members_unsure(m))
+		return false;
+	if (members_alone(m))
+		return leg_distrusted(m) && m->stale_low < m->config.region_count;
+	return m->member[m->self].bound > m->stale_low;
 }
 
-/* Others cannot recover what my kernel may write unseen; a reloaded table makes it forget. */
+/* Others cannot recover what my kernel may write unseen, nor can it alone when it does not copy
+ * from their leg; a reloaded table makes it forget. */
 static void reload_settle(struct mlog *m)
 {
 	if (reload_helps(m) && m->now_ms >= m->reload_ms) {
@@ -376,6 +390,7 @@ static void lease_end(struct mlog *m)
 
 void sync_settle(struct mlog *m)
 {
+	leg_settle(m);
 	lease_end(m);
 	wake_settle(m);
 	reload_settle(m);

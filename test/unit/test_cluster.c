@@ -309,6 +309,29 @@ static void who_saw_a_leg_fail_gives_its_lease_up(void **state)
 	cluster_end(c);
 }
 
+/* Its leg may not be the one that the other wrote; a new table is. */
+static void who_saw_a_leg_fail_recovers_nothing_when_it_is_alone(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	const struct mlog_reply *reply;
+	unsigned reloads;
+	uint32_t seq;
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 0, false));
+	time_passes(c, 100);
+	node_leaves(c, 2);
+	reloads = c->node[1].reloads;
+	time_passes(c, 20000);
+	seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	reply = node_reply(&c->node[1], seq);
+	assert_int_equal(reply->word[0], 0);
+	assert_true(c->node[1].reloads > reloads);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +348,7 @@ int main(void)
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
+	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
