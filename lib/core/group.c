@@ -154,16 +154,20 @@ static bool in_view(const struct mlog *m, uint32_t node)
 /* ---- joining */
 
 /* How much my state is worth when nobody has a complete one; 0: I have none. Of those who left one
- * after the other the last knows most. */
+ * after the other the last knows most. What is incomplete or outdated is worth more than nothing
+ * where no log device tells: all that it has in sync is compared. */
 static uint64_t rank(const struct mlog *m)
 {
-	if (m->live)
-		return m->mangled ? 0 : m->applied + 1;
-	if (m->inherited.in_sync != NULL)
-		return m->inherited.distrust ? 0 : m->inherited_applied + 1;
-	return m->attached_once && atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY
-		   ? m->applied + 1
-		   : 0;
+	bool some = m->live || m->attached_once || m->inherited.in_sync != NULL;
+
+	if (m->live && !m->mangled)
+		return m->applied + 1;
+	if (!m->live && m->inherited.in_sync != NULL && !m->inherited.distrust)
+		return m->inherited_applied + 1;
+	if (!m->live && m->inherited.in_sync == NULL && m->attached_once &&
+	    atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY)
+		return m->applied + 1;
+	return some && !m->config.has_disk;
 }
 
 static struct peer *peer_of(struct mlog *m, uint32_t node)
