@@ -90,7 +90,6 @@ static void truth_set(struct mlog *m, enum mlog_truth truth)
 static void claim_start(struct mlog *m)
 {
 	m->log = MLOG_LOG_CLAIMING;
-	truth_set(m, MLOG_TRUTH_MEMORY);
 	pages_forget(&m->slot_pages);
 	pages_forget(&m->sync);
 	m->sync_due_ms = NEVER_MS;
@@ -102,6 +101,8 @@ void attach_done(struct mlog *m)
 	if (m->phase != MLOG_ATTACHING)
 		return;
 	m->attached_once = true;
+	if (m->config.has_disk)
+		truth_set(m, MLOG_TRUTH_MEMORY);
 	phase_set(m, MLOG_ACTIVE);
 	notice_add(m, MLOG_NOTICE_ATTACHED, m->repair_left);
 }
