@@ -349,15 +349,21 @@ static void self_set(struct mlog *m, uint32_t slot)
 		members_lease_one(self, sync_recovering(m));
 }
 
-/* Has each of the other members come back with the memory that it had? */
+static bool returned(struct mlog *m, const struct mlog_member *e)
+{
+	const struct peer *peer = peer_of(m, e->node);
+
+	return peer != NULL && peer->joined && peer->join.join.live;
+}
+
+/* Has each of the other members whose marks are in memory come back with its own? */
 static bool all_returned(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->config.members; i++) {
-		const struct peer *peer = peer_of(m, m->member[i].node);
+		const struct mlog_member *e = &m->member[i];
 
-		if (i == m->self || m->member[i].state == MLOG_MEMBER_NONE)
-			continue;
-		if (peer == NULL || !peer->joined || !peer->join.join.live)
+		if (i != m->self && e->state != MLOG_MEMBER_NONE &&
+		    (e->replicated || !m->config.has_disk) && !returned(m, e))
 			return false;
 	}
 	return true;
@@ -369,7 +375,7 @@ static void found_from_memory(struct mlog *m)
 {
 	uint32_t slot = m->self;
 
-	if (!m->config.has_disk && !all_returned(m))
+	if (!all_returned(m))
 		m->taken_all = true;
 	for (uint32_t i = 0; i < m->config.members; i++) {
 		struct mlog_member *e = &m->member[i];
