@@ -21,6 +21,7 @@
 #define STARVED_MS	30000U /* and when none of a region does for so long, its kernel recovers it */
 #define LEASE_NONE_MS	1000U /* before it asks again when there were none */
 #define WAKE_MS		2000U /* a kernel that should ask for resync work and does not is woken */
+#define WAKES_MAX	3U    /* in vain, and it is known not to ask */
 #define RELOAD_MS	10000U
 #define STUCK_MS	3000U /* a write waits so long for somebody to recover its region */
 #define LOCK_RETRY_MS	1000U
@@ -220,6 +221,7 @@ struct mlog {
 	struct acks stale_acks; /* of the SYNC that my kernel waits for */
 	uint64_t lease_none_ms; /* there was none to be had, until then */
 	uint64_t woken_ms;	/* the kernel asked for work, or was woken, last */
+	uint32_t wakes_unheard; /* since it asked */
 	uint64_t unseen_sent;	/* bound of the last UNSEEN */
 	bool map_whole;		/* the map on the device may not be mine: write all of it */
 

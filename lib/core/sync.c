@@ -73,6 +73,11 @@ void sync_deliver(struct mlog *m, uint64_t region, bool in_sync)
 	hot_in_sync_set(m->hot, region, in_sync);
 	if (!in_sync && region < m->stale_low)
 		m->stale_low = region;
+	/* Offered again, unless it was my kernel that could not write it. */
+	if (!in_sync && !hot_reported(m->hot, region) && region < m->resync_cursor) {
+		m->resync_cursor = region;
+		m->lease_in_order = false;
+	}
 	if (m->config.has_disk) {
 		pages_touch(&m->sync, sync_page(m, region));
 		m->sync_due_ms = min_ms(m->sync_due_ms, in_sync && !sync_full(m)
@@ -267,6 +272,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving || leg_distrusted(m))
 		return true;
 	m->woken_ms = m->now_ms;
+	m->wakes_unheard = 0;
 	*ret = sync_recovering(m);
 	if (*ret != none && recoverable(m, *ret))
 		return true; /* asked again: the reply was lost */
@@ -327,8 +333,7 @@ static bool work_waits(const struct mlog *m)
 	uint64_t lease;
 
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
-	    m->stale_low == m->config.region_count || m->config.members == 1 ||
-	    sync_recovering(m) != m->config.region_count)
+	    m->stale_low == m->config.region_count || sync_recovering(m) != m->config.region_count)
 		return false;
 	sync_lease_pick(m, m->self, m->resync_cursor, 1, &lease);
 	return lease != 0;
@@ -339,22 +344,26 @@ static void wake_settle(struct mlog *m)
 {
 	if (work_waits(m) && m->now_ms >= m->woken_ms + WAKE_MS) {
 		m->woken_ms = m->now_ms;
+		m->wakes_unheard++;
 		effect_add(m, MLOG_WAKE);
 	}
 }
 
+/* Others cannot recover what my kernel may write unseen. Alone, it is to recover that itself; but
+ * one that was ever told that all is in sync asks for no work (kernel-contract 6). */
 static bool reload_helps(const struct mlog *m)
 {
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
 	    members_unsure(m))
 		return false;
 	if (members_alone(m))
-		return leg_distrusted(m) && m->stale_low < m->config.region_count;
+		return (leg_distrusted(m) && m->stale_low < m->config.region_count) ||
+		       (work_waits(m) && m->wakes_unheard >= WAKES_MAX);
 	return m->member[m->self].bound > m->stale_low;
 }
 
 /* Others cannot recover what my kernel may write unseen, nor can it alone when it does not copy
- * from their leg; a reloaded table makes it forget. */
+ * from their leg, or asks for no work; a reloaded table makes it forget. */
 static void reload_settle(struct mlog *m)
 {
 	if (reload_helps(m) && m->now_ms >= m->reload_ms) {

@@ -53,6 +53,9 @@ struct world {
 	enum mlog_copy_result copy_result;
 	uint64_t copied[REGIONS];
 	uint64_t copies;
+	/* the kernel is to be made to ask */
+	unsigned wakes;
+	unsigned reloads;
 	/* the group of one, and its locks: what is sent or asked for comes back */
 	struct mlog_message message[64];
 	unsigned messages;
@@ -146,6 +149,12 @@ static void drain(struct world *w)
 			w->lock[w->locks++] = effect.lock.lock;
 			break;
 		case MLOG_UNLOCK:
+			break;
+		case MLOG_WAKE:
+			w->wakes++;
+			break;
+		case MLOG_RELOAD:
+			w->reloads++;
 			break;
 		default:
 			if (effect.kind == MLOG_WRITE)
@@ -972,6 +981,31 @@ static void test_a_region_that_is_never_quiet_is_recovered_by_its_kernel(void **
 	world_end(w);
 }
 
+/* It was told that all is in sync, and asks for no work any more. */
+static void test_a_kernel_that_does_not_ask_gets_a_new_table(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	uint64_t region;
+
+	(void)state;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
+	w->copy_result = MLOG_COPY_ERROR;
+	crash_and_attach(w, false);
+	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
+	w->copy_result = MLOG_COPY_SAME;
+	pass(w, 40000);
+	assert_false(hot_in_sync(&w->hot, 10));
+	assert_int_not_equal(w->wakes, 0);
+	pass(w, 10000);
+	assert_int_not_equal(w->reloads, 0);
+	assert_int_equal(work(w, &region), 1);
+	assert_int_equal(region, 10);
+	w->wakes = w->reloads = 0;
+	pass(w, 20000);
+	assert_int_equal(w->wakes + w->reloads, 0);
+	world_end(w);
+}
+
 static void test_verify_lists_what_differed(void **state)
 {
 	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
@@ -1453,6 +1487,7 @@ int main(void)
 	    cmocka_unit_test(test_a_busy_region_is_copied_at_its_next_mark_or_clear),
 	    cmocka_unit_test(test_a_gate_without_a_quiet_moment_opens_again),
 	    cmocka_unit_test(test_a_region_that_is_never_quiet_is_recovered_by_its_kernel),
+	    cmocka_unit_test(test_a_kernel_that_does_not_ask_gets_a_new_table),
 	    cmocka_unit_test(test_verify_lists_what_differed),
 	    cmocka_unit_test(test_the_kernel_and_the_mover_never_have_one_region_both),
 	    cmocka_unit_test(test_suspend_waits_for_copies_under_way),
