@@ -214,10 +214,12 @@ void device_attach(struct mlog *m)
 	m->loaded = false;
 }
 
-/* The others may have found a new device while I was away. */
+/* The others may have found a new device while I was away. A founder has read it. */
 void device_rejoin(struct mlog *m)
 {
-	if (m->log == MLOG_LOG_OK && device_idle(m) && !m->degraded)
+	bool read = m->log == MLOG_LOG_LOADING;
+
+	if ((read || (m->log == MLOG_LOG_OK && !m->degraded)) && device_idle(m))
 		claim_start(m);
 	else
 		group_device_done(m);
