@@ -112,17 +112,20 @@ bool group_holds(const struct mlog *m, uint32_t lock)
 	return m->lock[lock] == LOCK_HELD && !to_be_unlocked(m, lock);
 }
 
+static void unlock_soon(struct mlog *m, uint32_t lock)
+{
+	if (m->lock[lock] == LOCK_HELD)
+		m->unlock |= UINT64_C(1) << lock;
+	else
+		group_unlock(m, lock);
+}
+
 /* But not the lock that says that my kernel is alive, while it writes. */
 static void unlock_all(struct mlog *m)
 {
-	for (uint32_t i = 0; i <= MLOG_LOCK_MAP; i++) {
-		if (m->live && i == m->slot)
-			continue;
-		if (m->lock[i] == LOCK_HELD)
-			m->unlock |= UINT64_C(1) << i;
-		else
-			group_unlock(m, i);
-	}
+	for (uint32_t i = 0; i <= MLOG_LOCK_MAP; i++)
+		if (!m->live || i != m->slot)
+			unlock_soon(m, i);
 }
 
 /* A write that timed out may still arrive: until it has, nobody else may have the locks. */
@@ -1061,6 +1064,9 @@ static void rejoin(struct mlog *m)
 {
 	m->rejoin = false;
 	m->peer_count = 0;
+	/* Somebody may be founding with it, who waits for me as I would for him. */
+	unlock_soon(m, MLOG_LOCK_MAP);
+	m->map_whole = true;
 	if (!m->live) {
 		m->mangled = true;
 		unlock_all(m);
