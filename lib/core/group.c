@@ -275,6 +275,12 @@ static bool holds_what_i_found_with(const struct mlog *m, const struct peer *pee
 	       peer->join.join.live && (peer->join.join.slot == m->self || peer->applied > rank(m));
 }
 
+/* Does somebody have the map's lock, who may have a state and not know of me? */
+static bool founds_in_vain(const struct mlog *m)
+{
+	return m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_WAITED && !m->leaving;
+}
+
 /* What I have told those who asked me is not true any more; `but` is told by the caller, or NULL.
  */
 static void asking_again(struct mlog *m, const struct peer *but)
@@ -881,7 +887,9 @@ static void peers_view(struct mlog *m)
 		    newcomer || (m->view[i] != m->config.node && peer_of(m, m->view[i]) == NULL);
 	if (newcomer && m->group == GROUP_JOINING)
 		peers_ask(m); /* it will be given my JOIN */
-	else if (newcomer && asks(m))
+	if (newcomer && founds_in_vain(m))
+		found_no_more(m, NULL);
+	if (newcomer && asks(m))
 		join_send(m); /* it was not, and may have a state */
 }
 
