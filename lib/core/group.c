@@ -80,11 +80,20 @@ bool acks_settled(const struct acks *acks)
 
 /* ---- locks */
 
+static bool to_be_unlocked(const struct mlog *m, uint32_t lock)
+{
+	return (m->unlock >> lock & 1) != 0;
+}
+
 void group_lock(struct mlog *m, uint32_t lock)
 {
 	struct mlog_effect *effect;
 
-	m->unlock &= ~(UINT64_C(1) << lock); /* kept from an earlier life */
+	/* Kept from an earlier life: the slot's is mine still, for the map's others may wait, who
+	 * know more by now. */
+	if (lock == MLOG_LOCK_MAP && to_be_unlocked(m, lock))
+		return;
+	m->unlock &= ~(UINT64_C(1) << lock);
 	if (m->lock[lock] != LOCK_FREE || m->now_ms < m->lock_retry_ms)
 		return;
 	m->lock[lock] = LOCK_WAITED;
@@ -100,11 +109,6 @@ void group_unlock(struct mlog *m, uint32_t lock)
 		return;
 	m->lock[lock] = LOCK_FREE;
 	effect_add(m, MLOG_UNLOCK)->lock.lock = lock;
-}
-
-static bool to_be_unlocked(const struct mlog *m, uint32_t lock)
-{
-	return (m->unlock >> lock & 1) != 0;
 }
 
 bool group_holds(const struct mlog *m, uint32_t lock)
@@ -1105,7 +1109,7 @@ static void donate(struct mlog *m)
 /* A write of my last life is waited for, but not for ever: then it is as if the load had failed. */
 static bool load_due(const struct mlog *m)
 {
-	if (m->group != GROUP_FOUNDING || m->lock[MLOG_LOCK_MAP] != LOCK_HELD || m->loaded)
+	if (m->group != GROUP_FOUNDING || !group_holds(m, MLOG_LOCK_MAP) || m->loaded)
 		return false;
 	return device_idle(m) ||
 	       (m->operation != DEVICE_LOAD && m->now_ms >= m->found_ms + m->config.log_timeout_ms);
