@@ -200,8 +200,9 @@ static void call_answered(struct thread *t, int error, bool unheard)
 	t->call.stage = CALL_ANSWERED;
 	t->call.error = error;
 	t->call.unheard = unheard;
-	/* A log that should not fail did, and no daemon said so. */
-	if (error != 0 && unheard && t->call.reconnects)
+	/* A log that should not fail did, and no daemon said so. But nobody concludes anything from
+	 * a count for `dmsetup status`, which may be of a table that is only loaded. */
+	if (error != 0 && unheard && t->call.reconnects && t->call.type != ULOG_GET_SYNC_COUNT)
 		t->set->misled = true;
 }
 
