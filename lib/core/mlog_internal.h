@@ -19,6 +19,7 @@
 #define PRIORITY_MAX	64U  /* regions that somebody waits for, ring */
 #define ARMED_MS	500U /* a gate that finds no quiet moment opens again */
 #define STARVED_MS	30000U /* and when none of a region does for so long, its kernel recovers it */
+#define STARVED_MAX	MLOG_COPIES_MAX
 #define LEASE_NONE_MS	1000U /* before it asks again when there were none */
 #define WAKE_MS		2000U /* a kernel that should ask for resync work and does not is woken */
 #define WAKES_MAX	3U    /* in vain, and it is known not to ask */
@@ -54,6 +55,12 @@ struct copy {
 	uint64_t region;
 	bool moving;
 	bool verify; /* for the verify, else for crash repair */
+};
+
+/* A region that has been found busy whenever it was claimed. */
+struct starved {
+	uint64_t region;
+	uint64_t since_ms;
 };
 
 /* What I have to do about a member's claim. */
@@ -255,8 +262,8 @@ struct mlog {
 	uint64_t repair_cursor;
 	uint64_t repair_retry_ms;
 	uint64_t repair_differed;
-	uint64_t starved; /* region + 1 that has been found busy whenever it was claimed; 0: none */
-	uint64_t starved_ms; /* since when */
+	struct starved starved[STARVED_MAX];
+	uint32_t starved_count;
 	uint64_t next_copy_ms;
 	uint64_t activity_seen;
 	bool verifying;

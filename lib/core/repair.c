@@ -25,6 +25,23 @@ void repair_load(struct mlog *m)
 	m->repair_cursor = 0;
 	m->repair_retry_ms = 0;
 	m->repair_differed = 0;
+	m->starved_count = 0;
+}
+
+static struct starved *starved_find(struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->starved_count; i++)
+		if (m->starved[i].region == region)
+			return &m->starved[i];
+	return NULL;
+}
+
+static void starved_remove(struct mlog *m, uint64_t region)
+{
+	struct starved *s = starved_find(m, region);
+
+	if (s != NULL)
+		*s = m->starved[--m->starved_count];
 }
 
 void repair_done(struct mlog *m, uint64_t region)
@@ -33,8 +50,7 @@ void repair_done(struct mlog *m, uint64_t region)
 		return;
 	assert(m->repair_left > 0);
 	hot_repair_set(m->hot, region, false);
-	if (m->starved == region + 1)
-		m->starved = 0;
+	starved_remove(m, region);
 	if (--m->repair_left == 0)
 		notice_add(m, MLOG_NOTICE_REPAIRED, m->repair_differed);
 }
@@ -211,15 +227,16 @@ void repair_stop(struct mlog *m)
  */
 static void copy_busy(struct mlog *m, uint64_t region)
 {
+	struct starved *s = starved_find(m, region);
 	struct mlog_message *message;
 
-	if (m->starved == 0) {
-		m->starved = region + 1;
-		m->starved_ms = m->now_ms;
+	if (s == NULL && m->starved_count < STARVED_MAX) {
+		s = &m->starved[m->starved_count++];
+		*s = (struct starved){.region = region, .since_ms = m->now_ms};
 	}
-	if (m->starved != region + 1 || m->now_ms < m->starved_ms + STARVED_MS)
+	if (s == NULL || m->now_ms < s->since_ms + STARVED_MS)
 		return;
-	m->starved = 0;
+	starved_remove(m, region);
 	notice_add(m, MLOG_NOTICE_STARVED, region);
 	message = group_send(m, MLOG_MSG_SYNC);
 	message->sync.region = region;
