@@ -238,6 +238,7 @@ static void control_ctr(struct daemon *d, const struct kmsg *k)
 	if (log != NULL) {
 		qb_log(LOG_WARNING, "%s: log %016" PRIx64 " ended without a word", log->uuid,
 		       log->luid);
+		pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
 		log_destroy(log, true);
 	}
 	ctr_new(d, k, args, reconnect);
@@ -249,6 +250,7 @@ static void control_dtr(struct daemon *d, const struct kmsg *k, struct log *log)
 {
 	if (log != NULL && !hot_is_late(&log->hot, k->seq)) {
 		qb_log(LOG_INFO, "%s: log %016" PRIx64 " ended", log->uuid, log->luid);
+		pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
 		log_destroy(log, true);
 	}
 	reply(d, k, 0, NULL, 0);

@@ -306,6 +306,9 @@ void trace_event(const struct mlog_event *event, char ret[TRACE_LINE_SIZE])
 	case MLOG_EV_RETRY:
 		add(&line, "retry log device");
 		break;
+	case MLOG_EV_ENDED:
+		add(&line, "ended");
+		break;
 	case MLOG_EV_VIEW:
 		add_view(&line, event);
 		break;

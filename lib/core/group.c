@@ -1018,6 +1018,17 @@ void group_detach(struct mlog *m)
 	m->leaving = true;
 }
 
+/* Nobody is to wait for what I would acknowledge. My slot is taken over when its lock, which falls
+ * free with me, is granted. But the gates of what my mover still copies must stay closed. */
+void group_end(struct mlog *m)
+{
+	if (m->config.members == 1 || m->group == GROUP_OUT || m->leaving || !m->quorate ||
+	    m->rejoin || m->copies_moving > 0)
+		return;
+	group_send(m, MLOG_MSG_LEAVE)->dirty = true;
+	m->leaving = true;
+}
+
 /* The log device has been left behind as it should be. */
 void group_released(struct mlog *m)
 {

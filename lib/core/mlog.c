@@ -148,6 +148,9 @@ static void handle(struct mlog *m, const struct mlog_event *event)
 	case MLOG_EV_SLOT_EMPTIED:
 		takeover_emptied(m, event->slot.slot, event->slot.error);
 		break;
+	case MLOG_EV_ENDED:
+		group_end(m);
+		break;
 	}
 }
 

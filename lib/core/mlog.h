@@ -311,6 +311,7 @@ enum mlog_event_kind {
 	MLOG_EV_LOCKED,	   /* answers LOCK */
 	MLOG_EV_SLOT_READ, /* answers READ_SLOT */
 	MLOG_EV_SLOT_EMPTIED, /* answers EMPTY_SLOT */
+	MLOG_EV_ENDED,	      /* the kernel's table is gone; the last event, then mlog_destroy() */
 };
 
 struct mlog_event {

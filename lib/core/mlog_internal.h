@@ -324,6 +324,7 @@ bool group_create(struct mlog *m);
 void group_destroy(struct mlog *m);
 void group_attach(struct mlog *m);
 void group_detach(struct mlog *m);
+void group_end(struct mlog *m); /* without a detach */
 void group_restored(struct mlog *m, bool handed_over);
 void group_view(struct mlog *m, const uint32_t *node, uint32_t count, bool quorate);
 void group_message(struct mlog *m, const struct mlog_message *message);

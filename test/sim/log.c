@@ -368,8 +368,11 @@ static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg
 		}
 		return;
 	}
-	if (log != NULL)
-		log_end(log); /* it ended without a word */
+	if (log != NULL) {
+		/* It ended without a word. */
+		pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
+		log_end(log);
+	}
 	ctr_new(node, mirror, k, args, reconnect);
 }
 
@@ -490,6 +493,7 @@ void log_take(struct node *node, const uint8_t *datagram, size_t size, bool clea
 	} else if (k.type == ULOG_DTR) {
 		if (log != NULL && !hot_is_late(&log->hot, k.seq)) {
 			memory_check(log);
+			pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
 			log_end(log);
 			orphans_release(node, mirror->index);
 		}

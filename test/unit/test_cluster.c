@@ -332,6 +332,39 @@ static void who_saw_a_leg_fail_recovers_nothing_when_it_is_alone(void **state)
 	cluster_end(c);
 }
 
+static void a_table_that_ends_attached_keeps_nobody_waiting(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+	struct mlog_event ended = {.kind = MLOG_EV_ENDED};
+
+	(void)state;
+	node_step(c, &c->node[3], &ended);
+	cluster_settle(c);
+	assert_int_equal(node_status(c, 1).gone, 1);
+	node_fenced(c, 3); /* its lock falls free */
+	time_passes(c, 1000);
+	assert_int_equal(node_status(c, 1).members, 2);
+	cluster_end(c);
+}
+
+static void who_rejoins_does_not_keep_the_lock_of_the_map(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	uint32_t holder = c->holder[MLOG_LOCK_MAP];
+	struct mlog_event view = {.kind = MLOG_EV_VIEW, .view = {.node = &holder, .count = 1}};
+
+	(void)state;
+	assert_int_equal(holder, 1);
+	node_step(c, &c->node[holder], &view);
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], holder);
+	view.view.quorate = true;
+	node_step(c, &c->node[holder], &view);
+	assert_int_not_equal(c->holder[MLOG_LOCK_MAP], holder);
+	cluster_view(c);
+	cluster_settle(c);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +382,8 @@ int main(void)
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
 	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
+	    cmocka_unit_test(a_table_that_ends_attached_keeps_nobody_waiting),
+	    cmocka_unit_test(who_rejoins_does_not_keep_the_lock_of_the_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,7 @@ static void test_events(void **state)
 	EVENT("< verify stop at 12 ms", .kind = MLOG_EV_VERIFY_STOP);
 	EVENT("< quiesce 1 at 12 ms", .kind = MLOG_EV_QUIESCE, .quiesce = true);
 	EVENT("< retry log device at 12 ms", .kind = MLOG_EV_RETRY);
+	EVENT("< ended at 12 ms", .kind = MLOG_EV_ENDED);
 	EVENT("< locked slot 3 ok at 12 ms", .kind = MLOG_EV_LOCKED, .locked = {.lock = 3});
 	EVENT("< locked map error Resource temporarily unavailable at 12 ms",
 	      .kind = MLOG_EV_LOCKED, .locked = {.lock = MLOG_LOCK_MAP, .error = -EAGAIN});
