@@ -297,10 +297,33 @@ static void ctr_reply(struct log *log, const struct kmsg *k, bool reconnect)
 	      with_device ? strlen(log->table.device) + 1 : 0);
 }
 
+/* A table that the kernel could not load, or whose DTR was lost. The real daemon has room for any
+ * number of them. */
+static bool ghost_end(struct node *node)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct log *log = &node->log[i];
+
+		if (log->used && detached(log) &&
+		    !kernel_has_luid(node->kernel[log->mirror->index], log->state->luid)) {
+			log_end(log);
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct state *state_find(struct node *node, const struct mirror *mirror)
+{
+	struct state *state = state_take(node, mirror);
+
+	return state == NULL && ghost_end(node) ? state_take(node, mirror) : state;
+}
+
 static void ctr_new(struct node *node, struct mirror *mirror, const struct kmsg *k,
 		    const char *args, bool reconnect)
 {
-	struct state *state = state_take(node, mirror);
+	struct state *state = state_find(node, mirror);
 	struct log *log = state == NULL ? NULL : log_take_place(node, state);
 	int code = -ENOMEM;
 
