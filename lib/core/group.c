@@ -85,13 +85,20 @@ static bool to_be_unlocked(const struct mlog *m, uint32_t lock)
 	return (m->unlock >> lock & 1) != 0;
 }
 
+/* A founder waits for a write of its last life, but not for ever. */
+static bool write_given_up(const struct mlog *m)
+{
+	return m->group == GROUP_FOUNDING && m->operation != DEVICE_LOAD &&
+	       m->now_ms >= m->found_ms + m->config.log_timeout_ms;
+}
+
 void group_lock(struct mlog *m, uint32_t lock)
 {
 	struct mlog_effect *effect;
 
 	/* Kept from an earlier life: the slot's is mine still, for the map's others may wait, who
 	 * know more by now. */
-	if (lock == MLOG_LOCK_MAP && to_be_unlocked(m, lock))
+	if (lock == MLOG_LOCK_MAP && to_be_unlocked(m, lock) && !write_given_up(m))
 		return;
 	m->unlock &= ~(UINT64_C(1) << lock);
 	if (m->lock[lock] != LOCK_FREE || m->now_ms < m->lock_retry_ms)
@@ -1117,13 +1124,11 @@ static void donate(struct mlog *m)
 		}
 }
 
-/* A write of my last life is waited for, but not for ever: then it is as if the load had failed. */
+/* Of a write that was given up it is as if the load had failed. */
 static bool load_due(const struct mlog *m)
 {
-	if (m->group != GROUP_FOUNDING || !group_holds(m, MLOG_LOCK_MAP) || m->loaded)
-		return false;
-	return device_idle(m) ||
-	       (m->operation != DEVICE_LOAD && m->now_ms >= m->found_ms + m->config.log_timeout_ms);
+	return m->group == GROUP_FOUNDING && group_holds(m, MLOG_LOCK_MAP) && !m->loaded &&
+	       (device_idle(m) || write_given_up(m));
 }
 
 void group_settle(struct mlog *m)
