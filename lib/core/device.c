@@ -435,6 +435,14 @@ static bool release_allowed(struct mlog *m)
 	return !m->left_last || sync_map_writer(m);
 }
 
+/* Who keeps the map's lock for so long has founded since I left, and takes my slot over as it is.
+ */
+static bool release_given_up(const struct mlog *m)
+{
+	return m->left_last && m->config.members > 1 && !sync_map_writer(m) &&
+	       m->now_ms >= m->left_ms + STUCK_MS;
+}
+
 static bool late_clears(const struct mlog *m)
 {
 	return !m->left && hot_next_held(m->hot, 0) < m->config.region_count;
@@ -472,6 +480,9 @@ static void detach_settle(struct mlog *m)
 		detach_done(m, false);
 	} else if (device_idle(m) && (m->left_dirty || m->log != MLOG_LOG_OK)) {
 		detach_done(m, false); /* also when it was loaded, and not yet claimed */
+	} else if (device_idle(m) && release_given_up(m)) {
+		m->left_last = false;
+		detach_done(m, false);
 	} else if (device_idle(m) && release_allowed(m)) {
 		/* A release writes everything. */
 		pages_forget(&m->slot_pages);
@@ -507,5 +518,10 @@ uint64_t device_deadline(const struct mlog *m)
 
 	if (m->phase == MLOG_DETACHING && late_clears(m))
 		at = min_ms(at, m->detach_ms + LATE_CLEAR_MS);
+	if (m->phase == MLOG_DETACHING && m->left_last && m->operation == DEVICE_NOTHING) {
+		at = min_ms(at, m->left_ms + STUCK_MS);
+		if (m->lock_retry_ms > m->now_ms)
+			at = min_ms(at, m->lock_retry_ms);
+	}
 	return at;
 }

@@ -789,6 +789,7 @@ static void left(struct mlog *m)
 		left_behind(m);
 	m->leaving = false;
 	m->left = true;
+	m->left_ms = m->now_ms;
 	m->group = GROUP_OUT;
 	m->live = false;
 	m->self = MLOG_NO_SLOT;
@@ -1066,8 +1067,8 @@ static bool others_met(struct mlog *m)
 		const struct peer *peer = &m->peer[i];
 		uint32_t slot = peer->join.join.slot;
 
-		if (!peer->joined || !peer->join.join.live || slot >= m->config.members ||
-		    (m->to_prove >> slot & 1) == 0)
+		if (!peer->joined || !peer->joining || !peer->join.join.live ||
+		    slot >= m->config.members || (m->to_prove >> slot & 1) == 0)
 			continue;
 		if (goes_first(m, peer))
 			return true;

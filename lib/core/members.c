@@ -889,9 +889,8 @@ bool members_state_take(struct mlog *m, const struct mlog_state *state)
 
 static uint64_t hash_add(uint64_t hash, uint64_t value)
 {
-	for (int i = 0; i < 8; i++)
-		hash = (hash ^ (value >> (8 * i) & 0xff)) * UINT64_C(0x100000001b3);
-	return hash;
+	hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
 }
 
 uint64_t mlog_state_hash(const struct mlog *m)

@@ -162,6 +162,7 @@ struct mlog {
 	bool rejoin;	   /* quorum was lost and is back: start over when nothing is in flight */
 	bool leaving;	   /* LEAVE is out */
 	bool left;	   /* and delivered, or nobody to be told */
+	uint64_t left_ms;
 	bool left_last;	   /* the log device is mine to close */
 	bool left_keeping; /* marks that the log device does not have */
 	bool left_dirty;

@@ -535,6 +535,7 @@ void sync_rewind(struct mlog *m)
 	m->lease_cursor = 0;
 	m->lease_in_order = false;
 	m->lease_none_ms = 0;
+	m->unseen_sent = 0; /* whoever has come back starts with a bound of what it may write */
 }
 
 void sync_restart(struct mlog *m)
