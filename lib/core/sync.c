@@ -542,7 +542,6 @@ void sync_restart(struct mlog *m)
 {
 	sync_rewind(m);
 	m->lease_acks = (struct acks){.seq = 0};
-	m->unseen_sent = 0;
 	m->priority_count = 0;
 }
 
