@@ -522,6 +522,7 @@ static void region_stale(struct mlog *m, uint64_t region)
 			bound_raise(e, region + 1);
 		lease_remove(e, region);
 	}
+	hot_unseen_end_raise(m->hot, region); /* for the next daemon */
 }
 
 /* Another than from may write it without a mark: it came while the region was being recovered. */
