@@ -27,8 +27,8 @@ static void on_loaded(void *context, int error, const struct mlog_history *histo
 		if (event.loaded.history.distrust)
 			qb_log(
 			    LOG_WARNING,
-			    "%s: log device %s had failed before the last crash: all regions are "
-			    "compared",
+			    "%s: log device %s had failed before the last crash: all regions count "
+			    "as out of sync",
 			    log->uuid, log->device);
 	}
 	log->log_error = error;

@@ -123,8 +123,8 @@ static void notice_detached(struct log *log, const char *name)
 static void notice_log_failed(struct log *log, const char *name, int error)
 {
 	qb_log(LOG_ERR,
-	       "%s: log device %s failed (%s): serving from memory; a crash now means that all "
-	       "regions are compared",
+	       "%s: log device %s failed (%s): serving from memory; after a crash now all regions "
+	       "will count as out of sync",
 	       name, log->device, strerror(error));
 	log->log_error = -error;
 	marker_set(log);

@@ -124,7 +124,7 @@ static void attach_memory(struct mlog *m)
 		sync_load(m, m->inherited.in_sync != NULL ? &m->inherited : NULL);
 	} else if (atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY) {
 		dirty_reset(m);
-		sync_load_suspect(m); /* others were there after me */
+		sync_load_unknown(m); /* others were there after me */
 	}
 	sync_restart(m);
 	maps_loaded(m);
@@ -186,7 +186,7 @@ static void attach_live(struct mlog *m)
 
 	m->handed_whole = false;
 	if (m->founder && m->mangled && !m->config.has_disk)
-		sync_load_suspect(m);
+		sync_load_unknown(m); /* half of another's state is in the maps */
 	repair_load(m);
 	members_changed(m);
 	if (m->config.has_disk && whole) {

@@ -169,7 +169,7 @@ static bool in_view(const struct mlog *m, uint32_t node)
 
 /* How much my state is worth when nobody has a complete one; 0: I have none. Of those who left one
  * after the other the last knows most. What is incomplete or outdated is worth more than nothing
- * where no log device tells: all that it has in sync is compared. */
+ * where no log device tells: nothing of it counts as in sync then. */
 static uint64_t rank(const struct mlog *m)
 {
 	bool some = m->live || m->attached_once || m->inherited.in_sync != NULL;

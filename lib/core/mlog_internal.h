@@ -396,7 +396,6 @@ bool sync_work_due(struct mlog *m, uint64_t *ret); /* false: a lease has been as
 uint64_t sync_recovering(const struct mlog *m);	   /* region, or region_count */
 bool sync_leased_to_other(const struct mlog *m, uint64_t region);
 bool sync_remote_recovering(struct mlog *m, uint64_t region);
-void sync_load_suspect(struct mlog *m); /* nothing is known: compare everything */
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kernel */
 bool sync_mine(const struct mlog *m, uint64_t region);
 bool sync_map_writer(const struct mlog *m);

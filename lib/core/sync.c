@@ -492,19 +492,11 @@ static void repair_none(struct mlog *m)
 		hot_repair_put(m->hot, w, 0);
 }
 
+/* What was stale may be anywhere: to compare is not enough, because meanwhile any leg is read. */
 void sync_load_unknown(struct mlog *m)
 {
 	repair_none(m);
 	load_all(m, false);
-	sync_restart(m);
-}
-
-/* Half of another's state is in the maps and the rest will not come: compare everything. */
-void sync_load_suspect(struct mlog *m)
-{
-	load_all(m, true);
-	for (uint64_t w = 0; w < bits_words(m->config.region_count); w++)
-		hot_repair_put(m->hot, w, ~UINT64_C(0));
 	sync_restart(m);
 }
 
@@ -515,17 +507,14 @@ void sync_load(struct mlog *m, const struct mlog_history *h)
 	bool force = m->config.sync == MLOG_SYNC_FORCE && !m->attached_once;
 
 	repair_none(m);
-	if (h == NULL || h->load == MLOG_LOAD_BLANK || force)
+	if (h != NULL && h->distrust) /* it may say anything, also that nothing happened since */
+		load_all(m, false);
+	else if (h == NULL || h->load == MLOG_LOAD_BLANK || force)
 		load_all(m, nosync);
 	else
 		load_in_sync(m, h, nosync);
-	/* A device that had failed may say anything, also that nothing happened since. */
-	if (h != NULL && h->distrust) {
-		for (uint64_t w = 0; w < bits_words(m->config.region_count); w++)
-			hot_repair_put(m->hot, w, hot_in_sync_word(m->hot, w));
-	} else if (h != NULL && h->load == MLOG_LOAD_CRASHED && !force) {
+	if (h != NULL && h->load == MLOG_LOAD_CRASHED && !force)
 		load_repair(m, h);
-	}
 	sync_restart(m);
 }
 
