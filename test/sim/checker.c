@@ -385,14 +385,22 @@ static void mirror_check(struct checker *c, const struct mirror *mirror)
 
 /* ---- has it settled? */
 
-/* Node and daemon are as they should be, and the core object of the table in use is there. */
+/* The core object of the table in use. */
+static const struct mlog *core_on(const struct node *node, const struct mirror *mirror)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+
+	return k == NULL ? NULL : node_mlog(node, kernel_luid(k));
+}
+
+/* And node and daemon are as they should be. */
 static const struct mlog *mlog_on(const struct node *node, const struct mirror *mirror)
 {
 	const struct kernel *k = kernel_on(node, mirror);
 
 	if (k == NULL || !node_quorate(node) || node_doomed(node) || kernel_misled(k))
 		return NULL;
-	return node_mlog(node, kernel_luid(k));
+	return core_on(node, mirror);
 }
 
 static bool suspect(const struct node *node, const struct mirror *mirror)
@@ -764,7 +772,7 @@ void checker_repair_all(struct checker *c, const struct mirror *mirror)
 /* NONE: there is no log. */
 static enum mlog_log_state log_state(const struct node *node, const struct mirror *mirror)
 {
-	const struct mlog *m = mlog_on(node, mirror);
+	const struct mlog *m = core_on(node, mirror);
 	struct mlog_status status = {.log = MLOG_LOG_NONE};
 
 	if (m != NULL)
@@ -779,7 +787,7 @@ bool checker_uses_log(const struct node *node, const struct mirror *mirror)
 
 bool checker_has_log(const struct node *node, const struct mirror *mirror)
 {
-	return mlog_on(node, mirror) == NULL || log_state(node, mirror) == MLOG_LOG_OK;
+	return core_on(node, mirror) == NULL || log_state(node, mirror) == MLOG_LOG_OK;
 }
 
 /* Who cannot read its slot has to take everything for dirty. */
