@@ -122,7 +122,7 @@ static void attach_memory(struct mlog *m)
 	if (!m->attached_once || m->inherited.in_sync != NULL) {
 		dirty_reset(m);
 		sync_load(m, m->inherited.in_sync != NULL ? &m->inherited : NULL);
-	} else if (atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY) {
+	} else if (atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY || m->outdone) {
 		dirty_reset(m);
 		sync_load_unknown(m); /* others were there after me */
 	}

@@ -411,12 +411,22 @@ static void found_from_memory(struct mlog *m)
 	m->group = GROUP_LOCKING;
 }
 
+/* Somebody who is suspended has in memory what is newer than what I shall load. */
+static bool outdone(const struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->peer_count && !m->live; i++)
+		if (!m->peer[i].joining && m->peer[i].applied > rank(m))
+			return true;
+	return false;
+}
+
 static void found(struct mlog *m)
 {
 	uint64_t applied;
 
 	m->founder = true;
 	m->found_ms = m->now_ms;
+	m->outdone = outdone(m);
 	m->group = GROUP_FOUNDING;
 	members_handed(m);
 	if (m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT) {

@@ -191,6 +191,7 @@ struct mlog {
 	uint64_t lock_retry_ms;
 	uint64_t asked_ms; /* ASKING since */
 	uint64_t found_ms; /* FOUNDING since */
+	bool outdone;	   /* what a founder loads is outdated */
 	uint64_t reload_ms;
 
 	/* takeover.c: a dead member's slot */

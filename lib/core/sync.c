@@ -507,7 +507,8 @@ void sync_load(struct mlog *m, const struct mlog_history *h)
 	bool force = m->config.sync == MLOG_SYNC_FORCE && !m->attached_once;
 
 	repair_none(m);
-	if (h != NULL && h->distrust) /* it may say anything, also that nothing happened since */
+	/* It may say anything, also that nothing happened since. */
+	if ((h != NULL && h->distrust) || m->outdone)
 		load_all(m, false);
 	else if (h == NULL || h->load == MLOG_LOAD_BLANK || force)
 		load_all(m, nosync);
