@@ -249,6 +249,8 @@ static void join_send(struct mlog *m)
 	message->join.slot = m->live ? m->slot : MLOG_NO_SLOT;
 	message->join.applied = rank(m);
 	message->join.bound = own_bound(m);
+	if (message->join.bound > 0) /* the hint follows the maps, what the kernel knows does not */
+		hot_unseen_end_raise(m->hot, message->join.bound - 1);
 	if (m->live && sync_recovering(m) < m->config.region_count)
 		message->join.recovering = sync_recovering(m) + 1;
 }
@@ -443,13 +445,21 @@ static void found(struct mlog *m)
 
 static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
 {
-	m->member[slot] = (struct mlog_member){
+	const struct gates *g = &m->gates[slot];
+	struct mlog_member *e = &m->member[slot];
+
+	*e = (struct mlog_member){
 	    .state = MLOG_MEMBER_GONE,
 	    .node = node,
 	    .live = true,
 	    .bound = m->config.region_count,
 	    .lease_any = true,
+	    .claim_seq = g->seq,
 	};
+	/* Its mover may still copy what I have closed for it. */
+	for (uint32_t i = 0; g->seq != 0 && i < MLOG_COPIES_MAX; i++)
+		if ((g->closed >> i & 1) != 0)
+			e->claim[e->claim_count++] = g->region[i];
 }
 
 /* All other slots are to be taken over, or their owners come back: the log device knows those that
@@ -486,6 +496,7 @@ void group_loaded(struct mlog *m, const struct mlog_history *h)
 	/* Their marks were on the device that this one has replaced. */
 	if (m->live && h != NULL && owner == NULL && m->config.members > 1)
 		m->taken_all = true;
+	repair_reconcile(m);
 	m->group = GROUP_LOCKING;
 }
 
@@ -1067,6 +1078,7 @@ static bool others_proved(struct mlog *m)
 			group_unlock(m, i);
 		}
 	m->to_prove = 0;
+	repair_reconcile(m);
 	return true;
 }
 
