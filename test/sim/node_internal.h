@@ -76,7 +76,7 @@ struct node {
 	uint64_t life; /* counts starts and ends of daemons: what comes for an older one is void */
 	uint64_t starts;
 	uint64_t incarnation; /* of the last JOIN */
-	uint64_t sockets; /* counts ends of daemons whose sockets nobody took over */
+	uint64_t sockets;     /* counts ends of daemons whose sockets nobody took over */
 	uint64_t stopped_until_us;
 	uint64_t overrun_until_us;
 	uint64_t mover_fails_until_us;
