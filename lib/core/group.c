@@ -782,10 +782,14 @@ static void ack_send(struct mlog *m, const struct mlog_message *message)
 	ack->ack.seq = message->seq;
 }
 
-/* Does my slot know something that may be nowhere else on the device? */
+/* Does my slot know something that may be nowhere else on the device? What I had inherited, and
+ * have not told, is in `taken`. */
 static bool slot_needed(const struct mlog *m)
 {
-	if (hot_next_reported(m->hot, 0) < m->config.region_count)
+	uint64_t bits = hot_slot_bits(m->hot);
+
+	if (hot_next_reported(m->hot, 0) < m->config.region_count ||
+	    bits_next_set(m->taken, bits, 0) < bits)
 		return true;
 	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->config.region_count;
 	     r = hot_next_repair(m->hot, r + 1))

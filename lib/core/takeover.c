@@ -148,11 +148,10 @@ static bool being_emptied(const struct mlog *m, uint32_t slot)
 	return m->emptying && slot == m->takeover_slot;
 }
 
-/* What is in my slot already stays in `taken`: I tell it when I am in the group again. */
+/* What is in `taken`, and in my slot already, stays: I tell it when I am in the group again, or
+ * leave it in the slot. */
 void takeover_stop(struct mlog *m)
 {
-	if (m->takeover < TAKEOVER_WRITE)
-		bits_fill(m->taken, hot_slot_bits(m->hot), false);
 	m->takeover = TAKEOVER_NONE;
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (i != m->slot && !being_emptied(m, i))
