@@ -685,6 +685,14 @@ void checker_device_replaced(struct checker *c, const struct mirror *mirror)
 		history_forgive(c, mirror);
 }
 
+/* Also of who is about to be fenced, or has no daemon. */
+static bool marks_unwritten(const struct node *node, const struct mirror *mirror)
+{
+	const struct hot *hot = hot_on(node, mirror);
+
+	return mirror->plan->has_disk && hot != NULL && atomic_load(&hot->shared->whole) == 0;
+}
+
 void checker_node_dies(struct checker *c, const struct node *node)
 {
 	for (unsigned i = 0; i < world_mirrors(c->world); i++) {
@@ -703,8 +711,7 @@ void checker_node_dies(struct checker *c, const struct node *node)
 				region_may_be_repaired(mirror, m, region);
 		history_lost(c, mirror);
 		/* The last one, and marks were in memories only. */
-		m->unwritten =
-		    m->unwritten || (mirror->plan->has_disk && !checker_has_log(node, mirror));
+		m->unwritten = m->unwritten || marks_unwritten(node, mirror);
 		if (m->unwritten && active_nodes(c, mirror) <= 1)
 			history_forgive(c, mirror);
 	}
@@ -783,11 +790,6 @@ static enum mlog_log_state log_state(const struct node *node, const struct mirro
 bool checker_uses_log(const struct node *node, const struct mirror *mirror)
 {
 	return log_state(node, mirror) == MLOG_LOG_OK;
-}
-
-bool checker_has_log(const struct node *node, const struct mirror *mirror)
-{
-	return core_on(node, mirror) == NULL || log_state(node, mirror) == MLOG_LOG_OK;
 }
 
 /* Who cannot read its slot has to take everything for dirty. */

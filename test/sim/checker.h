@@ -37,8 +37,6 @@ void checker_node_dies(struct checker *c, const struct node *node);
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot);
 /* Does the node write its slot now? */
 bool checker_uses_log(const struct node *node, const struct mirror *mirror);
-/* Does it rely on what is in its slot, or may it? */
-bool checker_has_log(const struct node *node, const struct mirror *mirror);
 /* Does some member say so? */
 bool checker_is_stale(const struct checker *c, const struct mirror *mirror, uint32_t region);
 /* A daemon died, or will be unable to tell what it missed: all of its mirrors may be compared. */
