@@ -53,7 +53,7 @@ struct hot_shared {
 	_Atomic uint32_t whole;	     /* the log device holds every dirty bit */
 	_Atomic uint32_t truth;	     /* enum mlog_truth, for the next daemon */
 	_Atomic uint32_t slot;	     /* ours + 1, for the next daemon; 0: none */
-	_Atomic uint32_t leg_failed; /* 1: our kernel has seen a leg fail: its default may have
+	_Atomic uint32_t leg_failed; /* 1: our kernel may have seen a leg fail: its default may have
 				      moved; 2: and others wrote theirs meanwhile */
 	_Atomic uint32_t inheriting; /* of a dead member's bits not all others may have heard */
 	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */

@@ -232,6 +232,7 @@ struct mlog {
 	uint64_t woken_ms;	/* the kernel asked for work, or was woken, last */
 	uint32_t wakes_unheard; /* since it asked */
 	uint64_t unseen_sent;	/* bound of the last UNSEEN */
+	bool was_full;		/* all was in sync when I last knew all */
 	bool map_whole;		/* the map on the device may not be mine: write all of it */
 
 	/* device.c: the log device's state */

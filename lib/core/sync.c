@@ -256,8 +256,22 @@ static bool leg_distrusted(const struct mlog *m)
 	       (atomic_load(&m->hot->shared->leg_failed) != 0 && !members_alone(m));
 }
 
+/* One that was told that all is in sync takes another default leg when a read fails, and says
+ * nothing. It may have done so, or will, when a region has become stale. */
+static void leg_doubt(struct mlog *m)
+{
+	bool full = sync_full(m);
+
+	if (m->mangled)
+		return;
+	if (m->was_full && !full && atomic_load(&m->hot->shared->leg_failed) == 0)
+		atomic_store(&m->hot->shared->leg_failed, 1);
+	m->was_full = full;
+}
+
 static void leg_settle(struct mlog *m)
 {
+	leg_doubt(m);
 	if (leg_distrusted(m))
 		atomic_store(&m->hot->shared->leg_failed, 2);
 }
@@ -356,9 +370,10 @@ static bool reload_helps(const struct mlog *m)
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
 	    members_unsure(m))
 		return false;
+	if (leg_distrusted(m) && m->stale_low < m->config.region_count)
+		return true;
 	if (members_alone(m))
-		return (leg_distrusted(m) && m->stale_low < m->config.region_count) ||
-		       (work_waits(m) && m->wakes_unheard >= WAKES_MAX);
+		return work_waits(m) && m->wakes_unheard >= WAKES_MAX;
 	return m->member[m->self].bound > m->stale_low;
 }
 
