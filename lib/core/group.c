@@ -684,9 +684,13 @@ static void asking_message(struct mlog *m, const struct mlog_message *message)
 		peer->joining = message->none.joining;
 		peer->founding = message->none.founding;
 		peer->applied = message->none.applied;
+		if (!peer->joining && peer->applied > 0)
+			m->left_out = true;
 		break;
 	case MLOG_MSG_LEAVE:
 		if (peer != NULL) {
+			/* It had a state when I asked, or it would have said NONE before. */
+			m->left_out = m->left_out || !peer->answered;
 			peer->answered = true;
 			peer->joining = peer->founding = peer->joined = false;
 		}
@@ -1039,6 +1043,9 @@ void group_detach(struct mlog *m)
 		/* But a JOIN that is under way must not outlive me. */
 		if (m->group == GROUP_JOINING && m->quorate && !m->rejoin)
 			group_send(m, MLOG_MSG_LEAVE)->dirty = m->left_dirty;
+		/* And who has asked for what only memory has, must know that it existed. */
+		if (m->rejoin && m->quorate && has_state(m) && !m->config.has_disk)
+			group_send(m, MLOG_MSG_LEAVE)->dirty = true;
 		left(m);
 		m->left_last = false;
 		takeover_stop(m);
