@@ -548,6 +548,11 @@ static void waits_check(struct checker *c)
 }
 
 /* The nodes that are left repair and recover everything without waiting for the others' return. */
+void checker_starved(struct checker *c, const struct mirror *mirror)
+{
+	truth_of(c, mirror)->synced_us = world_now_us(c->world);
+}
+
 static void sync_check(struct checker *c, const struct mirror *mirror)
 {
 	struct mirror_truth *m = truth_of(c, mirror);

@@ -25,6 +25,8 @@ struct checker *checker_create(struct world *w);
 
 /* ---- called by the world */
 
+/* A region that is never quiet is going to be recovered instead; of several each takes its time. */
+void checker_starved(struct checker *c, const struct mirror *mirror);
 /* A log device is gone with all that it held. */
 void checker_device_replaced(struct checker *c, const struct mirror *mirror);
 /* A node forgets what the log device, which had failed, does not have. */

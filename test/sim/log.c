@@ -1111,6 +1111,9 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	case MLOG_NOTICE_LOG_OK:
 		*marker = false;
 		break;
+	case MLOG_NOTICE_STARVED:
+		checker_starved(world_checker(node->world), log->mirror);
+		break;
 	case MLOG_NOTICE_VERIFIED:
 		mlog_status(log->pump.mlog, &status);
 		if (status.verify_repair &&

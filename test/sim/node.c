@@ -485,6 +485,9 @@ void node_clock_jump(struct node *node, uint64_t ms)
 {
 	world_trace(node->world, node, "its clock jumps ahead by %" PRIu64 " ms", ms, 0, 0);
 	node->clock_us += ms * MS_US;
+	/* A late CLEAR that was still to come is not waited for: what it names may be compared. */
+	for (unsigned i = 0; i < world_mirrors(node->world); i++)
+		checker_repair_all(world_checker(node->world), world_mirror(node->world, i));
 }
 
 void node_mover_fail(struct node *node, uint64_t duration_us)
