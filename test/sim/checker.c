@@ -88,6 +88,14 @@ static const struct hot *hot_on(const struct node *node, const struct mirror *mi
 	return k == NULL || kernel_luid(k) == 0 ? NULL : node_hot(node, kernel_luid(k));
 }
 
+/* The core object of the table in use. */
+static const struct mlog *core_on(const struct node *node, const struct mirror *mirror)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+
+	return k == NULL ? NULL : node_mlog(node, kernel_luid(k));
+}
+
 static bool active_on(const struct node *node, const struct mirror *mirror)
 {
 	const struct kernel *k = kernel_on(node, mirror);
@@ -188,6 +196,50 @@ static bool mark_is_lost(const struct mirror *mirror, const struct hot *hot, uin
 	       !logdev_slot_dirty(mirror->logdev, slot, region);
 }
 
+static bool is_ready(const struct mlog *m, uint32_t node)
+{
+	const struct mlog_member *e;
+
+	for (uint32_t slot = 0; (e = mlog_member(m, slot)) != NULL; slot++)
+		if (e->state == MLOG_MEMBER_READY && e->node == node)
+			return true;
+	return false;
+}
+
+static bool knows_mark(const struct mlog *m, uint32_t slot, uint32_t region)
+{
+	uint64_t buffer[LOGDEV_WORDS];
+	uint64_t cursor = 0;
+	struct mlog_message piece;
+
+	while (mlog_state_next(m, &cursor, buffer, LOGDEV_WORDS, &piece))
+		if (piece.state.words > 0 && piece.state.map == MLOG_MAP_MARKS + slot)
+			return bits_test(piece.state.word, region);
+	return false;
+}
+
+/* Without a log device a mark is to be known to all who have acknowledged that they are with it. */
+static bool mark_is_private(const struct checker *c, const struct node *node,
+			    const struct mirror *mirror, const struct hot *hot, uint32_t region)
+{
+	const struct mlog *m = core_on(node, mirror);
+	uint32_t slot = atomic_load(&hot->shared->slot) - 1;
+
+	if (mirror->plan->has_disk || m == NULL || mlog_state_hash(m) == 0)
+		return false;
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct node *other = world_node(c->world, i);
+		const struct mlog *theirs = core_on(other, mirror);
+
+		if (other == node || theirs == NULL || mlog_state_hash(theirs) == 0 ||
+		    !is_ready(m, node_id(other)) || !is_ready(theirs, node_id(node)))
+			continue;
+		if (!knows_mark(theirs, slot, region))
+			return true;
+	}
+	return false;
+}
+
 void checker_writes(struct checker *c, const struct node *node, const struct mirror *mirror,
 		    uint32_t region)
 {
@@ -206,6 +258,11 @@ void checker_writes(struct checker *c, const struct node *node, const struct mir
 		world_violation(c->world, "I1",
 				"node %" PRIu32 " writes region %" PRIu32
 				", whose mark is not in its slot",
+				node_id(node), region);
+	if (mark_is_private(c, node, mirror, hot, region))
+		world_violation(c->world, "I1",
+				"node %" PRIu32 " writes region %" PRIu32
+				", whose mark another member does not know",
 				node_id(node), region);
 }
 
@@ -384,14 +441,6 @@ static void mirror_check(struct checker *c, const struct mirror *mirror)
 }
 
 /* ---- has it settled? */
-
-/* The core object of the table in use. */
-static const struct mlog *core_on(const struct node *node, const struct mirror *mirror)
-{
-	const struct kernel *k = kernel_on(node, mirror);
-
-	return k == NULL ? NULL : node_mlog(node, kernel_luid(k));
-}
 
 /* And node and daemon are as they should be. */
 static const struct mlog *mlog_on(const struct node *node, const struct mirror *mirror)

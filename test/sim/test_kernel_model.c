@@ -300,6 +300,13 @@ uint64_t mlog_state_hash(const struct mlog *m)
 	return world.settled ? 1 : 0;
 }
 
+const struct mlog_member *mlog_member(const struct mlog *m, uint32_t slot)
+{
+	(void)m;
+	(void)slot;
+	return NULL;
+}
+
 bool mlog_state_next(const struct mlog *m, uint64_t *cursor, uint64_t *buffer, uint32_t room,
 		     struct mlog_message *ret)
 {
