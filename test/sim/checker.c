@@ -231,8 +231,10 @@ static bool mark_is_private(const struct checker *c, const struct node *node,
 		const struct node *other = world_node(c->world, i);
 		const struct mlog *theirs = core_on(other, mirror);
 
-		if (other == node || theirs == NULL || mlog_state_hash(theirs) == 0 ||
-		    !is_ready(m, node_id(other)) || !is_ready(theirs, node_id(node)))
+		/* Who is stopped has it in its queue. */
+		if (other == node || !node_daemon_takes(other) || theirs == NULL ||
+		    mlog_state_hash(theirs) == 0 || !is_ready(m, node_id(other)) ||
+		    !is_ready(theirs, node_id(node)))
 			continue;
 		if (!knows_mark(theirs, slot, region))
 			return true;

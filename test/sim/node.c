@@ -123,7 +123,7 @@ void datagram_free(struct datagram *d)
 	d->node->free = d;
 }
 
-static bool daemon_takes(const struct node *node)
+bool node_daemon_takes(const struct node *node)
 {
 	return node->daemon == DAEMON_UP && node->stopped_until_us <= world_now_us(node->world);
 }
@@ -254,7 +254,7 @@ static void on_datagram(void *context, uint64_t argument)
 	(void)argument;
 	if (d->boot != node->boots || d->life != node->sockets) {
 		datagram_free(d);
-	} else if (daemon_takes(node) && node->held_first == NULL) {
+	} else if (node_daemon_takes(node) && node->held_first == NULL) {
 		datagram_respond(d);
 	} else {
 		d->next = NULL;
@@ -429,7 +429,7 @@ static void on_quiet_poll(void *context, uint64_t life)
 
 void node_daemon_restart(struct node *node, bool other)
 {
-	if (!daemon_takes(node))
+	if (!node_daemon_takes(node))
 		return;
 	world_trace(node->world, node, "the daemon is to be restarted", 0, 0, 0);
 	node->next_version = node->version;
@@ -445,13 +445,13 @@ static void on_continue(void *context, uint64_t life)
 {
 	struct node *node = context;
 
-	if (life == node->life && daemon_takes(node))
+	if (life == node->life && node_daemon_takes(node))
 		held_release(node);
 }
 
 void node_daemon_stop(struct node *node, uint64_t duration_us)
 {
-	if (!daemon_takes(node))
+	if (!node_daemon_takes(node))
 		return;
 	world_trace(node->world, node, "the daemon stops for %" PRIu64 " us", duration_us, 0, 0);
 	node->stopped_until_us = world_now_us(node->world) + duration_us;

@@ -108,6 +108,7 @@ uint32_t node_id(const struct node *node);    /* as the group calls it: index + 
 struct random *node_random(struct node *node, enum random_stream stream);
 bool node_up(const struct node *node);
 bool node_daemon_up(const struct node *node);
+bool node_daemon_takes(const struct node *node); /* and is not stopped */
 /* The daemon runs and its group has quorum. */
 bool node_quorate(const struct node *node);
 /* Will be, or is being fenced: what it does or does not do is nobody's concern. */
