@@ -224,10 +224,12 @@ static void orphan(struct locks *l, unsigned node, uint64_t object)
 			waiters_forget(r, node, object);
 			if (r->holder != node || (object != 0 && r->object != object))
 				continue;
-			if (!r->keep || mutation(MUTATE_LOCK_NOT_PERSISTENT))
+			if (!r->keep || mutation(MUTATE_LOCK_NOT_PERSISTENT)) {
 				release(l, m, i);
-			else
+			} else {
 				r->object = ORPHAN;
+				grant(l, m, i); /* another table of the node may wait for it */
+			}
 		}
 }
 
