@@ -119,10 +119,7 @@ static void maps_loaded(struct mlog *m)
 
 static void attach_memory(struct mlog *m)
 {
-	if (m->left_out && !m->attached_once && m->inherited.in_sync == NULL) {
-		dirty_reset(m);
-		sync_load_unknown(m); /* "nosync" is for a mirror that has no history */
-	} else if (!m->attached_once || m->inherited.in_sync != NULL) {
+	if (!m->attached_once || m->inherited.in_sync != NULL) {
 		dirty_reset(m);
 		sync_load(m, m->inherited.in_sync != NULL ? &m->inherited : NULL);
 	} else if (atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY || m->outdone) {

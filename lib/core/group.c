@@ -413,13 +413,14 @@ static void found_from_memory(struct mlog *m)
 	m->group = GROUP_LOCKING;
 }
 
-/* Somebody who is suspended has in memory what is newer than what I shall load. */
+/* Somebody who is suspended, or has left unheard, has or had in memory what is newer than what I
+ * shall load. */
 static bool outdone(const struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->peer_count && !m->live; i++)
 		if (!m->peer[i].joining && m->peer[i].applied > rank(m))
 			return true;
-	return false;
+	return m->left_out && rank(m) == 0 && !m->config.has_disk;
 }
 
 static void found(struct mlog *m)
@@ -684,8 +685,6 @@ static void asking_message(struct mlog *m, const struct mlog_message *message)
 		peer->joining = message->none.joining;
 		peer->founding = message->none.founding;
 		peer->applied = message->none.applied;
-		if (!peer->joining && peer->applied > 0)
-			m->left_out = true;
 		break;
 	case MLOG_MSG_LEAVE:
 		if (peer != NULL) {
@@ -995,6 +994,7 @@ void group_attach(struct mlog *m)
 	atomic_store(&m->hot->shared->recovering, 0);
 	m->live = false;
 	m->left = false;
+	m->left_out = false;
 	m->mangled = true;
 	m->peer_count = 0;
 	m->taken_all = false;

@@ -159,7 +159,7 @@ struct mlog {
 	bool loaded;	   /* and has read the log device */
 	bool foreign;	   /* and found no free slot: mine is a dead member's */
 	uint32_t to_prove; /* mask: believes it when the locks of these slots are free */
-	bool left_out;	   /* somebody who is not in the group knows, or knew, more than I */
+	bool left_out;	   /* somebody who had a state left before he told it */
 	bool rejoin;	   /* quorum was lost and is back: start over when nothing is in flight */
 	bool leaving;	   /* LEAVE is out */
 	bool left;	   /* and delivered, or nobody to be told */
