@@ -326,31 +326,39 @@ static void compare(struct log *log)
 		pump_event(&log->pump, &event);
 }
 
+/* All tables of the mirror that wait for it: one that was loaded may be in use by now. */
 static void on_reset(void *context, const char *uuid, int error)
 {
 	struct daemon *d = context;
-	struct log *log = registry_find_uuid(&d->registry, uuid);
 
-	if (log == NULL)
-		return;
 	if (error != 0)
 		qb_log(LOG_WARNING, "%s: could not be reset after a gap: %s; again later", uuid,
 		       strerror(-error));
-	log->reset_owed = error != 0;
-	log->reset_ms = clock_ms();
-	compare(log);
+	for (size_t i = 0; i < d->registry.count; i++) {
+		struct log *log = d->registry.log[i];
+
+		if (strcmp(log->uuid, uuid) != 0 ||
+		    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
+			continue;
+		log->reset_owed = error != 0;
+		log->reset_ms = clock_ms();
+		compare(log);
+	}
 }
 
 static void on_reset_again(void *context, const char *uuid, int error)
 {
 	struct daemon *d = context;
-	struct log *log = registry_find_uuid(&d->registry, uuid);
 
-	if (log == NULL || error != 0)
-		return;
-	qb_log(LOG_NOTICE, "%s: reset after a gap", uuid);
-	log->reset_owed = false;
-	compare(log);
+	for (size_t i = 0; i < d->registry.count && error == 0; i++) {
+		struct log *log = d->registry.log[i];
+
+		if (strcmp(log->uuid, uuid) != 0 || !log->reset_owed)
+			continue;
+		qb_log(LOG_NOTICE, "%s: reset after a gap", uuid);
+		log->reset_owed = false;
+		compare(log);
+	}
 }
 
 /* Somebody has the device suspended, or a table of his waits. Until the reset the kernel may go on
