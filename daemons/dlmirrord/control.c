@@ -210,6 +210,12 @@ static void ctr_new(struct daemon *d, const struct kmsg *k, const char *args, bo
 	reply(d, k, code, NULL, 0);
 }
 
+static void table_ended(struct log *log)
+{
+	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
+	log_destroy(log, true);
+}
+
 static void control_ctr(struct daemon *d, const struct kmsg *k)
 {
 	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
@@ -238,8 +244,7 @@ static void control_ctr(struct daemon *d, const struct kmsg *k)
 	if (log != NULL) {
 		qb_log(LOG_WARNING, "%s: log %016" PRIx64 " ended without a word", log->uuid,
 		       log->luid);
-		pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
-		log_destroy(log, true);
+		table_ended(log);
 	}
 	ctr_new(d, k, args, reconnect);
 }
@@ -250,8 +255,7 @@ static void control_dtr(struct daemon *d, const struct kmsg *k, struct log *log)
 {
 	if (log != NULL && !hot_is_late(&log->hot, k->seq)) {
 		qb_log(LOG_INFO, "%s: log %016" PRIx64 " ended", log->uuid, log->luid);
-		pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
-		log_destroy(log, true);
+		table_ended(log);
 	}
 	reply(d, k, 0, NULL, 0);
 }

@@ -102,27 +102,17 @@ static bool log_serves(const struct log *log)
 	return atomic_load(&log->hot.shared->open) != 0;
 }
 
-static struct log *registry_search(const struct registry *r, const char *text, bool names)
+struct log *registry_find_name(const struct registry *r, const char *name)
 {
 	struct log *found = NULL;
 
 	for (size_t i = 0; i < r->count; i++) {
 		struct log *log = r->log[i];
 
-		if (strcmp(log->uuid, text) != 0 && (!names || strcmp(log->name, text) != 0))
+		if (strcmp(log->uuid, name) != 0 && strcmp(log->name, name) != 0)
 			continue;
 		if (found == NULL || log_serves(log))
 			found = log;
 	}
 	return found;
-}
-
-struct log *registry_find_uuid(const struct registry *r, const char *uuid)
-{
-	return registry_search(r, uuid, false);
-}
-
-struct log *registry_find_name(const struct registry *r, const char *name)
-{
-	return registry_search(r, name, true);
 }

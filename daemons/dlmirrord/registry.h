@@ -108,9 +108,7 @@ void registry_remove(struct registry *r, struct log *log);
 /* NULL when there is none. Responders hold the read lock; who has the core lock needs none. */
 struct log *registry_find(const struct registry *r, uint64_t luid);
 struct log *registry_find_id(const struct registry *r, uint64_t id);
-/* The log of uuid that serves, else any of that uuid; NULL when there is none. */
-struct log *registry_find_uuid(const struct registry *r, const char *uuid);
-/* By device name or uuid. */
+/* By device name or uuid: the one that serves, else any; NULL when there is none. */
 struct log *registry_find_name(const struct registry *r, const char *name);
 
 #endif

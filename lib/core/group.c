@@ -172,16 +172,19 @@ static bool in_view(const struct mlog *m, uint32_t node)
  * where no log device tells: nothing of it counts as in sync then. */
 static uint64_t rank(const struct mlog *m)
 {
-	bool some = m->live || m->attached_once || m->inherited.in_sync != NULL;
-
-	if (m->live && !m->mangled)
-		return m->applied + 1;
-	if (!m->live && m->inherited.in_sync != NULL && !m->inherited.distrust)
-		return m->inherited_applied + 1;
-	if (!m->live && m->inherited.in_sync == NULL && m->attached_once &&
-	    atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY)
-		return m->applied + 1;
-	return some && !m->config.has_disk;
+	if (m->live) {
+		if (!m->mangled)
+			return m->applied + 1;
+	} else if (m->inherited.in_sync != NULL) {
+		if (!m->inherited.distrust)
+			return m->inherited_applied + 1;
+	} else if (m->attached_once) {
+		if (atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY)
+			return m->applied + 1;
+	} else {
+		return 0;
+	}
+	return !m->config.has_disk;
 }
 
 static struct peer *peer_of(struct mlog *m, uint32_t node)
@@ -1077,14 +1080,19 @@ void group_released(struct mlog *m)
 		members_reset(m);
 }
 
+static bool to_be_proved(const struct mlog *m, uint32_t slot)
+{
+	return (m->to_prove >> slot & 1) != 0;
+}
+
 /* Nobody is where nobody is known to be. */
 static bool others_proved(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->config.members; i++)
-		if ((m->to_prove >> i & 1) != 0 && !group_holds(m, i))
+		if (to_be_proved(m, i) && !group_holds(m, i))
 			return false;
 	for (uint32_t i = 0; i < m->config.members; i++)
-		if ((m->to_prove >> i & 1) != 0) {
+		if (to_be_proved(m, i)) {
 			m->member[i] = (struct mlog_member){.state = MLOG_MEMBER_NONE};
 			group_unlock(m, i);
 		}
@@ -1101,7 +1109,7 @@ static bool others_met(struct mlog *m)
 		uint32_t slot = peer->join.join.slot;
 
 		if (!peer->joined || !peer->joining || !peer->join.join.live ||
-		    slot >= m->config.members || (m->to_prove >> slot & 1) == 0)
+		    slot >= m->config.members || !to_be_proved(m, slot))
 			continue;
 		if (goes_first(m, peer))
 			return true;
@@ -1118,7 +1126,7 @@ static void lock_slots(struct mlog *m)
 	}
 	group_lock(m, m->self);
 	for (uint32_t i = 0; i < m->config.members; i++)
-		if ((m->to_prove >> i & 1) != 0)
+		if (to_be_proved(m, i))
 			group_lock(m, i);
 	if (m->lock[m->self] == LOCK_HELD && others_proved(m))
 		lock_granted(m);

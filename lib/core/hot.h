@@ -41,6 +41,13 @@
 
 #include "core/types.h"
 
+/* Does our kernel copy from the leg that the others write? */
+enum hot_leg {
+	HOT_LEG_GOOD,
+	HOT_LEG_MOVED,	    /* it may have seen a leg fail, and have another default */
+	HOT_LEG_OUTWRITTEN, /* and others wrote theirs meanwhile */
+};
+
 /* At the start of the mapped memory. */
 struct hot_shared {
 	_Atomic uint64_t in_sync_count; /* set bits of in_sync */
@@ -53,8 +60,7 @@ struct hot_shared {
 	_Atomic uint32_t whole;	     /* the log device holds every dirty bit */
 	_Atomic uint32_t truth;	     /* enum mlog_truth, for the next daemon */
 	_Atomic uint32_t slot;	     /* ours + 1, for the next daemon; 0: none */
-	_Atomic uint32_t leg_failed; /* 1: our kernel may have seen a leg fail: its default may have
-				      moved; 2: and others wrote theirs meanwhile */
+	_Atomic uint32_t leg;	     /* enum hot_leg */
 	_Atomic uint32_t inheriting; /* of a dead member's bits not all others may have heard */
 	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */
 	_Atomic uint64_t unseen_end; /* stale regions below may be written without a mark */

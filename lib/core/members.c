@@ -300,11 +300,17 @@ bool members_marks_keep(struct mlog *m)
 	return some;
 }
 
+/* Where one is alone for ever the map stays as it is: a page of it that is touched takes memory. */
+static uint64_t others_words(const struct mlog *m)
+{
+	return m->config.members == 1 ? 0 : bits_words(hot_slot_bits(m->hot));
+}
+
 /* My daemon is about to be replaced, and the next one knows the maps only. What an earlier one left
  * there counts until I have been told everything. */
 void members_hand_over(struct mlog *m)
 {
-	for (uint64_t w = 0; w < bits_words(hot_slot_bits(m->hot)); w++) {
+	for (uint64_t w = 0; w < others_words(m); w++) {
 		uint64_t marks = group_in(m) ? 0 : hot_others_word(m->hot, w);
 
 		for (uint32_t i = 0; i < m->config.members; i++)
@@ -317,13 +323,13 @@ void members_hand_over(struct mlog *m)
 /* I found the group: nobody knows better than the daemon before me. */
 void members_handed(struct mlog *m)
 {
-	for (uint64_t w = 0; w < bits_words(hot_slot_bits(m->hot)); w++)
+	for (uint64_t w = 0; w < others_words(m); w++)
 		m->taken[w] |= hot_others_word(m->hot, w);
 }
 
 void members_handed_forget(struct mlog *m)
 {
-	for (uint64_t w = 0; w < bits_words(hot_slot_bits(m->hot)); w++)
+	for (uint64_t w = 0; w < others_words(m); w++)
 		hot_others_put(m->hot, w, 0);
 }
 

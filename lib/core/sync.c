@@ -45,6 +45,12 @@ static void recovering_set(struct mlog *m, uint64_t region)
 		     region == m->config.region_count ? 0 : region + 1);
 }
 
+static void leg_moved(struct mlog *m)
+{
+	if (atomic_load(&m->hot->shared->leg) == HOT_LEG_GOOD)
+		atomic_store(&m->hot->shared->leg, HOT_LEG_MOVED);
+}
+
 /* The kernel reports that it recovered a region, or that a leg missed a write of it. */
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 {
@@ -53,8 +59,7 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 	hot_unseen_set(m->hot, region, !in_sync);
 	if (in_sync)
 		return;
-	if (atomic_load(&m->hot->shared->leg_failed) == 0)
-		atomic_store(&m->hot->shared->leg_failed, 1);
+	leg_moved(m);
 	/* In my slot first: if I die now, it must not be forgotten that the legs differ. */
 	hot_reported_set(m->hot, region, true);
 	dirty_want(m, region);
@@ -252,8 +257,9 @@ static void lease_ask(struct mlog *m)
  * they left. */
 static bool leg_distrusted(const struct mlog *m)
 {
-	return atomic_load(&m->hot->shared->leg_failed) == 2 ||
-	       (atomic_load(&m->hot->shared->leg_failed) != 0 && !members_alone(m));
+	uint32_t leg = atomic_load(&m->hot->shared->leg);
+
+	return leg == HOT_LEG_OUTWRITTEN || (leg == HOT_LEG_MOVED && !members_alone(m));
 }
 
 /* One that was told that all is in sync takes another default leg when a read fails, and says
@@ -264,8 +270,8 @@ static void leg_doubt(struct mlog *m)
 
 	if (m->mangled)
 		return;
-	if (m->was_full && !full && atomic_load(&m->hot->shared->leg_failed) == 0)
-		atomic_store(&m->hot->shared->leg_failed, 1);
+	if (m->was_full && !full)
+		leg_moved(m);
 	m->was_full = full;
 }
 
@@ -273,7 +279,7 @@ static void leg_settle(struct mlog *m)
 {
 	leg_doubt(m);
 	if (leg_distrusted(m))
-		atomic_store(&m->hot->shared->leg_failed, 2);
+		atomic_store(&m->hot->shared->leg, HOT_LEG_OUTWRITTEN);
 }
 
 /* What to say to GET_RESYNC_WORK. False: a lease has been asked for, wait. */
@@ -363,8 +369,9 @@ static void wake_settle(struct mlog *m)
 	}
 }
 
-/* Others cannot recover what my kernel may write unseen. Alone, it is to recover that itself; but
- * one that was ever told that all is in sync asks for no work (kernel-contract 6). */
+/* Others cannot recover what my kernel may write unseen, nor may it itself when it does not copy
+ * from their leg. Alone, it is to recover that itself; but one that was ever told that all is in
+ * sync asks for no work (kernel-contract 6). A reloaded table makes it forget. */
 static bool reload_helps(const struct mlog *m)
 {
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
@@ -377,8 +384,6 @@ static bool reload_helps(const struct mlog *m)
 	return m->member[m->self].bound > m->stale_low;
 }
 
-/* Others cannot recover what my kernel may write unseen, nor can it alone when it does not copy
- * from their leg, or asks for no work; a reloaded table makes it forget. */
 static void reload_settle(struct mlog *m)
 {
 	if (reload_helps(m) && m->now_ms >= m->reload_ms) {

@@ -206,16 +206,23 @@ static bool is_ready(const struct mlog *m, uint32_t node)
 	return false;
 }
 
-static bool knows_mark(const struct mlog *m, uint32_t slot, uint32_t region)
+/* Slot bits that m remembers of the member in slot; the words of ret that are filled, 0: none. */
+static uint32_t marks_of(const struct mlog *m, uint32_t slot, uint64_t ret[LOGDEV_WORDS])
 {
-	uint64_t buffer[LOGDEV_WORDS];
 	uint64_t cursor = 0;
 	struct mlog_message piece;
 
-	while (mlog_state_next(m, &cursor, buffer, LOGDEV_WORDS, &piece))
-		if (piece.state.words > 0 && piece.state.map == MLOG_MAP_MARKS + slot)
-			return bits_test(piece.state.word, region);
-	return false;
+	while (m != NULL && mlog_state_next(m, &cursor, ret, LOGDEV_WORDS, &piece))
+		if (piece.state.map == MLOG_MAP_MARKS + slot && piece.state.words > 0)
+			return piece.state.words;
+	return 0;
+}
+
+static bool knows_mark(const struct mlog *m, uint32_t slot, uint32_t region)
+{
+	uint64_t marks[LOGDEV_WORDS];
+
+	return marks_of(m, slot, marks) > 0 && bits_test(marks, region);
 }
 
 /* Without a log device a mark is to be known to all who have acknowledged that they are with it. */
@@ -444,7 +451,7 @@ static void mirror_check(struct checker *c, const struct mirror *mirror)
 
 /* ---- has it settled? */
 
-/* And node and daemon are as they should be. */
+/* The same, where node and daemon are as they should be. */
 static const struct mlog *mlog_on(const struct node *node, const struct mirror *mirror)
 {
 	const struct kernel *k = kernel_on(node, mirror);
@@ -598,12 +605,12 @@ static void waits_check(struct checker *c)
 		}
 }
 
-/* The nodes that are left repair and recover everything without waiting for the others' return. */
 void checker_starved(struct checker *c, const struct mirror *mirror)
 {
 	truth_of(c, mirror)->synced_us = world_now_us(c->world);
 }
 
+/* The nodes that are left repair and recover everything without waiting for the others' return. */
 static void sync_check(struct checker *c, const struct mirror *mirror)
 {
 	struct mirror_truth *m = truth_of(c, mirror);
@@ -773,33 +780,21 @@ void checker_node_dies(struct checker *c, const struct node *node)
 	}
 }
 
-static void bits_may_be_repaired(const struct mirror *mirror, struct mirror_truth *m,
-				 const struct mlog_state *state)
-{
-	uint64_t bit;
-
-	bits_for_each_set (bit, state->word, state->words * BITS_PER_WORD) {
-		uint64_t region = (state->first * BITS_PER_WORD + bit) << slot_shift(mirror);
-
-		if (region < mirror->plan->regions)
-			region_may_be_repaired(mirror, m, (uint32_t)region);
-	}
-}
-
 /* Who is parted from the one that leaves takes it for gone, until its lock or its next JOIN says
  * that it writes no more: then what it had announced is to be repaired. */
 static void remembered_may_be_repaired(struct checker *c, const struct mirror *mirror,
 				       const struct node *node, uint32_t slot)
 {
-	const struct kernel *k = kernel_on(node, mirror);
-	const struct mlog *m = k == NULL ? NULL : node_mlog(node, kernel_luid(k));
-	uint64_t buffer[64];
-	uint64_t cursor = 0;
-	struct mlog_message piece;
+	uint64_t marks[LOGDEV_WORDS];
+	uint32_t words = marks_of(core_on(node, mirror), slot, marks);
+	uint64_t slot_bit;
 
-	while (m != NULL && mlog_state_next(m, &cursor, buffer, 64, &piece))
-		if (piece.state.words > 0 && piece.state.map == MLOG_MAP_MARKS + slot)
-			bits_may_be_repaired(mirror, truth_of(c, mirror), &piece.state);
+	bits_for_each_set (slot_bit, marks, words * BITS_PER_WORD) {
+		uint64_t region = slot_bit << slot_shift(mirror);
+
+		if (region < mirror->plan->regions)
+			region_may_be_repaired(mirror, truth_of(c, mirror), (uint32_t)region);
+	}
 }
 
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot)

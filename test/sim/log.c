@@ -369,6 +369,12 @@ static void requests_lost(struct log *log)
 		log_suspect(log);
 }
 
+static void table_ended(struct log *log)
+{
+	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
+	log_end(log);
+}
+
 static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg *k)
 {
 	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
@@ -391,11 +397,8 @@ static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg
 		}
 		return;
 	}
-	if (log != NULL) {
-		/* It ended without a word. */
-		pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
-		log_end(log);
-	}
+	if (log != NULL)
+		table_ended(log); /* without a word */
 	ctr_new(node, mirror, k, args, reconnect);
 }
 
@@ -516,8 +519,7 @@ void log_take(struct node *node, const uint8_t *datagram, size_t size, bool clea
 	} else if (k.type == ULOG_DTR) {
 		if (log != NULL && !hot_is_late(&log->hot, k.seq)) {
 			memory_check(log);
-			pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
-			log_end(log);
+			table_ended(log);
 			orphans_release(node, mirror->index);
 		}
 		reply(node, mirror, &k, 0, NULL, 0);

@@ -225,8 +225,7 @@ static void a_late_release_does_not_take_the_next_lifes_locks(void **state)
 	cluster_end(c);
 }
 
-/* A new daemon is still reading the log when its mirror is suspended: a claim would be nobody's. */
-/* Nor does an attach wait for ever for what the device does not answer. */
+/* An attach does not wait for ever for what the device does not answer. */
 static void a_founder_does_not_wait_for_a_write_that_is_never_answered(void **state)
 {
 	struct cluster *c = cluster_of(true, 1);
@@ -247,6 +246,7 @@ static void a_founder_does_not_wait_for_a_write_that_is_never_answered(void **st
 	cluster_end(c);
 }
 
+/* A new daemon is still reading the log when its mirror is suspended: a claim would be nobody's. */
 static void a_load_that_is_answered_after_the_leave_claims_nothing(void **state)
 {
 	struct cluster *c = cluster_of(true, 1);

@@ -956,17 +956,25 @@ static void test_a_gate_without_a_quiet_moment_opens_again(void **state)
 	world_end(w);
 }
 
-static void test_a_region_that_is_never_quiet_is_recovered_by_its_kernel(void **state)
+/* It is crash-dirty, and its kernel has marked it again before it was copied. */
+static struct world *world_with_a_busy_region(uint64_t region)
 {
 	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+
+	answered(w, ask_one(w, ULOG_MARK_REGION, region), 0);
+	w->copy_result = MLOG_COPY_ERROR;
+	crash_and_attach(w, false);
+	answered(w, ask_one(w, ULOG_MARK_REGION, region), 0);
+	w->copy_result = MLOG_COPY_SAME;
+	return w;
+}
+
+static void test_a_region_that_is_never_quiet_is_recovered_by_its_kernel(void **state)
+{
+	struct world *w = world_with_a_busy_region(10);
 	uint64_t region;
 
 	(void)state;
-	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
-	w->copy_result = MLOG_COPY_ERROR;
-	crash_and_attach(w, false);
-	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
-	w->copy_result = MLOG_COPY_SAME;
 	pass(w, 30000); /* it was marked for some of that */
 	assert_true(hot_in_sync(&w->hot, 10));
 	assert_int_equal(work(w, &region), 0);
@@ -984,15 +992,10 @@ static void test_a_region_that_is_never_quiet_is_recovered_by_its_kernel(void **
 /* It was told that all is in sync, and asks for no work any more. */
 static void test_a_kernel_that_does_not_ask_gets_a_new_table(void **state)
 {
-	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	struct world *w = world_with_a_busy_region(10);
 	uint64_t region;
 
 	(void)state;
-	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
-	w->copy_result = MLOG_COPY_ERROR;
-	crash_and_attach(w, false);
-	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
-	w->copy_result = MLOG_COPY_SAME;
 	pass(w, 40000);
 	assert_false(hot_in_sync(&w->hot, 10));
 	assert_int_not_equal(w->wakes, 0);
