@@ -6,13 +6,13 @@
  * libqb does the transport. What it leaves open is closed here, in on_event(), which stands between
  * the loop and libqb: it looks at what waits in a socket before libqb reads it.
  *	- libqb allocates what a client asks for before it knows who asks: the size is limited;
- *	- libqb takes the size of a datagram from the datagram: a longer one than fits is not let
- *in;
+ *	- libqb takes the size of a datagram from the datagram: a longer one than fits is not
+ *	  let in;
  *	- request sockets have no permissions, so anybody could send to one while its owner is
  *	  connected: the sender's uid must be the uid that was let in;
  *	- strangers may hold a few descriptors only, so that they cannot use up ours.
  * Group membership is what the kernel says of the connected socket: no user database is asked,
- *which might wait for a disk that waits for this daemon.
+ * which might wait for a disk that waits for this daemon.
  *
  * libqb's hooks into the loop have no context, therefore there is one server in a process.
  */

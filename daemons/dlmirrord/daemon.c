@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The worker process: start, loop, planned restart, end. The order of the start matters: every log
- *is known before the first socket is joined, because a request for an unknown log makes the kernel
+ * is known before the first socket is joined, because a request for an unknown log makes the kernel
  * conclude things that cost a comparison of the legs.
  *
  * Planned restart, a timeline:
- *	next image starts, is ready -> device-mapper jobs end -> responders stop -> logs quiesce ->
- *go (without a supervisor there is no first step, and the last is exec; see handover.h). From
- *"responders stop" on, requests wait in the sockets. A job in device-mapper may itself wait for our
- *answers, so it must be over before nobody answers.
+ *	next image starts, is ready -> device-mapper jobs end -> responders stop -> logs quiesce -> go
+ * Without a supervisor there is no first step, and the last is exec; see handover.h. From
+ * "responders stop" on, requests wait in the sockets. A job in device-mapper may itself wait for our
+ * answers, so it must be over before nobody answers.
  */
 #include <config.h>
 

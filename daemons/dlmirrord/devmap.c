@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Adapter of the devmap port: owns the jobs for device-mapper and the catalog of which device
- *carries which log.
+ * carries which log.
  *
  *	find, reset, reload:  call -> ioctl lane -> finished -> eventfd -> devmap_dispatch() -> done
  *	wake:                 call -> ioctl lane -> read lane -> finished -> ...
  *
  * Each lane is one thread. Reads have their own because a read of a mirror whose I/O is held may
- *wait for hours, and resets, which end such waits, must not queue behind it.
+ * wait for hours, and resets, which end such waits, must not queue behind it.
  *
  * The catalog is a guess, never an authority: whatever it says is checked against the table of the
  * device, and only if no unknown device carries the log either are the known ones read again.

@@ -17,7 +17,7 @@ int devmap_parse_number(const char *text, dev_t *ret);
  *	[<features> [handle_errors] [keep_log]]
  * Fills uuid, args, integrated_flush, handle_errors and legs. -ENOENT: not a log of ours. -EINVAL:
  * ours, but not as the kernel writes it. A mirror with more than MOVER_LEGS_MAX legs is accepted,
- *with legs.count 0: its log can be served, its legs cannot be compared.
+ * with legs.count 0: its log can be served, its legs cannot be compared.
  */
 int devmap_parse_table(uint64_t length_sectors, const char *params, struct devmap_mirror *ret);
 

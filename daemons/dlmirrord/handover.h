@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What one image of the daemon gives to the next: descriptors, by number, in one environment
- *variable. The kernel's messages wait in the sockets while nobody reads them.
+ * variable. The kernel's messages wait in the sockets while nobody reads them.
  *
- * With a supervisor the next image is a child that makes itself ready while the old one still
- *serves (starting a process takes far longer than taking over): old: spawn
- *-------------------------- quiet, "go" -> exit new:        start .. "ready" -> wait          ->
- *restore, serve The supervisor adopts it. Without a supervisor there is nobody to adopt it: the
- *process becomes the next image by exec.
+ * With a supervisor the next image is a child that makes itself ready while the old one still serves
+ * (starting a process takes far longer than taking over):
+ *
+ *	old: spawn -------------------------- quiet, "go" -> exit
+ *	new:        start .. "ready" -> wait             -> restore, serve
+ *
+ * The supervisor adopts it. Without a supervisor there is nobody to adopt it: the process becomes
+ * the next image by exec.
  */
 #ifndef DLM_HANDOVER_H
 #define DLM_HANDOVER_H

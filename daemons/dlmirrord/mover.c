@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Adapter of the mover port: owns the queue of copies, the threads that work on it, and the open
- *legs.
+ * legs.
  *
- *	mover_copy() -> queue -> a thread copies -> finished -> eventfd -> mover_dispatch() ->
- *on_done
+ *	mover_copy() -> queue -> a thread copies -> finished -> eventfd
+ *		     -> mover_dispatch() -> on_done
  *
  * Always true, under the mover's lock: a leg set is in the list as long as a queued or running job
  * refers to it. The thread that ends the last of them closes the legs before it hands the result
- *over, so whoever has seen all results of a mirror may remove its legs.
+ * over, so whoever has seen all results of a mirror may remove its legs.
  *
  * Legs are opened for writing only when something must be written: closing a device that was open
- *for writing makes udev probe it anew, which a mere comparison should not cause.
+ * for writing makes udev probe it anew, which a mere comparison should not cause.
  */
 #include "daemons/dlmirrord/mover_internal.h"
 

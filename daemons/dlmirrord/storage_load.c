@@ -2,8 +2,9 @@
 /*
  * Owns what a log device tells whoever has all of it. The order of reads:
  *
- *	search -> KERNEL: its bits | CLEAN: in-sync map | IN_USE: in-sync map and slot headers ->
- *bits of each slot in use
+ *	search -> KERNEL: its bits
+ *		| CLEAN:  in-sync map
+ *		| IN_USE: in-sync map and slot headers -> bits of each slot in use
  */
 #include "daemons/dlmirrord/storage_internal.h"
 

@@ -3,13 +3,13 @@
  * Messages between libdlmirror and the daemon: bytes <-> values. One request, one reply.
  *
  *	request	envelope of 16 bytes (libqb's: id, size) · version u16 · kind u16 · arguments
- *	reply	envelope of 24 bytes (id, size, error) · version u16 · kind u16 · error s32 · text ·
- *body
+ *	reply	envelope of 24 bytes (id, size, error) · version u16 · kind u16 · error s32 ·
+ *		text · body
  *
  * Little-endian behind the envelope, which is in native order because libqb reads it. A reply
- *begins alike in every version, so that each side can tell the other that it does not understand
- *it. The list of mirrors comes in pages: the reply to ADMIN_LIST says how many there are, and holds
- *those from the index asked for on that fit.
+ * begins alike in every version, so that each side can tell the other that it does not understand
+ * it. The list of mirrors comes in pages: the reply to ADMIN_LIST says how many there are, and holds
+ * those from the index asked for on that fit.
  */
 #ifndef DLM_CODEC_ADMIN_H
 #define DLM_CODEC_ADMIN_H

@@ -22,7 +22,7 @@
  *	                        kernel may have used the log since the superblock was written
  *	neither, nothing        no log
  * DISK_MAGIC_IN_USE is no log at all for the kernel. While copy A is good, copy B counts only at
- *the place that A names: what lies elsewhere is a remnant of another geometry.
+ * the place that A names: what lies elsewhere is a remnant of another geometry.
  *
  * Order of writing, each step durable before the next:
  *	claim    in-sync map, slot bits, slot header, other slots emptied (but those that other

@@ -8,7 +8,7 @@
  *
  * A heir that dies on the way has the bits in its own slot, and `inheriting` in the hot maps tells
  * its next daemon that nobody may have heard of them. Without a log device the marks that its
- *messages announced are its slot.
+ * messages announced are its slot.
  */
 #include "core/mlog_internal.h"
 

@@ -4,13 +4,14 @@
  * world_violation().
  *
  *	data      a read gets the last acknowledged write of its block, or one that was under way
- *since; an acknowledged write to a region that is in sync is on all legs legs      when a mirror
- *has settled, regions that are in sync have identical legs, and the default leg of every node holds
- *what was acknowledged last requests  a kernel request is answered, and a write is done, within
- *bounded time while the node has quorum and is not about to be fenced order     all members have
- *the same shared state at the same place in the order repair    the mover repairs only what was
- *dirty when a writer died healing   in the end every node is active, everything in sync and
- *repaired, and writes go on
+ *	          since; an acknowledged write to a region that is in sync is on all legs
+ *	legs      when a mirror has settled, regions that are in sync have identical legs, and the
+ *	          default leg of every node holds what was acknowledged last
+ *	requests  a kernel request is answered, and a write is done, within bounded time while the
+ *	          node has quorum and is not about to be fenced
+ *	order     all members have the same shared state at the same place in the order
+ *	repair    the mover repairs only what was dirty when a writer died
+ *	healing   in the end every node is active, everything in sync and repaired, and writes go on
  *
  * A mirror has settled when every node that is up has its daemon, all of these are members, no
  * other is, and nothing is left to repair.

@@ -9,10 +9,12 @@
  *	connectivity changes   rings that lost somebody order nothing more, but for the one station
  *	                       that has the token, whose packets then reach only its own side
  *	token_us later         who can hear each other forms a new ring. Those that come from the
- *same old ring move together: what one of them has got all of them get, up to the first packet that
- *none has; behind that only what they themselves sent (agreed order is not safe order) then the
- *view without those who left, then the view with those who came, at the same place for all who move
- *together
+ *	                       same old ring move together: what one of them has got all of them
+ *	                       get, up to the first packet that none has; behind that only what they
+ *	                       themselves sent (agreed order is not safe order)
+ *	then                   the view without those who left
+ *	then                   the view with those who came, at the same place for all who move
+ *	                       together
  *
  * So a message may be delivered on one side of a partition only, even only at its own sender; what
  * a station has not got into the order yet goes into that of the next ring.

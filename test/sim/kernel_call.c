@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One request of a thread and its answer: sent again after 15 s and on -EAGAIN, each time with a
- *new sequence number, and around that the reconnect when nobody is there.
+ * new sequence number, and around that the reconnect when nobody is there.
  *
  *	ASKED --answer--> ANSWERED
  *	  | -ESRCH
@@ -15,7 +15,7 @@
  *			ANSWERED -ESRCH
  *
  * What the kernel does with the size of an answer is kept to the letter: a wrong one spoils the
- *room for the answer to a repetition, and short data leaves the caller with what was in its memory.
+ * room for the answer to a repetition, and short data leaves the caller with what was in its memory.
  */
 #include <assert.h>
 #include <errno.h>

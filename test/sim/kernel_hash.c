@@ -3,14 +3,15 @@
  * The region hash of a table: which regions have writes in flight, and what is known of their being
  * in sync.
  *
- *	(not there) --write, IN_SYNC 1--> DIRTY --last write ended--> CLEAN --next run--> (CLEAR
- *sent, |                             ^        |                   |                    not there)
- *	     |                             +--------|--write------------+
- *	     |                                      | a leg failed
- *	     +----------write, IN_SYNC 0--------> NOSYNC: stays, and its writes go to the default
- *leg |                                      |     only, without a mark
- *	     +-----------work to recover---------> RECOVERING: writes are delayed --copied--> (not
- *there)
+ *	(not there) --write, IN_SYNC 1--> DIRTY --last write ended--> CLEAN --next run--> (not there),
+ *	     |                             ^ |                          |                 CLEAR sent
+ *	     |                             +-|----------write-----------+
+ *	     |                               | a leg failed
+ *	     |                               v
+ *	     +------write, IN_SYNC 0-----> NOSYNC: stays, and its writes go to the default leg only,
+ *	     |                             without a mark
+ *	     |
+ *	     +------work to recover------> RECOVERING: writes are delayed --copied--> (not there)
  *
  * NOSYNC ends with a recovery by this node or with the table; neither a suspend nor another node's
  * recovery changes it.

@@ -5,8 +5,9 @@
  *	tells the log what has ended (SET_REGION_SYNC, CLEAR, FLUSH)
  *	looks for work to recover (GET_RESYNC_WORK, IN_SYNC), starts its copy, asks GET_SYNC_COUNT
  *	reads (IN_SYNC)
- *	sorts the writes (IS_REMOTE_RECOVERING, IN_SYNC), counts them (IN_SYNC), marks (MARK,
- *FLUSH), and sends them out deals with what has failed (SET_REGION_SYNC)
+ *	sorts the writes (IS_REMOTE_RECOVERING, IN_SYNC), counts them (IN_SYNC), marks (MARK, FLUSH),
+ *	and sends them out
+ *	deals with what has failed (SET_REGION_SYNC)
  *
  * one request after another. Whatever comes meanwhile waits for the next run.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The rules of the hot maps under real threads: two responders that also play the kernel, and a
- *loop that makes bits durable, drops them lazily and closes gates. test_hot_tsan builds it for
- *TSan.
+ * loop that makes bits durable, drops them lazily and closes gates. test/check/tsan builds it for
+ * TSan.
  *
  * What code under test never reads, but the checks do, each by its own atomics:
  *	disk	 per slot bit: on the log device. Set before hot_dirty_set(), cleared once
@@ -10,8 +10,11 @@
  *	writing	 per region: a write is in flight
  *	copying	 per region: the mover has it
  *
- * Checked: (a) no write in flight without its bit on disk, (b) none while its region is copied, (c)
- *a gate that waits for a CLEAR hears of it. HOT_STRESS_SECONDS says for how long (default 2).
+ * Checked:
+ *	(a) no write in flight without its bit on disk,
+ *	(b) none while its region is copied,
+ *	(c) a gate that waits for a CLEAR hears of it.
+ * HOT_STRESS_SECONDS says for how long (default 2).
  */
 #include <pthread.h>
 #include <sched.h>
@@ -35,7 +38,8 @@
 #define SLOT_BITS  3U
 #define GATES_MAX  3U
 #define QUEUE_MAX                                                                                  \
-	(2U * RESPONDERS) /* each responder has at most a MARK or a CLEARED, and a rest            \
+	(2U *                                                                                      \
+	 RESPONDERS) /* each responder has at most a MARK or a CLEARED, and a rest            \
 			   */
 #define GROUP_MAX  3U
 #define COPY_STEPS 20U

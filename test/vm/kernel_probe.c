@@ -3,19 +3,22 @@
  * kernel-probe: a log daemon without a log. It writes down what the kernel asks and answers what it
  * is told to, wrongly too, so that scenarios find out what the kernel does then. The simulator's
  * model of the kernel rests on that: test/sim/test_kernel_model.c asks the model the same
- *questions.
+ * questions.
  *
  * usage: kernel-probe DIRECTORY
  *
- * DIRECTORY/said	one line for each request: its type and its regions, "MARK 3,5"; CTR0 is a
- *CTR that ends in a NUL. "(hold)" marks where replies began to be held back. DIRECTORY/control	a
- *FIFO that takes commands, one on a line: in-sync REGION VALUE...		the next answers to
- *IN_SYNC; the last one stays remote VALUE HINT		what IS_REMOTE_RECOVERING says work
- *REGION|none		what GET_RESYNC_WORK says, until SET_REGION_SYNC names the region count N
- *what GET_SYNC_COUNT says trouble TYPE TIMES FORM ERRNO	the next requests of that type fail:
- *FORM is full (with data as expected), empty (a reply without data), ack or silence hold, release
- *replies are kept back, and go out in order A command is obeyed when DIRECTORY/obeyed has one more
- *line.
+ * DIRECTORY/said	one line for each request: its type and its regions, "MARK 3,5"; CTR0 is a CTR
+ *			that ends in a NUL. "(hold)" marks where replies began to be held back.
+ * DIRECTORY/control	a FIFO that takes commands, one on a line:
+ *	in-sync REGION VALUE...		the next answers to IN_SYNC; the last one stays
+ *	remote VALUE HINT		what IS_REMOTE_RECOVERING says
+ *	work REGION|none		what GET_RESYNC_WORK says, until SET_REGION_SYNC names the
+ *					region
+ *	count N				what GET_SYNC_COUNT says
+ *	trouble TYPE TIMES FORM ERRNO	the next requests of that type fail: FORM is full (with data
+ *					as expected), empty (a reply without data), ack or silence
+ *	hold, release			replies are kept back, and go out in order
+ * A command is obeyed when DIRECTORY/obeyed has one more line.
  *
  * At first every region is in sync, nothing is recovered, and the hint is at the end. The region
  * size comes from the table.
