@@ -659,6 +659,14 @@ void cpg_slow(struct cpg *g, uint64_t times)
 	g->slow = times;
 }
 
+bool cpg_settled(const struct cpg *g)
+{
+	for (unsigned i = 0; i < SIM_NODES_MAX; i++)
+		if (g->form[i] != 0)
+			return false;
+	return true;
+}
+
 bool cpg_quorate(const struct cpg *g, unsigned node)
 {
 	const struct station *s = &g->station[node];

@@ -40,6 +40,8 @@ void cpg_partition(struct cpg *g, unsigned place, uint32_t mask);
 /* Messages take `times` as long. */
 void cpg_slow(struct cpg *g, uint64_t times);
 
+/* False while a ring is about to form: until then nobody whom that concerns is given anything. */
+bool cpg_settled(const struct cpg *g);
 /* Is the node's ring quorate, and who is in it? */
 bool cpg_quorate(const struct cpg *g, unsigned node);
 uint32_t cpg_ring(const struct cpg *g, unsigned node);
