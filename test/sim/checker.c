@@ -761,12 +761,33 @@ static bool marks_unwritten(const struct node *node, const struct mirror *mirror
 	return mirror->plan->has_disk && hot != NULL && atomic_load(&hot->shared->whole) == 0;
 }
 
+/* Who is parted from the one that leaves or dies goes by the marks that it remembers: nobody may
+ * have told it what was taken back. They are to be repaired. */
+static void remembered_may_be_repaired(struct checker *c, const struct mirror *mirror,
+				       uint32_t slot)
+{
+	for (unsigned i = 0; i < world_nodes(c->world) && slot < MLOG_MEMBERS_MAX; i++) {
+		uint64_t marks[LOGDEV_WORDS];
+		uint32_t words = marks_of(core_on(world_node(c->world, i), mirror), slot, marks);
+		uint64_t slot_bit;
+
+		bits_for_each_set (slot_bit, marks, words * BITS_PER_WORD) {
+			uint64_t region = slot_bit << slot_shift(mirror);
+
+			if (region < mirror->plan->regions)
+				region_may_be_repaired(mirror, truth_of(c, mirror),
+						       (uint32_t)region);
+		}
+	}
+}
+
 void checker_node_dies(struct checker *c, const struct node *node)
 {
 	for (unsigned i = 0; i < world_mirrors(c->world); i++) {
 		const struct mirror *mirror = world_mirror(c->world, i);
 		struct mirror_truth *m = truth_of(c, mirror);
 		const struct kernel *k = kernel_on(node, mirror);
+		const struct hot *hot = hot_on(node, mirror);
 
 		if (k == NULL || kernel_luid(k) == 0)
 			continue;
@@ -775,8 +796,10 @@ void checker_node_dies(struct checker *c, const struct node *node)
 		if (!kernel_operated(k) || !mirror->plan->has_disk)
 			m->may_repair_all = true;
 		for (uint32_t region = 0; region < mirror->plan->regions; region++)
-			if (region_in_doubt(mirror, hot_on(node, mirror), k, region))
+			if (region_in_doubt(mirror, hot, k, region))
 				region_may_be_repaired(mirror, m, region);
+		if (hot != NULL)
+			remembered_may_be_repaired(c, mirror, atomic_load(&hot->shared->slot) - 1);
 		history_lost(c, mirror);
 		/* The last one, and marks were in memories only. */
 		m->unwritten = m->unwritten || marks_unwritten(node, mirror);
@@ -785,27 +808,9 @@ void checker_node_dies(struct checker *c, const struct node *node)
 	}
 }
 
-/* Who is parted from the one that leaves takes it for gone, until its lock or its next JOIN says
- * that it writes no more: then what it had announced is to be repaired. */
-static void remembered_may_be_repaired(struct checker *c, const struct mirror *mirror,
-				       const struct node *node, uint32_t slot)
-{
-	uint64_t marks[LOGDEV_WORDS];
-	uint32_t words = marks_of(core_on(node, mirror), slot, marks);
-	uint64_t slot_bit;
-
-	bits_for_each_set (slot_bit, marks, words * BITS_PER_WORD) {
-		uint64_t region = slot_bit << slot_shift(mirror);
-
-		if (region < mirror->plan->regions)
-			region_may_be_repaired(mirror, truth_of(c, mirror), (uint32_t)region);
-	}
-}
-
 void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t slot)
 {
-	for (unsigned i = 0; i < world_nodes(c->world); i++)
-		remembered_may_be_repaired(c, mirror, world_node(c->world, i), slot);
+	remembered_may_be_repaired(c, mirror, slot);
 	/* Who has no quorum hears of nobody's leaving, and goes by the marks that it remembers. */
 	for (unsigned i = 0; i < world_nodes(c->world) && !mirror->plan->has_disk; i++) {
 		const struct node *node = world_node(c->world, i);
