@@ -426,6 +426,12 @@ static bool outdone(const struct mlog *m)
 	return m->left_out && rank(m) == 0 && !m->config.has_disk;
 }
 
+/* All that the group knew when I last heard of it: nothing of an earlier daemon's is newer. */
+bool group_remembers(const struct mlog *m)
+{
+	return m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT;
+}
+
 static void found(struct mlog *m)
 {
 	uint64_t applied;
@@ -434,11 +440,11 @@ static void found(struct mlog *m)
 	m->found_ms = m->now_ms;
 	m->outdone = outdone(m);
 	m->group = GROUP_FOUNDING;
-	members_handed(m);
-	if (m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT) {
+	if (group_remembers(m)) {
 		found_from_memory(m);
 		return;
 	}
+	members_handed(m);
 	applied = rank(m);
 	members_reset(m);
 	m->applied = applied > 0 ? applied - 1 : 0;

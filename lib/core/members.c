@@ -311,7 +311,7 @@ static uint64_t others_words(const struct mlog *m)
 void members_hand_over(struct mlog *m)
 {
 	for (uint64_t w = 0; w < others_words(m); w++) {
-		uint64_t marks = group_in(m) ? 0 : hot_others_word(m->hot, w);
+		uint64_t marks = group_remembers(m) ? 0 : hot_others_word(m->hot, w);
 
 		for (uint32_t i = 0; i < m->config.members; i++)
 			if (i != m->self && m->marks[i] != NULL && m->member[i].replicated)

@@ -343,6 +343,7 @@ struct mlog_message *group_send(struct mlog *m, enum mlog_message_kind kind);
 void group_lock(struct mlog *m, uint32_t lock);
 void group_unlock(struct mlog *m, uint32_t lock);
 bool group_holds(const struct mlog *m, uint32_t lock); /* and is going to */
+bool group_remembers(const struct mlog *m);
 void acks_expect(struct mlog *m, struct acks *acks, uint64_t seq);
 bool acks_complete(const struct acks *acks);
 bool acks_settled(const struct acks *acks); /* complete, or none are waited for */

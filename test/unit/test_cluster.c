@@ -217,6 +217,32 @@ static void what_was_handed_over_counts_no_more_when_others_are_there(void **sta
 	cluster_end(c);
 }
 
+/* The daemon goes on, and what it had written down for the next one is nobody's legacy. */
+static void what_was_not_handed_over_counts_not(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+	struct mlog_event quiesce = {.kind = MLOG_EV_QUIESCE, .quiesce = true};
+
+	(void)state;
+	node_marks(c, 2, 20);
+	node_step(c, &c->node[1], &quiesce);
+	quiesce.quiesce = false;
+	node_step(c, &c->node[1], &quiesce);
+	for (uint32_t i = 1; i <= 2; i++) {
+		struct mlog_event alone = {.kind = MLOG_EV_VIEW};
+
+		alone.view.node = &i;
+		alone.view.count = 1;
+		node_step(c, &c->node[i], &alone);
+	}
+	cluster_view(c);
+	time_passes(c, 2000);
+	assert_int_equal(node_status(c, 1).members, 2);
+	assert_int_equal(node_status(c, 1).repair, 0);
+	assert_int_equal(c->node[1].copies + c->node[2].copies, 0);
+	cluster_end(c);
+}
+
 static void mark_many(struct cluster *c, struct node *n, enum ulog_type type)
 {
 	for (uint64_t first = 0; first < REGIONS; first += GROUP) {
@@ -378,6 +404,7 @@ int main(void)
 	    cmocka_unit_test(core_mode_marks_are_known_to_all),
 	    cmocka_unit_test(core_mode_marks_are_handed_over),
 	    cmocka_unit_test(what_was_handed_over_counts_no_more_when_others_are_there),
+	    cmocka_unit_test(what_was_not_handed_over_counts_not),
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
