@@ -220,15 +220,27 @@ void repair_stop(struct mlog *m)
 	m->claim_cancelled = true;
 }
 
+static void starve(struct mlog *m, uint64_t region)
+{
+	struct mlog_message *message;
+
+	notice_add(m, MLOG_NOTICE_STARVED, region);
+	message = group_send(m, MLOG_MSG_SYNC);
+	message->sync.region = region;
+	message->sync.in_sync = false;
+}
+
 /*
  * A crash-dirty region was busy. When that goes on, no mark will ever wait at its gate: the kernel
  * has it marked and need not ask. Only a recovery makes a kernel hold its own writes back, so the
- * region becomes stale, and what follows is the same as after a failed leg.
+ * region becomes stale, and what follows is the same as after a failed leg. All that have been busy
+ * for long take that way together: the tables that are loaded again for one of them begin to count
+ * anew, and who leaves for it makes crash-dirty again what its slot holds.
  */
 static void copy_busy(struct mlog *m, uint64_t region)
 {
 	struct starved *s = starved_find(m, region);
-	struct mlog_message *message;
+	uint32_t kept = 0;
 
 	if (s == NULL && m->starved_count < STARVED_MAX) {
 		s = &m->starved[m->starved_count++];
@@ -236,11 +248,14 @@ static void copy_busy(struct mlog *m, uint64_t region)
 	}
 	if (s == NULL || m->now_ms < s->since_ms + STARVED_MS)
 		return;
-	starved_remove(m, region);
-	notice_add(m, MLOG_NOTICE_STARVED, region);
-	message = group_send(m, MLOG_MSG_SYNC);
-	message->sync.region = region;
-	message->sync.in_sync = false;
+	for (uint32_t i = 0; i < m->starved_count; i++) {
+		s = &m->starved[i];
+		if (m->now_ms < s->since_ms + STARVED_MS / 2)
+			m->starved[kept++] = *s;
+		else if (hot_in_sync(m->hot, s->region) && hot_repair(m->hot, s->region))
+			starve(m, s->region);
+	}
+	m->starved_count = kept;
 }
 
 static void copies_start(struct mlog *m, uint32_t busy)

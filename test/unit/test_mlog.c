@@ -989,6 +989,27 @@ static void test_a_region_that_is_never_quiet_is_recovered_by_its_kernel(void **
 	world_end(w);
 }
 
+/* A reload for each of them would be one too many: the second has been busy for 20 s only. */
+static void test_regions_that_are_never_quiet_are_recovered_together(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
+	answered(w, ask_one(w, ULOG_MARK_REGION, 20), 0);
+	w->copy_result = MLOG_COPY_ERROR;
+	crash_and_attach(w, false);
+	answered(w, ask_one(w, ULOG_MARK_REGION, 10), 0);
+	pass(w, 12000);
+	answered(w, ask_one(w, ULOG_MARK_REGION, 20), 0);
+	w->copy_result = MLOG_COPY_SAME;
+	pass(w, 25000);
+	assert_int_equal(w->notices[MLOG_NOTICE_STARVED], 2);
+	assert_false(hot_in_sync(&w->hot, 10));
+	assert_false(hot_in_sync(&w->hot, 20));
+	world_end(w);
+}
+
 /* It was told that all is in sync, and asks for no work any more. */
 static void test_a_kernel_that_does_not_ask_gets_a_new_table(void **state)
 {
@@ -1486,6 +1507,7 @@ int main(void)
 	    cmocka_unit_test(test_a_busy_region_is_copied_at_its_next_mark_or_clear),
 	    cmocka_unit_test(test_a_gate_without_a_quiet_moment_opens_again),
 	    cmocka_unit_test(test_a_region_that_is_never_quiet_is_recovered_by_its_kernel),
+	    cmocka_unit_test(test_regions_that_are_never_quiet_are_recovered_together),
 	    cmocka_unit_test(test_a_kernel_that_does_not_ask_gets_a_new_table),
 	    cmocka_unit_test(test_verify_lists_what_differed),
 	    cmocka_unit_test(test_the_kernel_and_the_mover_never_have_one_region_both),
