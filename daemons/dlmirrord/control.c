@@ -216,6 +216,16 @@ static void table_ended(struct log *log)
 	log_destroy(log, true);
 }
 
+void control_removed(struct log *log)
+{
+	qb_log(LOG_NOTICE, "%s: log %016" PRIx64 ": its mirror was removed unseen", log->uuid,
+	       log->luid);
+	/* What its kernel wrote on one leg only was to be compared. */
+	if (log->table.has_disk)
+		marker_set(log);
+	table_ended(log);
+}
+
 static void control_ctr(struct daemon *d, const struct kmsg *k)
 {
 	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';

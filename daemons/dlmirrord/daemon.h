@@ -89,6 +89,8 @@ void control_item(struct daemon *d, const struct handoff_item *item);
 /* All logs that an earlier daemon left in the run directory; before the sockets are joined. */
 void control_restore(struct daemon *d);
 void log_destroy(struct log *log, bool forget);
+/* Its table is gone, and will say nothing more. */
+void control_removed(struct log *log);
 
 /* ports.c: of every log's pump; the context is the log. */
 extern const struct pump_ports ports;
@@ -135,8 +137,9 @@ void legs_reload(struct log *log);
 /* log is the table after from. */
 void legs_reloaded(struct log *log, const struct log *from);
 
-/* marker.c: a note in the state directory that a log device failed while its mirror went on, so
- * that whatever it says after a crash is not the whole truth. */
+/* marker.c: a note in the state directory that a log device failed while its mirror went on, or
+ * that a mirror which was to be compared was removed unseen, so that whatever the device says then
+ * is not the whole truth. */
 void marker_set(const struct log *log);
 void marker_clear(const struct log *log);
 bool marker_is_set(const struct log *log);

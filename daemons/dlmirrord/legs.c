@@ -342,18 +342,42 @@ static void on_reset(void *context, const char *uuid, int error)
 			continue;
 		log->reset_owed = error != 0;
 		log->reset_ms = clock_ms();
-		compare(log);
+		log->gone = error == -ENOENT;
+		if (log->gone)
+			atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+		else
+			compare(log);
 	}
+}
+
+/* That the mirror was removed was lost with what else overran the receive buffer: its log would be
+ * a member, with marks, for ever. A device is not listed any more while its kernel stops recovering
+ * (dm_destroy() comes after), so one look is not enough. */
+static bool removed_unseen(const struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	return log->gone && log->copies_out == 0 && log->waiting_count == 0 &&
+	       status.recovering == status.region_count;
 }
 
 static void on_reset_again(void *context, const char *uuid, int error)
 {
 	struct daemon *d = context;
 
-	for (size_t i = 0; i < d->registry.count && error == 0; i++) {
+	for (size_t i = 0; i < d->registry.count; i++) {
 		struct log *log = d->registry.log[i];
 
 		if (strcmp(log->uuid, uuid) != 0 || !log->reset_owed)
+			continue;
+		if (error == -ENOENT && removed_unseen(log)) {
+			control_removed(log);
+			i--;
+			continue;
+		}
+		log->gone = error == -ENOENT;
+		if (error != 0)
 			continue;
 		qb_log(LOG_NOTICE, "%s: reset after a gap", uuid);
 		log->reset_owed = false;

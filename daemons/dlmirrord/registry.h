@@ -90,6 +90,7 @@ struct log {
 	uint64_t reload_ms; /* when that began last; 0: never */
 	bool reset_owed;    /* after a gap, but the device was not to be had */
 	uint64_t reset_ms;  /* when that was tried last */
+	bool gone;	    /* and there was none */
 };
 
 struct registry {

@@ -23,6 +23,7 @@
 #define TIMER_MULTIPLE_MS 64U
 #define LATE_WRITE_US	  (10 * MS_US)
 #define SUSPECT_POLL_US	  (100 * MS_US)
+#define RESET_GAP_US	  (10 * SECOND_US)
 #define STATE_WORDS	  64U /* of a STATE message */
 #define WAKE_US		  (1 * MS_US)
 
@@ -534,10 +535,49 @@ void log_take(struct node *node, const uint8_t *datagram, size_t size, bool clea
 
 /* ---- suspects: the kernel may have concluded something wrong while nobody answered */
 
+static bool recovers(const struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	return status.recovering < status.region_count;
+}
+
+/* The daemon's own look at device-mapper (legs.c): its mirror was removed, and that was lost with
+ * what else the sockets could not take. The device is not listed any more while its kernel stops
+ * recovering, so one look is not enough. */
+static void on_reset_again(void *context, uint64_t object)
+{
+	struct node *node = context;
+	struct log *log = find_object(node, object);
+	bool gone;
+
+	if (log == NULL || node_busy(node, on_reset_again, node, object) != 0)
+		return;
+	log->resetting = atomic_load(&log->hot.shared->suspect) == SUSPECT_RESETTING;
+	if (!log->resetting)
+		return;
+	gone = kernel_luid(node->kernel[log->mirror->index]) == 0;
+	if (log->gone && gone && !recovers(log) && node->daemon == DAEMON_UP) {
+		unsigned mirror = log->mirror->index;
+
+		node->marker[mirror] = log->table.has_disk;
+		memory_check(log);
+		table_ended(log);
+		orphans_release(node, mirror);
+		return;
+	}
+	log->gone = gone;
+	world_after(node->world, RESET_GAP_US, on_reset_again, node, object);
+}
+
 void log_suspect(struct log *log)
 {
 	atomic_store(&log->hot.shared->suspect, SUSPECT_RESETTING);
 	agent_reset(&log->node->agent[log->mirror->index]);
+	if (!log->resetting)
+		world_after(log->node->world, RESET_GAP_US, on_reset_again, log->node, log->object);
+	log->resetting = true;
 }
 
 static void verify(struct log *log, bool repair)

@@ -39,6 +39,8 @@ struct log {
 	uint64_t timer;	   /* handle */
 	uint64_t identity; /* of the log device that is open; 0: none */
 	bool claimed;
+	bool resetting; /* on_reset_again() comes */
+	bool gone;	/* its mirror, as it was seen last */
 };
 
 struct datagram {
