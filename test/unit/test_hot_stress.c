@@ -37,10 +37,7 @@
 #define SHIFT	   2U
 #define SLOT_BITS  3U
 #define GATES_MAX  3U
-#define QUEUE_MAX                                                                                  \
-	(2U *                                                                                      \
-	 RESPONDERS) /* each responder has at most a MARK or a CLEARED, and a rest            \
-			   */
+#define QUEUE_MAX  (2U * RESPONDERS) /* each has at most a MARK or a CLEARED, and a rest */
 #define GROUP_MAX  3U
 #define COPY_STEPS 20U
 
