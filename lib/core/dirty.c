@@ -275,6 +275,19 @@ static void unmark(struct mlog *m, uint64_t bit, struct mlog_message **message)
 	items->item[items->count++] = bit;
 }
 
+/* An UNMARKS of mine was delivered. When it was sent there was somebody to be told; who has become
+ * alone meanwhile may have marked the same anew without a word, and a joiner is to know that. Who
+ * has my state by then was given it behind the UNMARKS. */
+void dirty_unmarked(struct mlog *m)
+{
+	uint64_t bit;
+
+	if (!dirty_replicated(m) || members_listeners(m) != 0)
+		return;
+	bits_for_each_set (bit, m->image, hot_slot_bits(m->hot))
+		members_marks_sole(m, bit, true);
+}
+
 /* A sweep that sends messages leaves what does not fit into a few of them to the next. */
 static bool sweep_full(const struct mlog *m)
 {

@@ -856,6 +856,9 @@ static void own_applied(struct mlog *m, const struct mlog_message *message)
 	case MLOG_MSG_MARKS:
 		acks_expect(m, &m->marks_acks, message->seq);
 		break;
+	case MLOG_MSG_UNMARKS:
+		dirty_unmarked(m);
+		break;
 	case MLOG_MSG_SYNC:
 		acks_expect(m, &m->stale_acks, message->seq);
 		break;

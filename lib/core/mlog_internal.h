@@ -373,6 +373,7 @@ void request_group_lost(struct mlog *m); /* what was sent may not arrive */
 
 /* dirty.c */
 void dirty_group_lost(struct mlog *m);
+void dirty_unmarked(struct mlog *m);
 void dirty_remember_repair(struct mlog *m);  /* before the state of others replaces mine */
 void dirty_whole(struct mlog *m);	     /* the log device has every mark again */
 void dirty_failed(struct mlog *m);	     /* it has not */

@@ -279,6 +279,36 @@ static void core_mode_marks_need_several_messages(void **state)
 	cluster_end(c);
 }
 
+/* It was sent while there was somebody to be told, and comes after that one's LEAVE and the mark.
+ */
+static void an_older_unmark_does_not_undo_a_mark_of_who_became_alone(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+	struct node *n = &c->node[1];
+	struct mlog_message leave = {.kind = MLOG_MSG_LEAVE, .from = 2};
+	struct mlog_event sweep = {.kind = MLOG_EV_TIMER};
+	struct mlog_event left = {.kind = MLOG_EV_MESSAGE, .message = &leave};
+
+	(void)state;
+	node_marks(c, 1, 20);
+	node_clears(c, 1, 20);
+	time_passes(c, 4000);
+	assert_int_equal(node_status(c, 1).dirty, 1);
+	c->now_ms += 3000;
+	node_step(c, n, &sweep);
+	assert_int_equal(node_status(c, 1).dirty, 0);
+	leave.incarnation = c->node[2].incarnation;
+	node_step(c, n, &left);
+	node_marks(c, 1, 20);
+	node_leaves(c, 2);
+	node_attaches(c, 3, MLOG_SYNC_NOSYNC);
+	c->node[3].hold_copies = true;
+	node_dies(c, 1);
+	node_fenced(c, 1);
+	assert_int_equal(node_status(c, 3).repair, 1);
+	cluster_end(c);
+}
+
 static void resync_is_shared_out(void **state)
 {
 	struct cluster *c = cluster_make(true);
@@ -406,6 +436,7 @@ int main(void)
 	    cmocka_unit_test(what_was_handed_over_counts_no_more_when_others_are_there),
 	    cmocka_unit_test(what_was_not_handed_over_counts_not),
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
+	    cmocka_unit_test(an_older_unmark_does_not_undo_a_mark_of_who_became_alone),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
 	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
