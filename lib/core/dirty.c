@@ -70,6 +70,12 @@ static bool list_has(const uint64_t *list, uint32_t count, uint64_t bit)
 	return false;
 }
 
+static bool on_its_way(const struct mlog *m, uint64_t bit)
+{
+	return list_has(m->queued, m->queued_count, bit) ||
+	       list_has(m->writing, m->writing_count, bit);
+}
+
 bool dirty_replicated(const struct mlog *m)
 {
 	return !device_waits(m);
@@ -93,8 +99,7 @@ static void bit_want(struct mlog *m, uint64_t bit)
 	}
 	if (mutation(MUTATE_MARK_BEFORE_DURABLE))
 		hot_dirty_set(m->hot, bit);
-	if (list_has(m->queued, m->queued_count, bit) ||
-	    list_has(m->writing, m->writing_count, bit))
+	if (on_its_way(m, bit))
 		return;
 	assert(m->queued_count < QUEUE_MAX);
 	m->queued[m->queued_count++] = bit;
@@ -148,9 +153,8 @@ static void batch_collect(struct mlog *m)
 static void batch_durable(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->writing_count; i++) {
-		/* One that was known to be dirty already may have been swept meanwhile. */
-		if (bits_test(m->image, m->writing[i]))
-			hot_dirty_set(m->hot, m->writing[i]);
+		assert(bits_test(m->image, m->writing[i]));
+		hot_dirty_set(m->hot, m->writing[i]);
 	}
 	m->writing_count = 0;
 }
@@ -309,7 +313,10 @@ static void sweep(struct mlog *m)
 		     bit = hot_next_dirty(m->hot, bit + 1, end)) {
 			if (sweep_full(m))
 				break;
-			if (hot_recent_take(m->hot, bit) || hot_busy(m->hot, bit))
+			/* One that the others remembered may be on its way all the same: a mark
+			 * that joined it would be answered by what an UNMARKS then undoes. */
+			if (hot_recent_take(m->hot, bit) || hot_busy(m->hot, bit) ||
+			    on_its_way(m, bit))
 				continue;
 			if (!hot_dirty_drop(m->hot, bit))
 				continue;

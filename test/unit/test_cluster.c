@@ -309,6 +309,28 @@ static void an_older_unmark_does_not_undo_a_mark_of_who_became_alone(void **stat
 	cluster_end(c);
 }
 
+/* The others remember a mark that its node has not been told of, and announces again: an UNMARKS
+ * must not come between that and the next mark, which goes by the same acknowledgement. */
+static void a_mark_that_is_on_its_way_is_not_swept(void **state)
+{
+	static const uint32_t alone[] = {2};
+	struct cluster *c = cluster_of(false, 2);
+	struct mlog_event e = {.kind = MLOG_EV_VIEW, .view = {.node = alone, .count = 1}};
+	uint32_t seq;
+
+	(void)state;
+	c->lost = UINT32_C(1) << MLOG_MSG_ACK;
+	seq = node_asks(c, 2, ULOG_MARK_REGION, 20, false);
+	assert_null(node_reply(&c->node[2], seq));
+	node_step(c, &c->node[2], &e);
+	cluster_view(c);
+	node_answered(c, 2, seq);
+	node_clears(c, 2, 20);
+	time_passes(c, 10000);
+	assert_int_equal(node_status(c, 2).dirty, 1);
+	cluster_end(c);
+}
+
 static void resync_is_shared_out(void **state)
 {
 	struct cluster *c = cluster_make(true);
@@ -437,6 +459,7 @@ int main(void)
 	    cmocka_unit_test(what_was_not_handed_over_counts_not),
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
 	    cmocka_unit_test(an_older_unmark_does_not_undo_a_mark_of_who_became_alone),
+	    cmocka_unit_test(a_mark_that_is_on_its_way_is_not_swept),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
 	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
