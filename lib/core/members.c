@@ -159,6 +159,17 @@ static bool may_write(const struct mlog_member *e)
 	return e->state == MLOG_MEMBER_READY || (e->state != MLOG_MEMBER_NONE && e->live);
 }
 
+/* What the kernel was told it goes by until its table is loaded again: the members' state has it as
+ * my bound, and the next daemon, who may find nobody to ask, goes by the maps. */
+static void hint_put(struct mlog *m, uint64_t hint)
+{
+	uint64_t told = atomic_load(&m->hot->shared->hint);
+
+	if (m->live && told > hint)
+		hot_unseen_end_raise(m->hot, told - 1);
+	atomic_store(&m->hot->shared->hint, hint);
+}
+
 /*
  * Where only one node can ever be, its kernel hears a hint one short of the end while anything is
  * stale: a hint at the end also stops the kernel's requests for resync work (kernel-contract 6). A
@@ -181,7 +192,7 @@ void members_changed(struct mlog *m)
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (may_write(&m->member[i]))
 			bound_raise(&m->member[i], m->config.members == 1 ? regions : m->stale_low);
-	atomic_store(&m->hot->shared->hint, hint);
+	hint_put(m, hint);
 }
 
 /* ---- claims, leases and marks of one member */

@@ -331,6 +331,23 @@ static void a_mark_that_is_on_its_way_is_not_swept(void **state)
 	cluster_end(c);
 }
 
+/* Its daemon is replaced, and finds nobody who remembers what the kernel was told: any stale region
+ * it may write unseen. */
+static void the_next_daemon_knows_the_highest_hint(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+
+	(void)state;
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 1, false));
+	assert_int_equal(atomic_load(&c->node[2].hot.shared->hint), 1);
+	daemon_hands_over(c, 1);
+	daemon_hands_over(c, 2);
+	node_starts(c, 2, MLOG_SYNC_NOSYNC, true);
+	time_passes(c, 2000);
+	assert_true(mlog_member(c->node[2].m, node_status(c, 2).slot)->bound == REGIONS);
+	cluster_end(c);
+}
+
 static void resync_is_shared_out(void **state)
 {
 	struct cluster *c = cluster_make(true);
@@ -460,6 +477,7 @@ int main(void)
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
 	    cmocka_unit_test(an_older_unmark_does_not_undo_a_mark_of_who_became_alone),
 	    cmocka_unit_test(a_mark_that_is_on_its_way_is_not_swept),
+	    cmocka_unit_test(the_next_daemon_knows_the_highest_hint),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
 	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
