@@ -449,20 +449,21 @@ static bool late_clears(const struct mlog *m)
 }
 
 /* No I/O is in flight. What is still held then, the kernel has failed to clear: it may have written
- * it to one leg only (a flush that failed does that), so it is to be compared. */
+ * it to one leg only (a flush that failed does that), so it is to be compared. And it may do so
+ * again, without a mark, if the same table is resumed: then it is told as stale. */
 static bool held_settle(struct mlog *m)
 {
 	if (late_clears(m)) {
 		if (m->now_ms < m->detach_ms + LATE_CLEAR_MS)
 			return false;
 		for (uint64_t r = hot_next_held(m->hot, 0);
-		     r < m->config.region_count && m->send_count < SWEEP_SENDS_MAX && group_in(m);
+		     r < m->config.region_count && m->send_count < SWEEP_SENDS_MAX;
 		     r = hot_next_held(m->hot, r + 1)) {
-			repair_add(m, r);
+			if (group_in(m))
+				repair_add(m, r);
+			hot_unseen_set(m->hot, r, true);
 			hot_clear(m->hot, r);
 		}
-		if (!group_in(m))
-			hot_held_reset(m->hot);
 		m->detach_seq = m->seq;
 	}
 	return m->heard >= m->detach_seq || !group_in(m);

@@ -10,8 +10,9 @@
  *	gate     no write of the region may begin: the mover compares or copies it
  *	in_sync  all legs hold the same, as far as anybody knows
  *	repair   crash-dirty: legs may differ, each holds old or new data (loop only)
- *	unseen   the kernel was told that it is stale, and has not recovered it since: while this
- *		 table lives it may write the region's default leg only, without a mark
+ *	unseen   the kernel was told that it is stale, and has not recovered it since, or did not
+ *		 clear it when it was suspended: while this table lives it may write the region's
+ *		 default leg only, without a mark
  *	reported our kernel says that a leg missed a write, and all is not well yet (loop only)
  *	others	 one per 2^shift regions: marks of other members that only memory knows, for the
  *		 next daemon of a planned restart (loop only)

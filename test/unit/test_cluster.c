@@ -348,6 +348,28 @@ static void the_next_daemon_knows_the_highest_hint(void **state)
 	cluster_end(c);
 }
 
+/* A flush had failed it. The table that is resumed may write that leg only, another one asks. */
+static void a_kernel_that_did_not_clear_a_region_may_write_it_unseen(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	uint32_t seq;
+
+	(void)state;
+	node_marks(c, 2, 20);
+	node_answered(c, 2, node_asks(c, 2, ULOG_PRESUSPEND, REGIONS, false));
+	seq = node_asks(c, 2, ULOG_POSTSUSPEND, REGIONS, false);
+	time_passes(c, 1000);
+	node_answered(c, 2, seq);
+	assert_true(hot_in_sync(&c->node[1].hot, 20));
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_false(hot_in_sync(&c->node[1].hot, 20));
+	assert_int_equal(mlog_member(c->node[1].m, node_status(c, 2).slot)->bound, 21);
+	node_leaves(c, 2);
+	node_attaches(c, 2, MLOG_SYNC_NOSYNC);
+	assert_true(mlog_member(c->node[1].m, node_status(c, 2).slot)->bound <= 20);
+	cluster_end(c);
+}
+
 static void resync_is_shared_out(void **state)
 {
 	struct cluster *c = cluster_make(true);
@@ -478,6 +500,7 @@ int main(void)
 	    cmocka_unit_test(an_older_unmark_does_not_undo_a_mark_of_who_became_alone),
 	    cmocka_unit_test(a_mark_that_is_on_its_way_is_not_swept),
 	    cmocka_unit_test(the_next_daemon_knows_the_highest_hint),
+	    cmocka_unit_test(a_kernel_that_did_not_clear_a_region_may_write_it_unseen),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
 	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
