@@ -148,6 +148,8 @@ void log_destroy(struct log *log, bool forget)
 	struct daemon *d = log->daemon;
 
 	registry_remove(&d->registry, log);
+	while (log->awaiting_count > 0)
+		free(log->awaiting[--log->awaiting_count]);
 	if (log->storage != NULL)
 		log->storage = storage_abandon(log->storage);
 	log->pump.mlog = mlog_destroy(log->pump.mlog);
@@ -226,7 +228,41 @@ void control_removed(struct log *log)
 	table_ended(log);
 }
 
-static void control_ctr(struct daemon *d, const struct kmsg *k)
+/*
+ * The next table's writes, and its mover, must not meet what this one's mover still copies: nothing
+ * else keeps them apart. So what ends the log waits; meanwhile it goes on to answer the others, and
+ * begins nothing more. The kernel repeats after 15 s what finds no room.
+ */
+static bool copies_awaited(struct log *log, const struct handoff_item *item)
+{
+	struct handoff_item *copy;
+
+	if (log->copies_out == 0)
+		return false;
+	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = true});
+	copy = log->awaiting_count < LOG_AWAITING_MAX ? malloc(sizeof(*copy)) : NULL;
+	if (copy != NULL) {
+		memcpy(copy, item, sizeof(*copy));
+		log->awaiting[log->awaiting_count++] = copy;
+	}
+	return true;
+}
+
+void control_copies_ended(struct log *log)
+{
+	struct daemon *d = log->daemon;
+	struct handoff_item *item[LOG_AWAITING_MAX];
+	unsigned count = log->awaiting_count;
+
+	memcpy(item, log->awaiting, sizeof(item));
+	log->awaiting_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		control_item(d, item[i]);
+		free(item[i]);
+	}
+}
+
+static void control_ctr(struct daemon *d, const struct kmsg *k, const struct handoff_item *item)
 {
 	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
 	struct log *log = registry_find(&d->registry, k->luid);
@@ -251,6 +287,8 @@ static void control_ctr(struct daemon *d, const struct kmsg *k)
 			requests_lost(log);
 		return;
 	}
+	if (log != NULL && copies_awaited(log, item))
+		return;
 	if (log != NULL) {
 		qb_log(LOG_WARNING, "%s: log %016" PRIx64 " ended without a word", log->uuid,
 		       log->luid);
@@ -261,9 +299,12 @@ static void control_ctr(struct daemon *d, const struct kmsg *k)
 
 /* ---- the others */
 
-static void control_dtr(struct daemon *d, const struct kmsg *k, struct log *log)
+static void control_dtr(struct daemon *d, const struct kmsg *k, struct log *log,
+			const struct handoff_item *item)
 {
 	if (log != NULL && !hot_is_late(&log->hot, k->seq)) {
+		if (copies_awaited(log, item))
+			return;
 		qb_log(LOG_INFO, "%s: log %016" PRIx64 " ended", log->uuid, log->luid);
 		table_ended(log);
 	}
@@ -341,14 +382,27 @@ static bool may_be_over(const struct log *log)
 	       atomic_load(&responders_counters(log->daemon->responders)->overruns) != 0;
 }
 
+static bool others_awaited(const struct log *log, const struct handoff_item *item)
+{
+	const struct registry *r = &log->daemon->registry;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (same_mirror(r->log[i], log) && log_in_use(r->log[i]) &&
+		    may_be_over(r->log[i]) && copies_awaited(r->log[i], item))
+			return true;
+	return false;
+}
+
 /*
  * The table of this log is in use, so those that look so are not any more. Their marks count as
- * crash-dirty: with a log device they are on it, and it says "in use".
+ * crash-dirty: with a log device they are on it, and it says "in use". False: that has to wait.
  */
-static void others_end(struct log *log)
+static bool others_end(struct log *log, const struct handoff_item *item)
 {
 	struct registry *r = &log->daemon->registry;
 
+	if (others_awaited(log, item))
+		return false;
 	for (size_t i = 0; i < r->count; i++) {
 		struct log *from = r->log[i];
 
@@ -365,17 +419,18 @@ static void others_end(struct log *log)
 		log_destroy(from, true);
 		i--;
 	}
+	return true;
 }
 
-/* A table reload hands the device over. */
-static void take_over(struct log *log)
+/* A table reload hands the device over. False: that has to wait. */
+static bool take_over(struct log *log, const struct handoff_item *item)
 {
 	const struct registry *r = &log->daemon->registry;
 
 	for (size_t i = 0; i < r->count; i++)
 		if (same_mirror(r->log[i], log) && log_phase(r->log[i]) == MLOG_SUSPENDED)
 			inherit(log, r->log[i]);
-	others_end(log);
+	return others_end(log, item);
 }
 
 /*
@@ -383,19 +438,21 @@ static void take_over(struct log *log)
  * is no attach, and what he asks is no matter; he hears 0, because -ESRCH would send him round for
  * ever.
  */
-static bool is_straggler(struct log *log, const struct mlog_request *request)
+static bool is_straggler(const struct log *log, const struct mlog_request *request)
 {
-	enum mlog_phase phase = log_phase(log);
-
 	if (log_in_use(log) || !another_in_use(log))
 		return false;
-	if (phase == MLOG_SUSPENDED)
+	if (log_phase(log) == MLOG_SUSPENDED)
 		return true;
-	if (!kmsg_proves_use(request, log->reconnected))
-		return request->type != ULOG_GET_REGION_SIZE &&
-		       request->type != ULOG_GET_SYNC_COUNT;
-	others_end(log);
-	return false;
+	return !kmsg_proves_use(request, log->reconnected) &&
+	       request->type != ULOG_GET_REGION_SIZE && request->type != ULOG_GET_SYNC_COUNT;
+}
+
+/* Does it prove that the others' tables are not in use any more? */
+static bool replaces(const struct log *log, const struct mlog_request *request)
+{
+	return !log_in_use(log) && another_in_use(log) &&
+	       kmsg_proves_use(request, log->reconnected);
 }
 
 static void straggler_reply(const struct log *log, const struct kmsg *k)
@@ -405,7 +462,7 @@ static void straggler_reply(const struct log *log, const struct kmsg *k)
 	reply(log->daemon, k, 0, nothing, kmsg_reply_size(k->type));
 }
 
-static void control_request(struct log *log, const struct kmsg *k, uint64_t received_us)
+static void control_request(struct log *log, const struct kmsg *k, const struct handoff_item *item)
 {
 	struct mlog_request request;
 
@@ -417,9 +474,11 @@ static void control_request(struct log *log, const struct kmsg *k, uint64_t rece
 		straggler_reply(log, k);
 		return;
 	}
-	if (k->type == ULOG_RESUME && log_phase(log) == MLOG_CREATED)
-		take_over(log);
-	ports_request(log, &request, k->request_type, received_us);
+	if (replaces(log, &request) && !others_end(log, item))
+		return;
+	if (k->type == ULOG_RESUME && log_phase(log) == MLOG_CREATED && !take_over(log, item))
+		return;
+	ports_request(log, &request, k->request_type, item->received_us);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
 		legs_suspect(log, false);
 }
@@ -446,9 +505,9 @@ void control_item(struct daemon *d, const struct handoff_item *item)
 		if (log != NULL)
 			control_cleared(log, &k);
 	} else if (k.type == ULOG_CTR) {
-		control_ctr(d, &k);
+		control_ctr(d, &k, item);
 	} else if (k.type == ULOG_DTR) {
-		control_dtr(d, &k, log);
+		control_dtr(d, &k, log, item);
 	} else if (log == NULL) {
 		/* The kernel answers this with CTR and RESUME, and we know the log again. */
 		atomic_fetch_add(&d->unknown_log, 1);
@@ -456,7 +515,7 @@ void control_item(struct daemon *d, const struct handoff_item *item)
 	} else if (k.type == ULOG_STATUS_INFO || k.type == ULOG_STATUS_TABLE) {
 		control_status(log, &k);
 	} else {
-		control_request(log, &k, item->received_us);
+		control_request(log, &k, item);
 	}
 }
 

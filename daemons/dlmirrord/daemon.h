@@ -86,6 +86,8 @@ size_t daemon_active(const struct daemon *d, char *text, size_t size);
 
 /* control.c: requests about logs (CTR, DTR, STATUS), and requests for logs that are not known. */
 void control_item(struct daemon *d, const struct handoff_item *item);
+/* What waited for the copies of log, which may be gone afterwards. */
+void control_copies_ended(struct log *log);
 /* All logs that an earlier daemon left in the run directory; before the sockets are joined. */
 void control_restore(struct daemon *d);
 void log_destroy(struct log *log, bool forget);

@@ -313,6 +313,8 @@ void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy
 	 * unasked. */
 	if (log->copies_out == 0 && atomic_load(&log->hot.shared->in_sync_count) < log->hot.regions)
 		legs_wake(log);
+	if (log->copies_out == 0)
+		control_copies_ended(log);
 }
 
 static void compare(struct log *log)

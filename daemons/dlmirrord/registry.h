@@ -23,8 +23,10 @@
 #include "daemons/dlmirrord/storage.h"
 
 struct daemon;
+struct handoff_item;
 
 #define LOG_RECEIVED_MAX 64U
+#define LOG_AWAITING_MAX 4U
 
 /* A request that the core has: what its reply needs beside the core's answer. */
 struct log_received {
@@ -63,6 +65,9 @@ struct log {
 	/* control.c */
 	bool restored;	  /* an earlier daemon's */
 	bool reconnected; /* a RESUME may be that of a reconnect, and not of the device */
+	struct handoff_item
+	    *awaiting[LOG_AWAITING_MAX]; /* what ends it, and waits for its copies */
+	unsigned awaiting_count;
 
 	/* log_device.c; storage is NULL while it cannot be opened */
 	struct storage *storage;

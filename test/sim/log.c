@@ -26,6 +26,7 @@
 #define RESET_GAP_US	  (10 * SECOND_US)
 #define STATE_WORDS	  64U /* of a STATE message */
 #define WAKE_US		  (1 * MS_US)
+#define AWAITED_US	  (1 * MS_US)
 
 static const struct pump_ports ports;
 
@@ -376,7 +377,20 @@ static void table_ended(struct log *log)
 	log_end(log);
 }
 
-static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg *k)
+/* Its mover is still at work: it begins nothing more, and what would end it waits. */
+static bool copies_awaited(struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	if (status.copying == 0)
+		return false;
+	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = true});
+	return true;
+}
+
+/* False: it has to wait. */
+static bool take_ctr(struct node *node, struct mirror *mirror, const struct kmsg *k)
 {
 	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
 	struct log *log = log_find(node, k->luid);
@@ -385,7 +399,7 @@ static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg
 
 	if (log != NULL && hot_is_late(&log->hot, k->seq)) {
 		ctr_reply(log, k, reconnect); /* it was repeated, and has been obeyed */
-		return;
+		return true;
 	}
 	memcpy(args, k->data, k->data_size);
 	same = log != NULL && strcmp(log->mirror->uuid, k->uuid) == 0 &&
@@ -396,11 +410,28 @@ static void take_ctr(struct node *node, struct mirror *mirror, const struct kmsg
 			log->state->reconnected = true;
 			requests_lost(log);
 		}
-		return;
+		return true;
 	}
+	if (log != NULL && copies_awaited(log))
+		return false;
 	if (log != NULL)
 		table_ended(log); /* without a word */
 	ctr_new(node, mirror, k, args, reconnect);
+	return true;
+}
+
+static bool take_dtr(struct node *node, struct mirror *mirror, struct log *log,
+		     const struct kmsg *k)
+{
+	if (log != NULL && !hot_is_late(&log->hot, k->seq)) {
+		if (copies_awaited(log))
+			return false;
+		memory_check(log);
+		table_ended(log);
+		orphans_release(node, mirror->index);
+	}
+	reply(node, mirror, k, 0, NULL, 0);
+	return true;
 }
 
 static void take_status(struct log *log, const struct kmsg *k)
@@ -421,12 +452,27 @@ static void take_status(struct log *log, const struct kmsg *k)
 		reply(log->node, log->mirror, k, 0, text, (size_t)length + 1);
 }
 
+static bool others_awaited(const struct log *log)
+{
+	bool awaited = false;
+
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct log *other = &log->node->log[i];
+
+		if (other->used && other != log && other->mirror == log->mirror && !detached(other))
+			awaited = copies_awaited(other) || awaited;
+	}
+	return awaited;
+}
+
 /* A table reload hands the device over; where that is not to be had, the new log takes over what
- * the old one knows in memory. */
-static void inherit(struct log *log)
+ * the old one knows in memory. False: that has to wait. */
+static bool inherit(struct log *log)
 {
 	if (phase_of(log) != MLOG_CREATED)
-		return;
+		return true;
+	if (others_awaited(log))
+		return false;
 	for (unsigned i = 0; i < LOGS_MAX; i++) {
 		struct log *from = &log->node->log[i];
 		struct mlog_status other;
@@ -446,6 +492,7 @@ static void inherit(struct log *log)
 			mlog_inherit(log->pump.mlog, from->pump.mlog);
 		}
 	}
+	return true;
 }
 
 /* Somebody in the kernel waits with a table that is not in use any more, and has found the daemon
@@ -456,11 +503,15 @@ static bool is_straggler(struct log *log, const struct mlog_request *request)
 		return false;
 	if (phase_of(log) == MLOG_SUSPENDED)
 		return true;
-	if (!kmsg_proves_use(request, log->state->reconnected))
-		return request->type != ULOG_GET_REGION_SIZE &&
-		       request->type != ULOG_GET_SYNC_COUNT;
-	inherit(log);
-	return false;
+	return !kmsg_proves_use(request, log->state->reconnected) &&
+	       request->type != ULOG_GET_REGION_SIZE && request->type != ULOG_GET_SYNC_COUNT;
+}
+
+/* The table of this log is in use, so another that looks so is not any more. */
+static bool replaces(const struct log *log, const struct mlog_request *request)
+{
+	return request->type == ULOG_RESUME || (detached(log) && attached_elsewhere(log) &&
+						kmsg_proves_use(request, log->state->reconnected));
 }
 
 static void straggler_answer(struct log *log, const struct kmsg *k)
@@ -470,25 +521,26 @@ static void straggler_answer(struct log *log, const struct kmsg *k)
 	reply(log->node, log->mirror, k, 0, nothing, kmsg_reply_size(k->type));
 }
 
-static void take_request(struct log *log, const struct kmsg *k)
+static bool take_request(struct log *log, const struct kmsg *k)
 {
 	struct mlog_event event = {.kind = MLOG_EV_REQUEST};
 
 	if (kmsg_request(k, log->hot.regions, &event.request) != KMSG_OK) {
 		reply(log->node, log->mirror, k, -EINVAL, NULL, 0);
-		return;
+		return true;
 	}
 	if (is_straggler(log, &event.request)) {
 		straggler_answer(log, k);
-		return;
+		return true;
 	}
-	if (k->type == ULOG_RESUME)
-		inherit(log);
+	if (replaces(log, &event.request) && !inherit(log))
+		return false;
 	if (k->type == ULOG_RESUME && detached(log) && !attached_elsewhere(log))
 		on_orphans(log->node, log->mirror->index);
 	pump_event(&log->pump, &event);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
 		log_suspect(log);
+	return true;
 }
 
 static void take_cleared(struct log *log, const struct kmsg *k)
@@ -499,14 +551,15 @@ static void take_cleared(struct log *log, const struct kmsg *k)
 		pump_event(&log->pump, &event);
 }
 
-void log_take(struct node *node, const uint8_t *datagram, size_t size, bool cleared)
+/* False: it has to wait for copies of a log that it ends. */
+static bool take(struct node *node, const uint8_t *datagram, size_t size, bool cleared)
 {
 	struct mirror *mirror;
 	struct log *log;
 	struct kmsg k;
 
 	if (kmsg_decode(datagram, size, &k) != KMSG_OK)
-		return; /* it has been reported */
+		return true; /* it has been reported */
 	mirror = mirror_of(node, k.uuid);
 	log = log_find(node, k.luid);
 	assert(mirror != NULL);
@@ -515,22 +568,48 @@ void log_take(struct node *node, const uint8_t *datagram, size_t size, bool clea
 	if (cleared) {
 		if (log != NULL)
 			take_cleared(log, &k);
-	} else if (k.type == ULOG_CTR) {
-		take_ctr(node, mirror, &k);
-	} else if (k.type == ULOG_DTR) {
-		if (log != NULL && !hot_is_late(&log->hot, k.seq)) {
-			memory_check(log);
-			table_ended(log);
-			orphans_release(node, mirror->index);
-		}
-		reply(node, mirror, &k, 0, NULL, 0);
-	} else if (log == NULL) {
-		reply(node, mirror, &k, -ESRCH, NULL, 0);
-	} else if (k.type == ULOG_STATUS_INFO || k.type == ULOG_STATUS_TABLE) {
-		take_status(log, &k);
-	} else {
-		take_request(log, &k);
+		return true;
 	}
+	if (k.type == ULOG_CTR)
+		return take_ctr(node, mirror, &k);
+	if (k.type == ULOG_DTR)
+		return take_dtr(node, mirror, log, &k);
+	if (log != NULL && k.type != ULOG_STATUS_INFO && k.type != ULOG_STATUS_TABLE)
+		return take_request(log, &k);
+	if (log != NULL)
+		take_status(log, &k);
+	else
+		reply(node, mirror, &k, -ESRCH, NULL, 0);
+	return true;
+}
+
+struct awaiting {
+	struct node *node;
+	size_t size;
+	uint8_t datagram[KMSG_SIZE_MAX];
+};
+
+static void on_awaited(void *context, uint64_t life)
+{
+	struct awaiting *a = context;
+
+	if (a->node->life != life || node_busy(a->node, on_awaited, a, life) != 0)
+		return;
+	if (!take(a->node, a->datagram, a->size, false))
+		world_after(a->node->world, AWAITED_US, on_awaited, a, life);
+}
+
+void log_take(struct node *node, const uint8_t *datagram, size_t size, bool cleared)
+{
+	struct awaiting *a;
+
+	if (take(node, datagram, size, cleared))
+		return;
+	a = world_alloc(node->world, sizeof(*a));
+	a->node = node;
+	a->size = size;
+	memcpy(a->datagram, datagram, size);
+	world_after(node->world, AWAITED_US, on_awaited, a, node->life);
 }
 
 /* ---- suspects: the kernel may have concluded something wrong while nobody answered */
