@@ -10,7 +10,7 @@
  *	gate     no write of the region may begin: the mover compares or copies it
  *	in_sync  all legs hold the same, as far as anybody knows
  *	repair   crash-dirty: legs may differ, each holds old or new data (loop only)
- *	unseen   the kernel was told that it is stale, and has not recovered it since, or did not
+ *	unseen   the kernel was told that it is stale, and it was not recovered since, or did not
  *		 clear it when it was suspended: while this table lives it may write the region's
  *		 default leg only, without a mark
  *	reported our kernel says that a leg missed a write, and all is not well yet (loop only)

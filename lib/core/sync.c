@@ -72,6 +72,9 @@ void sync_deliver(struct mlog *m, uint64_t region, bool in_sync)
 	if (in_sync) {
 		repair_done(m, region); /* the kernel has copied all of it */
 		hot_reported_set(m->hot, region, false);
+		/* Nor does my kernel write it unseen: it was mine that recovered it, or it is above
+		 * my bound. */
+		hot_unseen_set(m->hot, region, false);
 	}
 	if (!changed)
 		return;

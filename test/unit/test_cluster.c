@@ -400,6 +400,25 @@ static void resync_is_shared_out(void **state)
 	cluster_end(c);
 }
 
+/* To have been told once that it is stale is no entry in the region hash: a write had to wait. */
+static void what_another_has_recovered_no_kernel_writes_unseen(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	uint32_t seq;
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	node_answered(c, 2, node_asks(c, 2, ULOG_IN_SYNC, 0, false));
+	assert_int_equal(hot_next_unseen(&c->node[2].hot, 0), 0);
+	seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	assert_int_equal(node_reply(&c->node[1], seq)->word[1], 0);
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 0, true));
+	assert_true(hot_in_sync(&c->node[2].hot, 0));
+	assert_int_equal(hot_next_unseen(&c->node[2].hot, 0), REGIONS);
+	cluster_end(c);
+}
+
 /* Its kernel is given nothing more to recover, so a write of another may not wait for it. */
 static void who_saw_a_leg_fail_gives_its_lease_up(void **state)
 {
@@ -502,6 +521,7 @@ int main(void)
 	    cmocka_unit_test(the_next_daemon_knows_the_highest_hint),
 	    cmocka_unit_test(a_kernel_that_did_not_clear_a_region_may_write_it_unseen),
 	    cmocka_unit_test(resync_is_shared_out),
+	    cmocka_unit_test(what_another_has_recovered_no_kernel_writes_unseen),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
 	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
 	    cmocka_unit_test(a_table_that_ends_attached_keeps_nobody_waiting),
