@@ -537,28 +537,51 @@ static void informed(struct mlog *m)
 
 /* ---- telling */
 
+/* The next region that my kernel takes for stale, and all others for in sync. */
+static uint64_t next_untold(const struct mlog *m, uint64_t from)
+{
+	uint64_t none = m->config.region_count;
+
+	while (from < none) {
+		uint64_t region =
+		    min_ms(hot_next_reported(m->hot, from), hot_next_unseen(m->hot, from));
+
+		if (region == none || hot_in_sync(m->hot, region))
+			return region;
+		from = region + 1;
+	}
+	return none;
+}
+
+/* Into my slot first: who hears of it writes one leg only, without a mark, and all who have heard
+ * may be gone before the map is on the device. Nor may somebody hear of it at all: of two nodes
+ * that have parted each is quorate until one is fenced. */
+static void untold_to_slot(struct mlog *m, uint64_t from)
+{
+	for (uint64_t r = next_untold(m, from); r < m->config.region_count;
+	     r = next_untold(m, r + 1)) {
+		hot_reported_set(m->hot, r, true);
+		if (!bits_test(m->image, r >> m->hot->shift))
+			dirty_inherit(m, r >> m->hot->shift);
+	}
+}
+
 static bool tell_stale(struct mlog *m)
 {
+	uint64_t region = next_untold(m, m->tell_cursor);
 	struct mlog_message *message;
 
-	while (m->tell_cursor < m->config.region_count) {
-		uint64_t reported = hot_next_reported(m->hot, m->tell_cursor);
-		uint64_t region = hot_next_unseen(m->hot, m->tell_cursor);
-
-		region = reported < region ? reported : region;
-		m->tell_cursor = region + 1;
-		if (region == m->config.region_count || !hot_in_sync(m->hot, region))
-			continue;
-		/* Into my slot as well, for those who may not hear of it: of two nodes that have
-		 * parted each is quorate until one is fenced. */
-		hot_reported_set(m->hot, region, true);
-		dirty_inherit(m, region >> m->hot->shift);
-		message = group_send(m, MLOG_MSG_SYNC);
-		message->sync.region = region;
-		message->sync.in_sync = false;
-		return true;
-	}
-	return false;
+	m->tell_cursor = region;
+	if (region == m->config.region_count)
+		return false;
+	untold_to_slot(m, region);
+	if (!hot_dirty(m->hot, region) && device_waits(m))
+		return true; /* when it is written */
+	m->tell_cursor = region + 1;
+	message = group_send(m, MLOG_MSG_SYNC);
+	message->sync.region = region;
+	message->sync.in_sync = false;
+	return true;
 }
 
 static void collect(struct mlog_items *items, const uint64_t *map, uint64_t bits, uint64_t *cursor)

@@ -375,6 +375,27 @@ static void so_does_the_next_daemon(void **state)
 	cluster_end(c);
 }
 
+/* Who hears of it writes one leg only, without a mark: it must not be forgotten with all who heard.
+ */
+static void what_a_new_daemon_calls_stale_is_in_its_slot_before_anybody_hears_of_it(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	uint32_t slot = node_status(c, 1).slot;
+
+	(void)state;
+	daemon_dies(c, 1);
+	hot_unseen_set(&c->node[1].hot, 20, true);
+	c->silent = FAILS(MLOG_CLAIM) | FAILS(MLOG_WRITE);
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	time_passes(c, 100);
+	assert_true(bits_test(c->slot[slot], 20)); /* and not answered */
+	assert_int_equal(node_status(c, 2).in_sync, REGIONS);
+	device_answers(c);
+	assert_int_equal(node_status(c, 2).in_sync, REGIONS - 1);
+	assert_int_equal(mlog_member(c->node[2].m, slot)->state, MLOG_MEMBER_READY);
+	cluster_end(c);
+}
+
 /* Half of another's state is in its maps, its own is gone, and nobody has a whole one. */
 static void who_is_left_with_half_a_state_recovers_everything(void **state)
 {
@@ -411,6 +432,8 @@ int main(void)
 	    cmocka_unit_test(an_heirs_next_daemon_tells_what_it_had_inherited),
 	    cmocka_unit_test(who_has_lost_quorum_takes_its_marks_back),
 	    cmocka_unit_test(so_does_the_next_daemon),
+	    cmocka_unit_test(
+		what_a_new_daemon_calls_stale_is_in_its_slot_before_anybody_hears_of_it),
 	    cmocka_unit_test(who_is_left_with_half_a_state_recovers_everything),
 	};
 
