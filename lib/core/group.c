@@ -432,6 +432,17 @@ bool group_remembers(const struct mlog *m)
 	return m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT;
 }
 
+/* The most that anybody's state was worth so far. */
+static uint64_t rank_max(const struct mlog *m)
+{
+	uint64_t max = rank(m);
+
+	for (uint32_t i = 0; i < m->peer_count; i++)
+		if (m->peer[i].applied > max)
+			max = m->peer[i].applied;
+	return max;
+}
+
 static void found(struct mlog *m)
 {
 	uint64_t applied;
@@ -439,6 +450,7 @@ static void found(struct mlog *m)
 	m->founder = true;
 	m->found_ms = m->now_ms;
 	m->outdone = outdone(m);
+	m->found_rank = rank_max(m);
 	m->group = GROUP_FOUNDING;
 	if (group_remembers(m)) {
 		found_from_memory(m);
@@ -673,6 +685,9 @@ static void ready(struct mlog *m)
 	m->taken_all = false;
 	members_handed_forget(m);
 	atomic_store(&m->hot->shared->inheriting, 0);
+	/* What begins here is newer than all that there was. */
+	if (m->founder && m->applied < m->found_rank)
+		m->applied = m->found_rank;
 	for (uint32_t i = 0; m->founder && i < m->peer_count; i++)
 		if (m->peer[i].joined)
 			members_apply(m, &m->peer[i].join);

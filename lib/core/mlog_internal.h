@@ -190,9 +190,10 @@ struct mlog {
 	uint32_t tell_step;
 	enum lock_state lock[MLOG_LOCK_MAP + 1];
 	uint64_t lock_retry_ms;
-	uint64_t asked_ms; /* ASKING since */
-	uint64_t found_ms; /* FOUNDING since */
-	bool outdone;	   /* what a founder loads is outdated */
+	uint64_t asked_ms;   /* ASKING since */
+	uint64_t found_ms;   /* FOUNDING since */
+	bool outdone;	     /* what a founder loads is outdated */
+	uint64_t found_rank; /* the most that any state was worth before a founder's */
 	uint64_t reload_ms;
 
 	/* takeover.c: a dead member's slot */

@@ -370,6 +370,26 @@ static void a_kernel_that_did_not_clear_a_region_may_write_it_unseen(void **stat
 	cluster_end(c);
 }
 
+/* Who suspended last has heard of more messages than there have been since others went on. */
+static void a_founder_knows_more_than_who_suspended_before_it(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+
+	(void)state;
+	for (uint64_t r = 0; r < 20; r++) {
+		node_marks(c, 1, r);
+		node_clears(c, 1, r);
+	}
+	node_leaves(c, 2);
+	node_leaves(c, 1);
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 2).in_sync, 0); /* it had left node 1 behind */
+	node_leaves(c, 2);
+	node_answered(c, 1, node_asks(c, 1, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 1).in_sync, 0);
+	cluster_end(c);
+}
+
 static void resync_is_shared_out(void **state)
 {
 	struct cluster *c = cluster_make(true);
@@ -520,6 +540,7 @@ int main(void)
 	    cmocka_unit_test(a_mark_that_is_on_its_way_is_not_swept),
 	    cmocka_unit_test(the_next_daemon_knows_the_highest_hint),
 	    cmocka_unit_test(a_kernel_that_did_not_clear_a_region_may_write_it_unseen),
+	    cmocka_unit_test(a_founder_knows_more_than_who_suspended_before_it),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(what_another_has_recovered_no_kernel_writes_unseen),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
