@@ -369,6 +369,7 @@ static void inherit(struct log *log, const struct log *from)
 
 	mlog_status(from->pump.mlog, &status);
 	legs_reloaded(log, from);
+	mlog_follow(log->pump.mlog, from->pump.mlog);
 	if (!log->table.has_disk || strcmp(from->device, log->device) != 0 ||
 	    (status.phase == MLOG_SUSPENDED &&
 	     (status.log == MLOG_LOG_FAILED || status.log == MLOG_LOG_NONE)))

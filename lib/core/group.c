@@ -167,24 +167,30 @@ static bool in_view(const struct mlog *m, uint32_t node)
 
 /* ---- joining */
 
-/* How much my state is worth when nobody has a complete one; 0: I have none. Of those who left one
- * after the other the last knows most. What is incomplete or outdated is worth more than nothing
- * where no log device tells: nothing of it counts as in sync then. */
+/* How much my state is worth when nobody has a complete one. */
+enum rank {
+	RANK_NONE,
+	RANK_KNOWS,  /* that there was one, of which nothing counts as in sync, or the device tells
+		      */
+	RANK_MEMORY, /* and as many more as it has been given messages: the last to leave knows most
+		      */
+};
+
 static uint64_t rank(const struct mlog *m)
 {
 	if (m->live) {
 		if (!m->mangled)
-			return m->applied + 1;
+			return RANK_MEMORY + m->applied;
 	} else if (m->inherited.in_sync != NULL) {
 		if (!m->inherited.distrust)
-			return m->inherited_applied + 1;
+			return RANK_MEMORY + m->inherited_applied;
 	} else if (m->attached_once) {
 		if (atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY)
-			return m->applied + 1;
-	} else {
-		return 0;
+			return RANK_MEMORY + m->applied;
+	} else if (!m->follows) {
+		return RANK_NONE;
 	}
-	return !m->config.has_disk;
+	return RANK_KNOWS;
 }
 
 static struct peer *peer_of(struct mlog *m, uint32_t node)
@@ -420,10 +426,12 @@ static void found_from_memory(struct mlog *m)
  * shall load. */
 static bool outdone(const struct mlog *m)
 {
+	uint64_t known = m->config.has_disk && rank(m) == RANK_NONE ? RANK_KNOWS : rank(m);
+
 	for (uint32_t i = 0; i < m->peer_count && !m->live; i++)
-		if (!m->peer[i].joining && m->peer[i].applied > rank(m))
+		if (!m->peer[i].joining && m->peer[i].applied > known)
 			return true;
-	return m->left_out && rank(m) == 0 && !m->config.has_disk;
+	return m->left_out && known == RANK_NONE;
 }
 
 /* All that the group knew when I last heard of it: nothing of an earlier daemon's is newer. */
@@ -445,7 +453,7 @@ static uint64_t rank_max(const struct mlog *m)
 
 static void found(struct mlog *m)
 {
-	uint64_t applied;
+	uint64_t own = rank(m);
 
 	m->founder = true;
 	m->found_ms = m->now_ms;
@@ -456,10 +464,8 @@ static void found(struct mlog *m)
 		found_from_memory(m);
 		return;
 	}
-	members_handed(m);
-	applied = rank(m);
 	members_reset(m);
-	m->applied = applied > 0 ? applied - 1 : 0;
+	m->applied = own > RANK_MEMORY ? own - RANK_MEMORY : 0;
 	m->loaded = false;
 	if (!m->config.has_disk || m->config.members == 1)
 		group_loaded(m, NULL);

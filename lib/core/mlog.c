@@ -202,6 +202,11 @@ bool mlog_next(struct mlog *m, struct mlog_effect *ret)
 	return true;
 }
 
+void mlog_follow(struct mlog *m, const struct mlog *from)
+{
+	m->follows = m->follows || from->follows || from->attached_once;
+}
+
 void mlog_inherit(struct mlog *m, const struct mlog *from)
 {
 	size_t words = bits_words(from->config.region_count);

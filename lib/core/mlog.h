@@ -441,8 +441,10 @@ struct mlog *mlog_destroy(struct mlog *m);
 void mlog_step(struct mlog *m, const struct mlog_event *event);
 bool mlog_next(struct mlog *m, struct mlog_effect *ret);
 
-/* After a table reload: take over what from (same uuid, suspended) knows in memory, before RESUME.
- */
+/* After a table reload, before RESUME: from (same uuid) is the table before; what it knows is on
+ * the log device, or else to be inherited. */
+void mlog_follow(struct mlog *m, const struct mlog *from);
+/* Take over what from (suspended) knows in memory. */
 void mlog_inherit(struct mlog *m, const struct mlog *from);
 
 /* 64 bits of what is to be written, bit i of word w is slot bit or region 64 * w + i. */

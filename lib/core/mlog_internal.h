@@ -130,6 +130,7 @@ struct mlog {
 	enum mlog_phase phase;
 	bool quiescing;
 	bool attached_once;
+	bool follows;	   /* an earlier table of the mirror was attached */
 	uint64_t timer_ms; /* as last asked for */
 	struct mlog_effect effect[MLOG_EFFECTS_MAX];
 	uint32_t effect_first;

@@ -523,6 +523,13 @@ void sync_load_unknown(struct mlog *m)
 	sync_restart(m);
 }
 
+/* A log device that says nothing of a mirror that somebody here has had is another one: there were
+ * stale regions, for all that we know. */
+static bool history_lost(const struct mlog *m, const struct mlog_history *h)
+{
+	return h != NULL && h->load == MLOG_LOAD_BLANK && m->found_rank > 0;
+}
+
 /* dirty_reset() has been called; repair is what the history says. */
 void sync_load(struct mlog *m, const struct mlog_history *h)
 {
@@ -531,7 +538,7 @@ void sync_load(struct mlog *m, const struct mlog_history *h)
 
 	repair_none(m);
 	/* It may say anything, also that nothing happened since. */
-	if ((h != NULL && h->distrust) || m->outdone)
+	if ((h != NULL && h->distrust) || m->outdone || history_lost(m, h))
 		load_all(m, false);
 	else if (h == NULL || h->load == MLOG_LOAD_BLANK || force)
 		load_all(m, nosync);

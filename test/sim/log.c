@@ -479,6 +479,7 @@ static bool inherit(struct log *log)
 
 		if (!from->used || from == log || from->mirror != log->mirror)
 			continue;
+		mlog_follow(log->pump.mlog, from->pump.mlog);
 		mlog_status(from->pump.mlog, &other);
 		if (!detached(from)) {
 			/* It was suspended while no daemon listened, or that was lost: two tables

@@ -375,6 +375,29 @@ static void so_does_the_next_daemon(void **state)
 	cluster_end(c);
 }
 
+/* "nosync" is for a mirror that nobody has had, not for a log device that was replaced. */
+static void a_blank_log_of_a_mirror_that_somebody_had_recovers_all(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	node_leaves(c, 1);
+	node_leaves(c, 2);
+	c->used = false;
+	daemon_dies(c, 1);
+	node_attaches(c, 1, MLOG_SYNC_NOSYNC); /* a new table: only node 2 has had it */
+	assert_int_equal(node_status(c, 1).in_sync, 0);
+	node_leaves(c, 1);
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 2).in_sync, 0); /* as the device says */
+	node_leaves(c, 2);
+	node_dies(c, 1);
+	c->used = false;
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 2).in_sync, 0);
+	cluster_end(c);
+}
+
 /* Who hears of it writes one leg only, without a mark: it must not be forgotten with all who heard.
  */
 static void what_a_new_daemon_calls_stale_is_in_its_slot_before_anybody_hears_of_it(void **state)
@@ -434,6 +457,7 @@ int main(void)
 	    cmocka_unit_test(so_does_the_next_daemon),
 	    cmocka_unit_test(
 		what_a_new_daemon_calls_stale_is_in_its_slot_before_anybody_hears_of_it),
+	    cmocka_unit_test(a_blank_log_of_a_mirror_that_somebody_had_recovers_all),
 	    cmocka_unit_test(who_is_left_with_half_a_state_recovers_everything),
 	};
 
