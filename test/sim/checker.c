@@ -753,12 +753,13 @@ void checker_device_replaced(struct checker *c, const struct mirror *mirror)
 		history_forgive(c, mirror);
 }
 
-/* Also of who is about to be fenced, or has no daemon. */
+/* Also of who is about to be fenced, or has no daemon: its maps outlive it. */
 static bool marks_unwritten(const struct node *node, const struct mirror *mirror)
 {
-	const struct hot *hot = hot_on(node, mirror);
+	const struct kernel *k = kernel_on(node, mirror);
+	const struct hot_shared *maps = k == NULL ? NULL : node_maps(node, kernel_luid(k));
 
-	return mirror->plan->has_disk && hot != NULL && atomic_load(&hot->shared->whole) == 0;
+	return mirror->plan->has_disk && maps != NULL && atomic_load(&maps->whole) == 0;
 }
 
 /* Who is parted from the one that leaves or dies goes by the marks that it remembers: nobody may

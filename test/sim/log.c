@@ -76,6 +76,14 @@ const struct hot *node_hot(const struct node *node, uint64_t luid)
 	return log == NULL ? NULL : &log->hot;
 }
 
+const struct hot_shared *node_maps(const struct node *node, uint64_t luid)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->state[i].used && node->state[i].luid == luid)
+			return node->state[i].maps;
+	return NULL;
+}
+
 static enum mlog_phase phase_of(const struct log *log)
 {
 	struct mlog_status status;

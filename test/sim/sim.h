@@ -118,6 +118,8 @@ struct kernel *node_kernel(const struct node *node, unsigned mirror); /* NULL: t
  * stay) or it does not know that luid. */
 const struct mlog *node_mlog(const struct node *node, uint64_t luid);
 const struct hot *node_hot(const struct node *node, uint64_t luid);
+/* The start of the hot maps, which are there without a daemon as well. */
+const struct hot_shared *node_maps(const struct node *node, uint64_t luid);
 /* Its log device has failed while the mirror went on: after a crash now all is compared. */
 bool node_distrusts(const struct node *node, unsigned mirror);
 

@@ -274,6 +274,12 @@ const struct hot *node_hot(const struct node *node, uint64_t luid)
 	return &node->hot;
 }
 
+const struct hot_shared *node_maps(const struct node *node, uint64_t luid)
+{
+	(void)luid;
+	return node->hot.shared;
+}
+
 /* What the checker asks a core object for: its status, whether it is READY, and marks. */
 const struct mlog *node_mlog(const struct node *node, uint64_t luid)
 {
