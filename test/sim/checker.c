@@ -733,15 +733,21 @@ void checker_memory_lost(struct checker *c, const struct mirror *mirror)
 	truth_of(c, mirror)->unwritten = true;
 }
 
-/* Nobody has it any more. Who suspends it only, remembers. */
+/* Who suspends it only, remembers; who has never resumed it, does when it has become a member. */
+static bool remembers(const struct node *node, const struct mirror *mirror)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+	const struct mlog *m = core_on(node, mirror);
+
+	return k != NULL && (kernel_used(k) || (m != NULL && mlog_state_hash(m) != 0));
+}
+
+/* Nobody has it any more. */
 void checker_removed(struct checker *c, const struct mirror *mirror)
 {
-	for (unsigned i = 0; i < world_nodes(c->world); i++) {
-		const struct kernel *k = kernel_on(world_node(c->world, i), mirror);
-
-		if (k != NULL && kernel_luid(k) != 0)
+	for (unsigned i = 0; i < world_nodes(c->world); i++)
+		if (remembers(world_node(c->world, i), mirror))
 			return;
-	}
 	history_lost(c, mirror);
 	if (truth_of(c, mirror)->unwritten)
 		history_forgive(c, mirror);

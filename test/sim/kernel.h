@@ -66,6 +66,8 @@ uint64_t kernel_luid(const struct kernel *k);
 bool kernel_has_luid(const struct kernel *k, uint64_t luid);
 /* There is a table in use, and it is not suspended. */
 bool kernel_active(const struct kernel *k);
+/* It was active once since it was made. */
+bool kernel_used(const struct kernel *k);
 /* The leg that reads go to and copies come from. */
 unsigned kernel_default_leg(const struct kernel *k);
 

@@ -35,6 +35,7 @@ static void device_reset(struct kernel *k)
 	memset(k->bio, 0, sizeof(k->bio));
 	k->live = k->loaded = NULL;
 	k->luid_freed = 0;
+	k->used = false;
 	k->suspended = k->blocked = true;
 	k->noflush = false;
 	k->in_flight = 0;
@@ -358,6 +359,7 @@ static bool resume_end(struct kernel *k)
 		return true;
 	k->live->may_recover = true;
 	set_wake(k->live);
+	k->used = true;
 	k->suspended = false;
 	k->blocked = false;
 	deferred_submit(k);
@@ -409,6 +411,7 @@ static bool remove_table(struct kernel *k)
 {
 	k->loaded = k->live;
 	k->live = NULL;
+	k->used = false;
 	return true;
 }
 
@@ -631,6 +634,11 @@ bool kernel_has_luid(const struct kernel *k, uint64_t luid)
 bool kernel_active(const struct kernel *k)
 {
 	return k->live != NULL && !k->suspended;
+}
+
+bool kernel_used(const struct kernel *k)
+{
+	return k->used;
 }
 
 unsigned kernel_default_leg(const struct kernel *k)

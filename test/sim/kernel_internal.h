@@ -253,6 +253,7 @@ struct kernel {
 	struct mirror_set *loaded; /* about to be used, or no longer used */
 	uint64_t luid_freed;
 
+	bool used; /* was resumed once */
 	bool suspended;
 	bool blocked; /* new bios are deferred */
 	bool noflush;
