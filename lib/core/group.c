@@ -338,6 +338,15 @@ static void peer_joined(struct mlog *m, const struct mlog_message *message)
 	none_send(m, peer);
 }
 
+/* Or it would become a member with me, and nobody would hear of it again. */
+static void peer_left(struct mlog *m, const struct mlog_message *message)
+{
+	struct peer *peer = peer_of(m, message->from);
+
+	if (peer != NULL && peer->join.incarnation == message->incarnation)
+		peer->joining = peer->joined = false;
+}
+
 static bool goes_first(const struct mlog *m, const struct peer *peer)
 {
 	uint64_t applied = rank(m);
@@ -464,6 +473,7 @@ static void found(struct mlog *m)
 		found_from_memory(m);
 		return;
 	}
+	members_handed(m);
 	members_reset(m);
 	m->applied = own > RANK_MEMORY ? own - RANK_MEMORY : 0;
 	m->loaded = false;
@@ -944,6 +954,8 @@ void group_message(struct mlog *m, const struct mlog_message *message)
 		asking_start(m);
 		return;
 	}
+	if (!own && message->kind == MLOG_MSG_LEAVE && m->group < GROUP_IN)
+		peer_left(m, message);
 	if (own && message->kind == MLOG_MSG_LEAVE && !has_state(m)) {
 		if (m->leaving)
 			left(m);
