@@ -440,7 +440,7 @@ static bool outdone(const struct mlog *m)
 	for (uint32_t i = 0; i < m->peer_count && !m->live; i++)
 		if (!m->peer[i].joining && m->peer[i].applied > known)
 			return true;
-	return m->left_out && known == RANK_NONE;
+	return m->left_out && !m->live && !m->config.has_disk;
 }
 
 /* All that the group knew when I last heard of it: nothing of an earlier daemon's is newer. */

@@ -521,6 +521,58 @@ static void who_rejoins_does_not_keep_the_lock_of_the_map(void **state)
 	cluster_end(c);
 }
 
+/* Nothing is delivered meanwhile. */
+static void request_begins(struct cluster *c, uint32_t number, enum ulog_type type)
+{
+	struct mlog_event e = {.kind = MLOG_EV_REQUEST};
+
+	e.request.type = type;
+	e.request.seq = ++c->node[number].seq;
+	node_step(c, &c->node[number], &e);
+}
+
+/* Node 2 has founded beside node 1, which is suspended and remembers that all was in sync. */
+static struct cluster *cluster_founded_again(void)
+{
+	struct cluster *c = cluster_of(false, 1);
+
+	node_leaves(c, 1);
+	node_attaches(c, 2, MLOG_SYNC_NOSYNC);
+	assert_int_equal(node_status(c, 2).in_sync, 0);
+	return c;
+}
+
+static void what_is_founded_is_newer_than_what_was_remembered(void **state)
+{
+	struct cluster *c = cluster_founded_again();
+
+	(void)state;
+	node_leaves(c, 2);
+	request_begins(c, 1, ULOG_RESUME);
+	request_begins(c, 2, ULOG_RESUME);
+	cluster_settle(c);
+	time_passes(c, 2000);
+	assert_int_equal(node_status(c, 1).phase, MLOG_ACTIVE);
+	assert_int_equal(node_status(c, 1).in_sync, 0);
+	cluster_end(c);
+}
+
+/* The LEAVE of node 2 is under way when node 1 asks. */
+static void who_is_left_without_a_newer_state_does_not_go_by_its_memory(void **state)
+{
+	struct cluster *c = cluster_founded_again();
+
+	(void)state;
+	node_answered(c, 2, node_asks(c, 2, ULOG_PRESUSPEND, REGIONS, false));
+	request_begins(c, 1, ULOG_RESUME);
+	request_begins(c, 2, ULOG_POSTSUSPEND);
+	cluster_settle(c);
+	assert_int_equal(node_status(c, 2).phase, MLOG_SUSPENDED);
+	assert_int_equal(node_status(c, 1).phase, MLOG_ACTIVE);
+	assert_int_equal(node_status(c, 1).in_sync, 0);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -547,6 +599,8 @@ int main(void)
 	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
 	    cmocka_unit_test(a_table_that_ends_attached_keeps_nobody_waiting),
 	    cmocka_unit_test(who_rejoins_does_not_keep_the_lock_of_the_map),
+	    cmocka_unit_test(what_is_founded_is_newer_than_what_was_remembered),
+	    cmocka_unit_test(who_is_left_without_a_newer_state_does_not_go_by_its_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
