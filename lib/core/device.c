@@ -185,6 +185,9 @@ static void attach_live(struct mlog *m)
 	bool whole = m->handed_whole && !member_self(m)->replicated;
 
 	m->handed_whole = false;
+	/* What the others had marked was in the last daemon's memory. */
+	if (m->founder && !m->handed && !m->config.has_disk && m->config.members > 1)
+		m->taken_all = true;
 	if (m->founder && m->mangled && !m->config.has_disk)
 		sync_load_unknown(m); /* half of another's state is in the maps */
 	repair_load(m);

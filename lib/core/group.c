@@ -1078,6 +1078,7 @@ void group_restored(struct mlog *m, bool handed_over)
 	m->live = true;
 	m->map_whole = true;
 	m->closed = true;
+	m->handed = handed_over;
 	m->handed_whole = handed_over && atomic_load(&m->hot->shared->whole) != 0;
 	m->slot = slot == 0 || slot > m->config.members ? MLOG_NO_SLOT : slot - 1;
 }

@@ -169,6 +169,7 @@ struct mlog {
 	bool left_keeping; /* marks that the log device does not have */
 	bool left_dirty;
 	uint64_t unlock;   /* locks to release when nothing is on its way to the device any more */
+	bool handed;	   /* by a daemon that was quiet: the maps have what it knew of others */
 	bool handed_whole; /* by a daemon that was quiet and whose log device had everything */
 	uint32_t self;	   /* my place in member[], or MLOG_NO_SLOT */
 	uint32_t slot;	   /* on the log device; stays known after LEAVE */

@@ -200,6 +200,25 @@ static void core_mode_marks_are_handed_over(void **state)
 	cluster_end(c);
 }
 
+/* Nor is it known what they had marked when the daemon died. */
+static void core_mode_marks_die_with_the_daemon(void **state)
+{
+	struct cluster *c = cluster_of(false, 3);
+
+	(void)state;
+	node_marks(c, 3, 20);
+	daemon_dies(c, 1);
+	node_dies(c, 2);
+	node_dies(c, 3);
+	c->node[1].hold_copies = true;
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	node_fenced(c, 2);
+	node_fenced(c, 3);
+	time_passes(c, 2000);
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
+	cluster_end(c);
+}
+
 static void what_was_handed_over_counts_no_more_when_others_are_there(void **state)
 {
 	struct cluster *c = cluster_of(false, 2);
@@ -585,6 +604,7 @@ int main(void)
 	    cmocka_unit_test(all_nodes_crash_and_one_comes_back),
 	    cmocka_unit_test(core_mode_marks_are_known_to_all),
 	    cmocka_unit_test(core_mode_marks_are_handed_over),
+	    cmocka_unit_test(core_mode_marks_die_with_the_daemon),
 	    cmocka_unit_test(what_was_handed_over_counts_no_more_when_others_are_there),
 	    cmocka_unit_test(what_was_not_handed_over_counts_not),
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
