@@ -243,6 +243,7 @@ static void join_send(struct mlog *m)
 	struct mlog_message *message;
 
 	m->incarnation = ++*m->config.incarnation;
+	m->late_acks = 0;
 	m->seq = 0;
 	m->heard = 0;
 	m->founder = false;
@@ -839,13 +840,41 @@ static void copying_message(struct mlog *m, const struct mlog_message *message)
 	informed(m);
 }
 
-static void ack_send(struct mlog *m, const struct mlog_message *message)
+static void ack_send(struct mlog *m, uint32_t to, uint64_t incarnation, uint64_t seq)
 {
 	struct mlog_message *ack = group_send(m, MLOG_MSG_ACK);
 
-	ack->ack.to = message->from;
-	ack->ack.incarnation = message->incarnation;
-	ack->ack.seq = message->seq;
+	ack->ack.to = to;
+	ack->ack.incarnation = incarnation;
+	ack->ack.seq = seq;
+}
+
+/* Who writes the map answers for the device: should all of us be gone at once, it must not call a
+ * region crash-dirty that has been stale, because that is read from any leg. */
+static void stale_ack(struct mlog *m, const struct mlog_message *message)
+{
+	if (sync_durable(m, message->sync.region) || m->late_acks == LATE_ACKS_MAX)
+		ack_send(m, message->from, message->incarnation, message->seq);
+	else
+		m->late_ack[m->late_acks++] = (struct late_ack){.region = message->sync.region,
+								.to = message->from,
+								.incarnation = message->incarnation,
+								.seq = message->seq};
+}
+
+static void late_acks_settle(struct mlog *m)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < m->late_acks; i++) {
+		const struct late_ack *ack = &m->late_ack[i];
+
+		if (sync_durable(m, ack->region) && m->send_count < MLOG_SENDS_MAX / 2)
+			ack_send(m, ack->to, ack->incarnation, ack->seq);
+		else
+			m->late_ack[kept++] = *ack;
+	}
+	m->late_acks = kept;
 }
 
 /* Does my slot know something that may be nowhere else on the device? What I had inherited, and
@@ -930,9 +959,10 @@ static void after_apply(struct mlog *m, const struct mlog_message *message)
 		return;
 	if (own) {
 		own_applied(m, message);
-	} else if (message->kind == MLOG_MSG_LEASE || message->kind == MLOG_MSG_MARKS ||
-		   (message->kind == MLOG_MSG_SYNC && !message->sync.in_sync)) {
-		ack_send(m, message);
+	} else if (message->kind == MLOG_MSG_LEASE || message->kind == MLOG_MSG_MARKS) {
+		ack_send(m, message->from, message->incarnation, message->seq);
+	} else if (message->kind == MLOG_MSG_SYNC && !message->sync.in_sync) {
+		stale_ack(m, message);
 	} else if (message->kind == MLOG_MSG_LOST) {
 		if (m->config.has_disk && m->log == MLOG_LOG_OK)
 			device_failed(m, -ESTALE);
@@ -1266,6 +1296,7 @@ void group_settle(struct mlog *m)
 		return;
 	if (m->config.has_disk && !m->leaving)
 		group_lock(m, MLOG_LOCK_MAP);
+	late_acks_settle(m);
 	donate(m);
 }
 

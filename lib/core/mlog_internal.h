@@ -29,6 +29,7 @@
 #define ASK_AGAIN_MS	1000U
 #define LATE_CLEAR_MS	100U /* a CLEAR may come so much after POSTSUSPEND */
 #define SWEEP_SENDS_MAX 8U
+#define LATE_ACKS_MAX	(2 * MLOG_MEMBERS_MAX)
 #define BUFFER_MAX	128U /* messages between a snapshot and its last piece */
 #define PEERS_MAX	MLOG_VIEW_MAX
 #define VERIFY_LIST_MAX 64U
@@ -78,6 +79,14 @@ struct acks {
 	uint64_t seq; /* 0: nothing sent */
 	bool delivered;
 	uint32_t waits; /* members */
+};
+
+/* What I acknowledge when the region is stale in the map on the log device too. */
+struct late_ack {
+	uint64_t region;
+	uint32_t to;
+	uint64_t incarnation;
+	uint64_t seq;
 };
 
 /* My way into the group:
@@ -232,6 +241,8 @@ struct mlog {
 	uint32_t priority_count;
 	struct acks lease_acks;
 	struct acks stale_acks; /* of the SYNC that my kernel waits for */
+	struct late_ack late_ack[LATE_ACKS_MAX];
+	uint32_t late_acks;
 	uint64_t lease_none_ms; /* there was none to be had, until then */
 	uint64_t woken_ms;	/* the kernel asked for work, or was woken, last */
 	uint32_t wakes_unheard; /* since it asked */
@@ -407,6 +418,8 @@ bool sync_remote_recovering(struct mlog *m, uint64_t region);
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kernel */
 bool sync_mine(const struct mlog *m, uint64_t region);
 bool sync_map_writer(const struct mlog *m);
+/* Is the region on the log device as it is in memory, as far as I write it? */
+bool sync_durable(const struct mlog *m, uint64_t region);
 void sync_settle(struct mlog *m);
 void sync_written(struct mlog *m, int error);
 void sync_wait_noted(struct mlog *m, uint64_t region); /* somebody waits for this stale region */

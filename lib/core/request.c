@@ -299,7 +299,10 @@ static enum due region_sync_due(struct mlog *m, struct pending *p)
 	/* The kernel calls the write done when it has the reply: from then on nobody may read the
 	 * leg that missed it. */
 	if (p->sent != 0)
-		return m->heard >= p->sent && (p->request.in_sync || acked) ? DUE_REPLY : DUE_WAIT;
+		return m->heard >= p->sent && (p->request.in_sync ||
+					       (acked && sync_durable(m, p->request.region[0])))
+			   ? DUE_REPLY
+			   : DUE_WAIT;
 	if (!p->request.in_sync && !acked)
 		return DUE_WAIT; /* one after the other */
 	if (!group_in(m) || m->leaving ||

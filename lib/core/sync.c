@@ -3,7 +3,7 @@
  * Which regions are in sync, and which of the others my kernel may recover: those of my lease. The
  * map itself is hot (responders read it) and changes by delivered messages only; here is its way to
  * the log device: lazily when a region became in sync (a crash in between costs one more copy of
- * it), at once when one became stale.
+ * it), at once when one became stale, and then the kernel's write waits for it.
  */
 #include <stdlib.h>
 
@@ -108,6 +108,15 @@ static bool map_write_allowed(const struct mlog *m)
 {
 	return m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING && !m->left &&
 	       sync_map_writer(m);
+}
+
+bool sync_durable(const struct mlog *m, uint64_t region)
+{
+	if (!m->config.has_disk || !device_waits(m) || !sync_map_writer(m) ||
+	    region >= m->config.region_count)
+		return true;
+	return m->operation == DEVICE_NOTHING && m->sync.in_flight == 0 &&
+	       !bits_test(m->sync.dirty, sync_page(m, region));
 }
 
 /* ---- work for my kernel */

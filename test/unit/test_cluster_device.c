@@ -77,6 +77,28 @@ static void a_founder_that_cannot_read_the_log_recovers_all(void **state)
 	cluster_end(c);
 }
 
+/* Node 1 writes the map. Should all die now, the region must not be found crash-dirty only. */
+static void a_region_is_stale_on_the_device_before_the_write_is_done(void **state)
+{
+	(void)state;
+	for (uint32_t i = 1; i <= 2; i++) {
+		struct cluster *c = cluster_of(true, 2);
+		uint32_t seq;
+
+		node_marks(c, i, 20);
+		c->silent = FAILS(MLOG_WRITE);
+		seq = node_asks(c, i, ULOG_SET_REGION_SYNC, 20, false);
+		assert_null(node_reply(&c->node[i], seq));
+		assert_false(hot_in_sync(&c->node[1].hot, 20));
+		c->silent = 0;
+		device_answers(c);
+		cluster_settle(c);
+		assert_false(bits_test(c->sync, 20));
+		node_answered(c, i, seq);
+		cluster_end(c);
+	}
+}
+
 static void joins_with_everything_to_be_compared(struct cluster *c)
 {
 	for (uint32_t i = 1; i <= 3; i++)
@@ -442,6 +464,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_newcomer_founds_with_a_dead_members_slot),
 	    cmocka_unit_test(a_founder_that_cannot_read_the_log_recovers_all),
+	    cmocka_unit_test(a_region_is_stale_on_the_device_before_the_write_is_done),
 	    cmocka_unit_test(a_joiner_that_cannot_read_its_slot_has_everything_compared),
 	    cmocka_unit_test(so_has_one_whose_device_had_failed_before),
 	    cmocka_unit_test(a_dead_members_slot_that_cannot_be_read_means_any_region),
