@@ -397,7 +397,7 @@ static uint64_t patience(const struct mlog *m)
 {
 	uint64_t at = NEVER_MS;
 
-	if (!m->config.has_disk)
+	if (!m->config.has_disk || m->log == MLOG_LOG_IDLE)
 		return at;
 	if (m->log == MLOG_LOG_FAILED) {
 		bool serving = !m->quiescing && group_in(m) &&

@@ -99,6 +99,26 @@ static void a_region_is_stale_on_the_device_before_the_write_is_done(void **stat
 	}
 }
 
+/* It detached while a write was on its way, and nobody waits for that any more. */
+static void who_is_suspended_does_not_time_a_write_out_for_ever(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	struct node *n = &c->node[2];
+
+	(void)state;
+	c->silent = FAILS(MLOG_WRITE);
+	node_asks(c, 2, ULOG_MARK_REGION, 20, false);
+	node_asks(c, 2, ULOG_CLEAR_REGION, 20, false);
+	node_asks(c, 2, ULOG_PRESUSPEND, REGIONS, false);
+	node_asks(c, 2, ULOG_POSTSUSPEND, REGIONS, false);
+	time_passes(c, 60000);
+	assert_int_equal(node_status(c, 2).phase, MLOG_SUSPENDED);
+	assert_true(n->timer_ms == 0 || n->timer_ms > c->now_ms);
+	c->silent = 0;
+	device_answers(c);
+	cluster_end(c);
+}
+
 static void joins_with_everything_to_be_compared(struct cluster *c)
 {
 	for (uint32_t i = 1; i <= 3; i++)
@@ -465,6 +485,7 @@ int main(void)
 	    cmocka_unit_test(a_newcomer_founds_with_a_dead_members_slot),
 	    cmocka_unit_test(a_founder_that_cannot_read_the_log_recovers_all),
 	    cmocka_unit_test(a_region_is_stale_on_the_device_before_the_write_is_done),
+	    cmocka_unit_test(who_is_suspended_does_not_time_a_write_out_for_ever),
 	    cmocka_unit_test(a_joiner_that_cannot_read_its_slot_has_everything_compared),
 	    cmocka_unit_test(so_has_one_whose_device_had_failed_before),
 	    cmocka_unit_test(a_dead_members_slot_that_cannot_be_read_means_any_region),
