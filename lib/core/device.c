@@ -121,7 +121,7 @@ static void attach_memory(struct mlog *m)
 {
 	if (!m->attached_once || m->inherited.in_sync != NULL) {
 		dirty_reset(m);
-		sync_load(m, m->inherited.in_sync != NULL ? &m->inherited : NULL);
+		sync_load(m, m->inherited.in_sync != NULL ? &m->inherited : NULL, false);
 	} else if (atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY || m->outdone) {
 		dirty_reset(m);
 		sync_load_unknown(m); /* others were there after me */
@@ -282,6 +282,21 @@ static void load_failed(struct mlog *m, int error)
 		group_loaded(m, NULL);
 }
 
+/* Where the maps were left as the truth the device does not have all of it, but it may have what
+ * others did since: both count. */
+static void founder_loaded(struct mlog *m, const struct mlog_history *h)
+{
+	bool memory = m->attached_once && m->inherited.in_sync == NULL &&
+		      atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY;
+
+	if (memory)
+		dirty_remember_repair(m);
+	dirty_reset(m);
+	sync_load(m, h, memory);
+	members_taken(m);
+	maps_loaded(m);
+}
+
 void device_loaded(struct mlog *m, int error, const struct mlog_history *history)
 {
 	if (!operation_end(m, DEVICE_LOAD))
@@ -291,7 +306,7 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 		return;
 	}
 	if (m->restoring && m->mangled && m->founder) {
-		sync_load(m, history);
+		sync_load(m, history, false);
 		maps_loaded(m);
 	} else if (m->restoring) {
 		restore_merge(m, history);
@@ -300,9 +315,7 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 		joiner_loaded(m, history);
 		members_taken(m);
 	} else if (m->founder) {
-		dirty_reset(m);
-		sync_load(m, history);
-		maps_loaded(m);
+		founder_loaded(m, history);
 	} else {
 		joiner_loaded(m, history);
 	}

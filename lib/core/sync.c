@@ -480,26 +480,34 @@ static uint64_t history_word(const struct mlog *m, const struct mlog_history *h,
 	return value;
 }
 
+/* beside: the maps count as well, and a region is in sync when neither calls it stale. */
+static void load_word(struct mlog *m, uint64_t word, uint64_t value, bool beside)
+{
+	if (beside)
+		value &= hot_in_sync_word(m->hot, word);
+	hot_in_sync_put(m->hot, word, value);
+}
+
 /* Whole words where the region size is the same: below the old end they are copied, above it
  * nothing is known. A mirror may have a hundred million regions. */
-static void load_in_sync(struct mlog *m, const struct mlog_history *h, bool unknown)
+static void load_in_sync(struct mlog *m, const struct mlog_history *h, bool unknown, bool beside)
 {
 	bool same = h->region_sectors == m->config.region_sectors;
 
 	for (uint64_t w = 0; w < bits_words(m->config.region_count); w++) {
 		if (same && (w + 1) * BITS_PER_WORD <= h->region_count)
-			hot_in_sync_put(m->hot, w, h->in_sync[w]);
+			load_word(m, w, h->in_sync[w], beside);
 		else if (same && w * BITS_PER_WORD >= h->region_count)
-			hot_in_sync_put(m->hot, w, unknown ? ~UINT64_C(0) : 0);
+			load_word(m, w, unknown ? ~UINT64_C(0) : 0, beside);
 		else
-			hot_in_sync_put(m->hot, w, history_word(m, h, w, unknown));
+			load_word(m, w, history_word(m, h, w, unknown), beside);
 	}
 }
 
-static void load_all(struct mlog *m, bool in_sync)
+static void load_all(struct mlog *m, bool in_sync, bool beside)
 {
 	for (uint64_t w = 0; w < bits_words(m->config.region_count); w++)
-		hot_in_sync_put(m->hot, w, in_sync ? ~UINT64_C(0) : 0);
+		load_word(m, w, in_sync ? ~UINT64_C(0) : 0, beside);
 }
 
 static void load_repair(struct mlog *m, const struct mlog_history *h)
@@ -528,7 +536,7 @@ static void repair_none(struct mlog *m)
 void sync_load_unknown(struct mlog *m)
 {
 	repair_none(m);
-	load_all(m, false);
+	load_all(m, false, false);
 	sync_restart(m);
 }
 
@@ -540,7 +548,7 @@ static bool history_lost(const struct mlog *m, const struct mlog_history *h)
 }
 
 /* dirty_reset() has been called; repair is what the history says. */
-void sync_load(struct mlog *m, const struct mlog_history *h)
+void sync_load(struct mlog *m, const struct mlog_history *h, bool beside)
 {
 	bool nosync = m->config.sync == MLOG_SYNC_NOSYNC;
 	bool force = m->config.sync == MLOG_SYNC_FORCE && !m->attached_once;
@@ -548,11 +556,11 @@ void sync_load(struct mlog *m, const struct mlog_history *h)
 	repair_none(m);
 	/* It may say anything, also that nothing happened since. */
 	if ((h != NULL && h->distrust) || m->outdone || history_lost(m, h))
-		load_all(m, false);
+		load_all(m, false, beside);
 	else if (h == NULL || h->load == MLOG_LOAD_BLANK || force)
-		load_all(m, nosync);
+		load_all(m, nosync, beside);
 	else
-		load_in_sync(m, h, nosync);
+		load_in_sync(m, h, nosync, beside);
 	if (h != NULL && h->load == MLOG_LOAD_CRASHED && !force)
 		load_repair(m, h);
 	sync_restart(m);

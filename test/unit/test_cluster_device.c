@@ -479,6 +479,28 @@ static void who_is_left_with_half_a_state_recovers_everything(void **state)
 	cluster_end(c);
 }
 
+/* Node 2 was seen to die when node 1 left: its marks are in the memory of the table alone. */
+static void memory_counts_beside_a_device_that_has_missed_something(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->failing = FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM);
+	c->error = -EIO;
+	node_marks(c, 2, 20);
+	node_dies(c, 2);
+	node_leaves(c, 1);
+	c->failing = 0;
+	node_fenced(c, 2);
+	c->node[1].hold_copies = true;
+	node_answered(c, 1, node_asks(c, 1, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 1).gone, 0);
+	assert_true(hot_repair(&c->node[1].hot, 20));
+	assert_int_equal(node_status(c, 1).repair, 1);
+	assert_true(bits_test(c->slot[node_status(c, 1).slot], 20));
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +525,7 @@ int main(void)
 		what_a_new_daemon_calls_stale_is_in_its_slot_before_anybody_hears_of_it),
 	    cmocka_unit_test(a_blank_log_of_a_mirror_that_somebody_had_recovers_all),
 	    cmocka_unit_test(who_is_left_with_half_a_state_recovers_everything),
+	    cmocka_unit_test(memory_counts_beside_a_device_that_has_missed_something),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
