@@ -1147,13 +1147,14 @@ static void slot_submit(struct log *log, enum logdev_kind kind, enum mlog_event_
 	struct logdev_request request;
 	struct mlog_event event = {.kind = answer};
 
-	if (ready(log)) {
+	/* Only a load or a claim opens a device. */
+	if (log->identity != 0) {
 		request_of(log, kind, slot, &request);
 		logdev_submit(log->mirror->logdev, &request);
 		return;
 	}
 	event.slot.slot = slot;
-	event.slot.error = -EIO;
+	event.slot.error = -ENODEV;
 	pump_defer(&log->pump, &event);
 }
 
