@@ -192,9 +192,10 @@ static void attach_live(struct mlog *m)
 		sync_load_unknown(m); /* half of another's state is in the maps */
 	repair_load(m);
 	members_changed(m);
-	if (m->config.has_disk && whole) {
+	if (m->config.has_disk && whole && m->config.members == 1) {
 		m->log = MLOG_LOG_OK;
-	} else if (m->config.has_disk && m->loaded) {
+	} else if (m->config.has_disk && (whole || m->loaded)) {
+		/* It may be another device by now, which others have in use already. */
 		if (m->log != MLOG_LOG_FAILED)
 			claim_start(m);
 	} else if (m->config.has_disk) {

@@ -501,6 +501,24 @@ static void memory_counts_beside_a_device_that_has_missed_something(void **state
 	cluster_end(c);
 }
 
+/* The others have claimed one that has replaced the old one, and the old daemon had not noticed. */
+static void a_daemon_that_takes_over_claims_its_slot(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	uint32_t slot = node_status(c, 1).slot;
+
+	(void)state;
+	node_marks(c, 1, 20);
+	daemon_hands_over(c, 1);
+	c->owner[slot] = NOBODY;
+	memset(c->slot[slot], 0, sizeof(c->slot[slot]));
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	time_passes(c, 2000);
+	assert_int_equal(c->owner[slot], 1);
+	assert_true(bits_test(c->slot[slot], 20));
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +544,7 @@ int main(void)
 	    cmocka_unit_test(a_blank_log_of_a_mirror_that_somebody_had_recovers_all),
 	    cmocka_unit_test(who_is_left_with_half_a_state_recovers_everything),
 	    cmocka_unit_test(memory_counts_beside_a_device_that_has_missed_something),
+	    cmocka_unit_test(a_daemon_that_takes_over_claims_its_slot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
