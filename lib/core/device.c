@@ -524,6 +524,9 @@ void device_settle(struct mlog *m)
 		   (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING) && group_in(m)) {
 		claim_start(m);
 	} else if (m->log == MLOG_LOG_OK && m->degraded && idle && m->slot_pages.dirty_count == 0) {
+		dirty_keep_repair(m); /* what became so while nobody could write it */
+		if (m->slot_pages.dirty_count > 0)
+			return;
 		m->degraded = false;
 		dirty_whole(m);
 		notice_add(m, MLOG_NOTICE_LOG_OK, 0);

@@ -121,6 +121,15 @@ void dirty_inherit(struct mlog *m, uint64_t slot_bit)
 		hot_dirty_set(m->hot, slot_bit);
 }
 
+/* What is crash-dirty, and no slot may have: a crash of all would forget it. */
+void dirty_keep_repair(struct mlog *m)
+{
+	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->config.region_count;
+	     r = hot_next_repair(m->hot, r + 1))
+		if (!bits_test(m->image, r >> m->hot->shift))
+			dirty_inherit(m, r >> m->hot->shift);
+}
+
 /* A page that has not changed since it was written: all of it is durable. */
 static void page_durable(struct mlog *m, uint64_t page)
 {

@@ -930,6 +930,12 @@ static void own_applied(struct mlog *m, const struct mlog_message *message)
 		if (m->group == GROUP_READYING)
 			ready(m);
 		break;
+	case MLOG_MSG_DIRTY:
+		/* By my word, not by a slot. A device that does not work gets it when it is back.
+		 */
+		if (message->dirty_bits.all && m->log == MLOG_LOG_OK)
+			dirty_keep_repair(m);
+		break;
 	case MLOG_MSG_LEAVE:
 		left(m);
 		break;

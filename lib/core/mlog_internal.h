@@ -400,6 +400,7 @@ void dirty_written(struct mlog *m, uint64_t page, int error);
 void dirty_add_known(struct mlog *m, uint64_t slot_bit);
 void dirty_claimed(struct mlog *m); /* a claim has written the image as it was at its start */
 void dirty_inherit(struct mlog *m, uint64_t slot_bit); /* a dead member's bit, to be written */
+void dirty_keep_repair(struct mlog *m);		       /* all that is crash-dirty, into my slot */
 void dirty_reset(struct mlog *m);
 void dirty_restore(struct mlog *m); /* image from the hot maps an earlier daemon left */
 uint64_t dirty_deadline(const struct mlog *m);

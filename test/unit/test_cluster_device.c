@@ -519,6 +519,42 @@ static void a_daemon_that_takes_over_claims_its_slot(void **state)
 	cluster_end(c);
 }
 
+/* Node 2 died when nobody could read its slot: any region may be dirty, and no slot said so. */
+static void what_is_crash_dirty_is_in_a_slot_when_the_device_is_back(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->failing = FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM) | FAILS(MLOG_READ_SLOT);
+	c->error = -EIO;
+	node_marks(c, 1, 5);
+	c->node[1].hold_copies = true;
+	node_dies(c, 2);
+	node_fenced(c, 2);
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
+	c->failing = 0;
+	time_passes(c, 10000);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_OK);
+	for (uint64_t r = 0; r < REGIONS; r++)
+		assert_true(bits_test(c->slot[node_status(c, 1).slot], r));
+	cluster_end(c);
+}
+
+/* The same of one whose device works, but whose own slot tells nothing. */
+static void so_it_is_by_the_word_of_a_joiner(void **state)
+{
+	struct cluster *c = cluster_of(true, 1);
+
+	(void)state;
+	c->node[1].hold_copies = c->node[2].hold_copies = true;
+	c->distrust = true;
+	node_attaches(c, 2, MLOG_SYNC_NOSYNC);
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
+	for (uint64_t r = 0; r < REGIONS; r++)
+		assert_true(bits_test(c->slot[node_status(c, 2).slot], r));
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,6 +581,8 @@ int main(void)
 	    cmocka_unit_test(who_is_left_with_half_a_state_recovers_everything),
 	    cmocka_unit_test(memory_counts_beside_a_device_that_has_missed_something),
 	    cmocka_unit_test(a_daemon_that_takes_over_claims_its_slot),
+	    cmocka_unit_test(what_is_crash_dirty_is_in_a_slot_when_the_device_is_back),
+	    cmocka_unit_test(so_it_is_by_the_word_of_a_joiner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
