@@ -90,6 +90,9 @@ static void truth_set(struct mlog *m, enum mlog_truth truth)
 static void claim_start(struct mlog *m)
 {
 	m->log = MLOG_LOG_CLAIMING;
+	/* It was told while I had no device, or this is another one. */
+	if (m->degraded || m->founder)
+		dirty_keep_repair(m);
 	pages_forget(&m->slot_pages);
 	pages_forget(&m->sync);
 	m->sync_due_ms = NEVER_MS;
@@ -336,10 +339,14 @@ void device_claimed(struct mlog *m, int error)
 	if (!operation_end(m, DEVICE_CLAIM))
 		return;
 	if (error != 0) {
+		/* Nor was it mine, and what my slot held is nowhere. */
+		if (error == -ESTALE && m->group == GROUP_LOADING && !m->live)
+			m->taken_all = true;
 		device_failed(m, error);
 		/* Not ours any more: who writes its map is to begin anew, then the others. */
 		if (error == -ESTALE && group_in(m) && !m->leaving) {
 			m->device_new = true;
+			m->lost_sent = true;
 			group_send(m, MLOG_MSG_LOST);
 		}
 		return;
@@ -351,6 +358,13 @@ void device_claimed(struct mlog *m, int error)
 	if (!m->degraded)
 		dirty_whole(m);
 	group_device_done(m);
+}
+
+/* The others may not have heard that it is another one: I find it out once more. */
+void device_group_lost(struct mlog *m)
+{
+	m->device_new = false;
+	m->lost_sent = false;
 }
 
 static void detach_done(struct mlog *m, bool released)
@@ -406,6 +420,13 @@ void device_detach(struct mlog *m)
 	m->detach_seq = 0;
 }
 
+/* Not before the others know that it is another one: to write it anew is to forget the old one. */
+static bool retry_allowed(const struct mlog *m)
+{
+	return m->log == MLOG_LOG_FAILED && !m->quiescing && group_in(m) && !m->lost_sent &&
+	       (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING);
+}
+
 /* Until when the device must have answered, or is to be claimed again. */
 static uint64_t patience(const struct mlog *m)
 {
@@ -413,13 +434,8 @@ static uint64_t patience(const struct mlog *m)
 
 	if (!m->config.has_disk || m->log == MLOG_LOG_IDLE)
 		return at;
-	if (m->log == MLOG_LOG_FAILED) {
-		bool serving = !m->quiescing && group_in(m) &&
-			       (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING);
-
-		return serving && m->operation == DEVICE_NOTHING && pages_idle(m) ? m->retry_ms
-										  : at;
-	}
+	if (m->log == MLOG_LOG_FAILED)
+		return retry_allowed(m) && device_idle(m) ? m->retry_ms : at;
 	if (m->operation != DEVICE_NOTHING && !m->late)
 		at = m->operation_ms + m->config.log_timeout_ms +
 		     m->config.region_count / REGIONS_PER_MS;
@@ -520,8 +536,7 @@ void device_settle(struct mlog *m)
 		detach_settle(m);
 	} else if (!m->config.has_disk) {
 		return;
-	} else if (m->log == MLOG_LOG_FAILED && idle && m->now_ms >= m->retry_ms && !m->quiescing &&
-		   (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING) && group_in(m)) {
+	} else if (retry_allowed(m) && idle && m->now_ms >= m->retry_ms) {
 		claim_start(m);
 	} else if (m->log == MLOG_LOG_OK && m->degraded && idle && m->slot_pages.dirty_count == 0) {
 		dirty_keep_repair(m); /* what became so while nobody could write it */

@@ -121,13 +121,19 @@ void dirty_inherit(struct mlog *m, uint64_t slot_bit)
 		hot_dirty_set(m->hot, slot_bit);
 }
 
-/* What is crash-dirty, and no slot may have: a crash of all would forget it. */
+/* What is crash-dirty, and nobody may have had in a slot. Not as if it were marked: a mark of it is
+ * still to be told where there is no device. */
 void dirty_keep_repair(struct mlog *m)
 {
-	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->config.region_count;
-	     r = hot_next_repair(m->hot, r + 1))
-		if (!bits_test(m->image, r >> m->hot->shift))
-			dirty_inherit(m, r >> m->hot->shift);
+	for (uint64_t r = hot_next_repair(m->hot, 0); m->config.has_disk && r < m->hot->regions;
+	     r = hot_next_repair(m->hot, r + 1)) {
+		uint64_t bit = r >> m->hot->shift;
+
+		if (bits_test(m->image, bit))
+			continue;
+		image_set(m, bit);
+		pages_touch(&m->slot_pages, bit / slot_page_bits(m));
+	}
 }
 
 /* A page that has not changed since it was written: all of it is durable. */

@@ -930,14 +930,14 @@ static void own_applied(struct mlog *m, const struct mlog_message *message)
 		if (m->group == GROUP_READYING)
 			ready(m);
 		break;
-	case MLOG_MSG_DIRTY:
-		/* By my word, not by a slot. A device that does not work gets it when it is back.
-		 */
-		if (message->dirty_bits.all && m->log == MLOG_LOG_OK)
-			dirty_keep_repair(m);
-		break;
 	case MLOG_MSG_LEAVE:
 		left(m);
+		break;
+	case MLOG_MSG_DIRTY:
+		dirty_keep_repair(m);
+		break;
+	case MLOG_MSG_LOST:
+		m->lost_sent = false;
 		break;
 	case MLOG_MSG_LEASE:
 		acks_expect(m, &m->lease_acks, message->seq);
@@ -1049,6 +1049,7 @@ static void quorum_lost(struct mlog *m)
 	m->lease_acks = (struct acks){.seq = 0};
 	m->snap_sent = false;
 	m->leaving = false;
+	device_group_lost(m);
 }
 
 static void copying_view(struct mlog *m)

@@ -257,6 +257,7 @@ struct mlog {
 	enum device_operation operation;
 	bool operation_whole; /* not my slot only */
 	bool device_new;      /* it does not know us: who writes the map begins anew */
+	bool lost_sent;	      /* and not before the others have heard of it */
 	bool late;	      /* it timed out; its completion only ends it */
 	uint64_t operation_ms;
 	uint64_t retry_ms;
@@ -433,6 +434,7 @@ uint64_t sync_deadline(const struct mlog *m);
 /* device.c */
 void device_load(struct mlog *m);   /* the founder's look at the whole device */
 void device_attach(struct mlog *m); /* my slot's lock is mine */
+void device_group_lost(struct mlog *m);
 void device_rejoin(struct mlog *m); /* the same, and it was all the time */
 void device_detach(struct mlog *m);
 bool device_idle(const struct mlog *m); /* nothing of mine is on its way to it */

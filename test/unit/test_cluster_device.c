@@ -162,6 +162,8 @@ static void a_dead_members_slot_that_cannot_be_read_means_any_region(void **stat
 	assert_int_equal(node_status(c, 1).gone, 0);
 	assert_int_equal(node_status(c, 1).repair, REGIONS);
 	assert_int_equal(node_status(c, 3).repair, REGIONS);
+	/* and is in the heir's slot until it is repaired */
+	assert_int_equal(bits_count(c->slot[node_status(c, 1).slot], REGIONS), REGIONS);
 	cluster_end(c);
 }
 
@@ -238,6 +240,39 @@ static void a_lost_log_may_have_held_any_mark_of_who_is_gone(void **state)
 	time_passes(c, 60000);
 	assert_int_equal(node_status(c, 1).gone, 0);
 	assert_int_equal(node_status(c, 1).repair, 0);
+	cluster_end(c);
+}
+
+/* To write it anew is to forget the old one: all are to know it first. */
+static void nobody_writes_a_lost_log_anew_before_it_was_heard(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->failing = FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM);
+	c->error = -ESTALE;
+	c->lost = LOST(MLOG_MSG_LOST);
+	node_marks(c, 1, 10);
+	time_passes(c, 5000);
+	c->failing = 0;
+	time_passes(c, 15000);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_FAILED);
+	cluster_end(c);
+}
+
+/* The device is blank, and not because its slot was: what that held may have been on the old one.
+ */
+static void a_joiner_whose_slot_is_not_its_own_has_everything_compared(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->node[1].hold_copies = c->node[2].hold_copies = true;
+	node_leaves(c, 2);
+	c->failing = FAILS(MLOG_CLAIM);
+	c->error = -ESTALE;
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
 	cluster_end(c);
 }
 
@@ -568,6 +603,8 @@ int main(void)
 	    cmocka_unit_test(a_takeover_goes_on_when_the_device_fails_half_way),
 	    cmocka_unit_test(a_log_that_is_not_ours_any_more_is_written_anew_by_all),
 	    cmocka_unit_test(a_lost_log_may_have_held_any_mark_of_who_is_gone),
+	    cmocka_unit_test(nobody_writes_a_lost_log_anew_before_it_was_heard),
+	    cmocka_unit_test(a_joiner_whose_slot_is_not_its_own_has_everything_compared),
 	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
 	    cmocka_unit_test(a_founder_does_not_wait_for_a_write_that_is_never_answered),
 	    cmocka_unit_test(a_load_that_is_answered_after_the_leave_claims_nothing),
