@@ -191,8 +191,8 @@ static void attach_live(struct mlog *m)
 	/* What the others had marked was in the last daemon's memory. */
 	if (m->founder && !m->handed && !m->config.has_disk && m->config.members > 1)
 		m->taken_all = true;
-	if (m->founder && m->mangled && !m->config.has_disk)
-		sync_load_unknown(m); /* half of another's state is in the maps */
+	if (m->founder && (m->mangled || m->missed) && !m->config.has_disk)
+		sync_load_unknown(m); /* half of another's state is in the maps, or an old one */
 	repair_load(m);
 	members_changed(m);
 	if (m->config.has_disk && whole && m->config.members == 1) {
@@ -526,10 +526,19 @@ static void detach_settle(struct mlog *m)
 	}
 }
 
+/* What is my memory worth to my next daemon, when there is no log device? Where others are they go
+ * on without me. */
+static void truth_settle(struct mlog *m)
+{
+	if (!m->config.has_disk && group_in(m) && !m->left)
+		truth_set(m, members_listeners(m) == 0 ? MLOG_TRUTH_MEMORY : MLOG_TRUTH_NONE);
+}
+
 void device_settle(struct mlog *m)
 {
 	bool idle = device_idle(m);
 
+	truth_settle(m);
 	if (m->config.has_disk)
 		check_timeout(m);
 	if (m->phase == MLOG_DETACHING) {

@@ -179,7 +179,7 @@ enum rank {
 static uint64_t rank(const struct mlog *m)
 {
 	if (m->live) {
-		if (!m->mangled)
+		if (!m->mangled && !m->missed)
 			return RANK_MEMORY + m->applied;
 	} else if (m->inherited.in_sync != NULL) {
 		if (!m->inherited.distrust)
@@ -711,6 +711,7 @@ static void ready(struct mlog *m)
 	m->founder = false;
 	m->live = true;
 	m->mangled = false;
+	m->missed = false;
 	m->lease_none_ms = 0;
 	m->announce_cursor = hot_slot_bits(m->hot);
 	/* My device may have become whole while I could not tell. */
@@ -1100,6 +1101,7 @@ void group_attach(struct mlog *m)
 	m->live = false;
 	m->left = false;
 	m->left_out = false;
+	m->missed = false;
 	m->mangled = true;
 	m->peer_count = 0;
 	m->taken_all = false;
@@ -1116,6 +1118,8 @@ void group_restored(struct mlog *m, bool handed_over)
 	m->map_whole = true;
 	m->closed = true;
 	m->handed = handed_over;
+	m->missed = !handed_over && !m->config.has_disk &&
+		    atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY;
 	m->handed_whole = handed_over && atomic_load(&m->hot->shared->whole) != 0;
 	m->slot = slot == 0 || slot > m->config.members ? MLOG_NO_SLOT : slot - 1;
 }

@@ -165,6 +165,7 @@ struct mlog {
 	bool live;	   /* my kernel has been writing: there is something to tell */
 	bool closed;	   /* and until that is told it gets no answer (a new daemon) */
 	bool mangled;	   /* maps hold half a snapshot */
+	bool missed;	   /* my last daemon died among others, who may have gone on */
 	bool founder;	   /* until READY */
 	bool loaded;	   /* and has read the log device */
 	bool foreign;	   /* and found no free slot: mine is a dead member's */

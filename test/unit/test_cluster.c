@@ -409,6 +409,24 @@ static void a_founder_knows_more_than_who_suspended_before_it(void **state)
 	cluster_end(c);
 }
 
+/* Those who were there have gone on without it, and it finds nobody. */
+static void a_new_daemon_does_not_found_from_what_it_had_among_others(void **state)
+{
+	(void)state;
+	for (uint32_t nodes = 1; nodes <= 2; nodes++) {
+		struct cluster *c = cluster_of(false, nodes);
+
+		daemon_dies(c, 1);
+		if (nodes == 2)
+			node_leaves(c, 2);
+		node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+		time_passes(c, 3000);
+		assert_int_equal(node_status(c, 1).phase, MLOG_ACTIVE);
+		assert_int_equal(node_status(c, 1).in_sync, nodes == 1 ? REGIONS : 0);
+		cluster_end(c);
+	}
+}
+
 static void resync_is_shared_out(void **state)
 {
 	struct cluster *c = cluster_make(true);
@@ -613,6 +631,7 @@ int main(void)
 	    cmocka_unit_test(the_next_daemon_knows_the_highest_hint),
 	    cmocka_unit_test(a_kernel_that_did_not_clear_a_region_may_write_it_unseen),
 	    cmocka_unit_test(a_founder_knows_more_than_who_suspended_before_it),
+	    cmocka_unit_test(a_new_daemon_does_not_found_from_what_it_had_among_others),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(what_another_has_recovered_no_kernel_writes_unseen),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
