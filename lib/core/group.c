@@ -167,14 +167,12 @@ static bool in_view(const struct mlog *m, uint32_t node)
 
 /* ---- joining */
 
-/* How much my state is worth when nobody has a complete one. */
-enum rank {
-	RANK_NONE,
-	RANK_KNOWS,  /* that there was one, of which nothing counts as in sync, or the device tells
-		      */
-	RANK_MEMORY, /* and as many more as it has been given messages: the last to leave knows most
-		      */
-};
+/* How much my state is worth when nobody has a complete one:
+ *	KNOWS	that there was one: nothing of mine counts as in sync, or the log device tells
+ *	AHEAD	the same, and the log device does not tell all
+ *	MEMORY	and as many more as it has been given messages: the last to leave knows most
+ */
+enum rank { RANK_NONE, RANK_KNOWS, RANK_AHEAD, RANK_MEMORY };
 
 static uint64_t rank(const struct mlog *m)
 {
@@ -190,7 +188,7 @@ static uint64_t rank(const struct mlog *m)
 	} else if (!m->follows) {
 		return RANK_NONE;
 	}
-	return RANK_KNOWS;
+	return m->ahead ? RANK_AHEAD : RANK_KNOWS;
 }
 
 static struct peer *peer_of(struct mlog *m, uint32_t node)
@@ -441,7 +439,7 @@ static bool outdone(const struct mlog *m)
 	for (uint32_t i = 0; i < m->peer_count && !m->live; i++)
 		if (!m->peer[i].joining && m->peer[i].applied > known)
 			return true;
-	return m->left_out && !m->live && !m->config.has_disk;
+	return m->ahead || (m->left_out && !m->live && !m->config.has_disk);
 }
 
 /* All that the group knew when I last heard of it: nothing of an earlier daemon's is newer. */
@@ -712,6 +710,7 @@ static void ready(struct mlog *m)
 	m->live = true;
 	m->mangled = false;
 	m->missed = false;
+	m->ahead = false;
 	m->lease_none_ms = 0;
 	m->announce_cursor = hot_slot_bits(m->hot);
 	/* My device may have become whole while I could not tell. */

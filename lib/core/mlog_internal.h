@@ -204,6 +204,7 @@ struct mlog {
 	uint64_t lock_retry_ms;
 	uint64_t asked_ms;   /* ASKING since */
 	uint64_t found_ms;   /* FOUNDING since */
+	bool ahead;	     /* the log device had failed when I left others behind */
 	bool outdone;	     /* what a founder loads is outdated */
 	uint64_t found_rank; /* the most that any state was worth before a founder's */
 	uint64_t reload_ms;

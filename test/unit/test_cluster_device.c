@@ -243,6 +243,27 @@ static void a_lost_log_may_have_held_any_mark_of_who_is_gone(void **state)
 	cluster_end(c);
 }
 
+/* It is suspended, and its log device had failed when it left: the device does not know what it
+ * did. */
+static void a_founder_asks_what_the_log_does_not_tell(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->failing = FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM) | FAILS(MLOG_RELEASE);
+	c->error = -EIO;
+	node_marks(c, 1, 10);
+	node_clears(c, 1, 10);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_FAILED);
+	node_leaves(c, 1);
+	node_leaves(c, 2);
+	daemon_dies(c, 2);
+	c->failing = 0;
+	node_attaches(c, 2, MLOG_SYNC_NOSYNC);
+	assert_int_equal(node_status(c, 2).in_sync, 0);
+	cluster_end(c);
+}
+
 /* To write it anew is to forget the old one: all are to know it first. */
 static void nobody_writes_a_lost_log_anew_before_it_was_heard(void **state)
 {
@@ -603,6 +624,7 @@ int main(void)
 	    cmocka_unit_test(a_takeover_goes_on_when_the_device_fails_half_way),
 	    cmocka_unit_test(a_log_that_is_not_ours_any_more_is_written_anew_by_all),
 	    cmocka_unit_test(a_lost_log_may_have_held_any_mark_of_who_is_gone),
+	    cmocka_unit_test(a_founder_asks_what_the_log_does_not_tell),
 	    cmocka_unit_test(nobody_writes_a_lost_log_anew_before_it_was_heard),
 	    cmocka_unit_test(a_joiner_whose_slot_is_not_its_own_has_everything_compared),
 	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
