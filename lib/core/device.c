@@ -52,6 +52,7 @@ static void operation_start(struct mlog *m, enum device_operation operation)
 	m->operation = operation;
 	m->operation_ms = m->now_ms;
 	m->late = false;
+	m->written_slot = m->slot;
 	effect = effect_add(m, kind[operation]);
 	m->operation_whole = operation_whole(m);
 	effect->log.slot = m->slot;

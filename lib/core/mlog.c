@@ -49,6 +49,7 @@ struct mlog *mlog_create(const struct mlog_config *config, struct hot *hot)
 	m->log = config->has_disk ? MLOG_LOG_IDLE : MLOG_LOG_NONE;
 	m->timer_ms = NEVER_MS;
 	m->slot = MLOG_NO_SLOT;
+	m->written_slot = MLOG_NO_SLOT;
 	if (!dirty_create(m) || !sync_create(m) || !group_create(m) || !members_create(m))
 		return mlog_destroy(m);
 	return m;

@@ -262,6 +262,7 @@ struct mlog {
 	bool lost_sent;	      /* and not before the others have heard of it */
 	bool late;	      /* it timed out; its completion only ends it */
 	uint64_t operation_ms;
+	uint32_t written_slot; /* mine when what is in flight began */
 	uint64_t retry_ms;
 	uint64_t detach_ms; /* POSTSUSPEND came */
 	uint64_t detach_seq;

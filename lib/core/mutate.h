@@ -28,6 +28,7 @@ enum mutation {
 	MUTATE_GONE_IS_DEAD,		  /* a node that left is taken over without its lock */
 	MUTATE_EMPTIED_BEFORE_INHERITED,  /* the slot is emptied before its bits are in mine */
 	MUTATE_UNLOCKED_BEFORE_INHERITED, /* the lock is released before that */
+	MUTATE_UNLOCKED_WHILE_WRITING,	  /* and my own slot's while a write may still arrive */
 	MUTATE_GONE_CLAIM_OPENED,	  /* gates of a gone claimer open at once */
 	MUTATE_CLAIM_WHILE_GONE,	  /* claims begin while a member may write unseen */
 	MUTATE_CLAIM_BUSY_IGNORED,	  /* a region that somebody writes is copied */

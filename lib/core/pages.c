@@ -39,6 +39,7 @@ bool pages_batch_start(struct mlog *m, struct pages *p)
 		return false;
 	p->error = 0;
 	p->started_ms = m->now_ms;
+	m->written_slot = m->slot;
 	while (p->in_flight < MLOG_BATCH_MAX && p->dirty_count > 0) {
 		uint64_t page = bits_next_set(p->dirty, p->count, p->cursor);
 		struct mlog_effect *effect;

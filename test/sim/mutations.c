@@ -26,6 +26,7 @@ static const char *const names[MUTATIONS] = {
     [MUTATE_GONE_IS_DEAD] = "gone-is-dead",
     [MUTATE_EMPTIED_BEFORE_INHERITED] = "emptied-before-inherited",
     [MUTATE_UNLOCKED_BEFORE_INHERITED] = "unlocked-before-inherited",
+    [MUTATE_UNLOCKED_WHILE_WRITING] = "unlocked-while-writing",
     [MUTATE_GONE_CLAIM_OPENED] = "gone-claim-opened",
     [MUTATE_CLAIM_WHILE_GONE] = "claim-while-gone",
     [MUTATE_CLAIM_BUSY_IGNORED] = "claim-busy-ignored",
