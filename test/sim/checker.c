@@ -765,7 +765,8 @@ static bool marks_unwritten(const struct node *node, const struct mirror *mirror
 	const struct kernel *k = kernel_on(node, mirror);
 	const struct hot_shared *maps = k == NULL ? NULL : node_maps(node, kernel_luid(k));
 
-	return mirror->plan->has_disk && maps != NULL && atomic_load(&maps->whole) == 0;
+	return mirror->plan->has_disk && maps != NULL && atomic_load(&maps->whole) == 0 &&
+	       atomic_load(&maps->truth) == MLOG_TRUTH_MEMORY;
 }
 
 /* Who is parted from the one that leaves or dies goes by the marks that it remembers: nobody may
