@@ -134,26 +134,24 @@ static void attach_memory(struct mlog *m)
 	maps_loaded(m);
 }
 
+static void load_failed(struct mlog *m, int error);
+
 /* Another operation that timed out may still be out there; the mirror does not wait for it. */
-static bool load_start(struct mlog *m)
+static void load_start(struct mlog *m)
 {
 	if (!device_idle(m)) {
-		device_failed(m, -ETIMEDOUT);
-		return false;
+		load_failed(m, -ETIMEDOUT);
+		return;
 	}
 	m->log = MLOG_LOG_LOADING;
 	operation_start(m, DEVICE_LOAD);
-	return true;
 }
 
 /* The founder has the map's lock and looks for the slots of others. */
 void device_load(struct mlog *m)
 {
 	m->restoring = m->live;
-	if (!load_start(m)) {
-		m->loaded = true;
-		group_loaded(m, NULL);
-	}
+	load_start(m);
 }
 
 /* A member: the maps are those of the others; what my slot holds is from an earlier life. */
