@@ -8,7 +8,8 @@
  *	                  +-----------+--------+--error or time-out--> FAILED -retry-> CLAIMING
  *
  * Always true: nothing is written before a load was answered or given up, and when it was given up
- * every region counts as stale, so that no old mark is needed any more (I2).
+ * every region counts as stale or crash-dirty, so that no old mark is needed any more (I2). What is
+ * written, its lock is here (I4).
  */
 #include <errno.h>
 
@@ -38,6 +39,14 @@ static bool operation_whole(const struct mlog *m)
 	return sync_map_writer(m) && (m->device_new || !group_in(m) || members_alone(m));
 }
 
+/* A slot, or the in-sync map (MLOG_LOCK_MAP), is about to be written. */
+void device_writes(const struct mlog *m, uint32_t lock)
+{
+	/* I4. A lock that is to be released is there until what is on its way has arrived. */
+	invariant(m->config.members == 1 || m->lock[lock] == LOCK_HELD);
+	invariant(m->slot_known); /* I2 */
+}
+
 static void operation_start(struct mlog *m, enum device_operation operation)
 {
 	static const enum mlog_effect_kind kind[] = {
@@ -57,6 +66,11 @@ static void operation_start(struct mlog *m, enum device_operation operation)
 	m->operation_whole = operation_whole(m);
 	effect->log.slot = m->slot;
 	effect->log.whole = m->operation_whole;
+	if (operation == DEVICE_LOAD)
+		return;
+	device_writes(m, m->slot);
+	if (m->operation_whole)
+		device_writes(m, MLOG_LOCK_MAP);
 }
 
 /* False: it had timed out, and what to do about that has been done. */
@@ -132,6 +146,7 @@ static void attach_memory(struct mlog *m)
 	}
 	sync_restart(m);
 	maps_loaded(m);
+	m->slot_known = true; /* better than the device knows it */
 }
 
 static void load_failed(struct mlog *m, int error);
@@ -159,6 +174,8 @@ static void attach_joiner(struct mlog *m)
 {
 	if (!m->config.has_disk)
 		group_device_done(m);
+	else if (mutation(MUTATE_SLOT_NOT_READ))
+		claim_start(m);
 	else
 		load_start(m);
 }
@@ -187,6 +204,7 @@ static void attach_live(struct mlog *m)
 	bool whole = m->handed_whole && !member_self(m)->replicated;
 
 	m->handed_whole = false;
+	m->slot_known = m->slot_known || whole;
 	/* What the others had marked was in the last daemon's memory. */
 	if (m->founder && !m->handed && !m->config.has_disk && m->config.members > 1)
 		m->taken_all = true;
@@ -271,6 +289,7 @@ static void load_failed(struct mlog *m, int error)
 {
 	bool first = m->group == GROUP_FOUNDING;
 
+	m->slot_known = true; /* anything may have been in it */
 	if (!m->restoring && m->founder) {
 		dirty_reset(m);
 		sync_load_unknown(m);
@@ -308,6 +327,7 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 		load_failed(m, error);
 		return;
 	}
+	m->slot_known = true;
 	if (m->restoring && m->mangled && m->founder) {
 		sync_load(m, history, false);
 		maps_loaded(m);

@@ -88,6 +88,17 @@ static bool silent(const struct mlog *m)
 	       (m->group == GROUP_IN && members_alone(m));
 }
 
+/* I1: from now on a MARK of it is answered. Its page, or its message, is on its way no more. */
+static void bit_durable(struct mlog *m, uint64_t bit)
+{
+	invariant(!list_has(m->queued, m->queued_count, bit));
+	if (dirty_replicated(m))
+		invariant(silent(m) || acks_complete(&m->marks_acks));
+	else
+		invariant(m->slot_pages.in_flight == 0 && m->operation == DEVICE_NOTHING);
+	hot_dirty_set(m->hot, bit);
+}
+
 static void bit_want(struct mlog *m, uint64_t bit)
 {
 	image_set(m, bit);
@@ -97,12 +108,12 @@ static void bit_want(struct mlog *m, uint64_t bit)
 		hot_dirty_set(m->hot, bit);
 		return;
 	}
-	if (mutation(MUTATE_MARK_BEFORE_DURABLE))
-		hot_dirty_set(m->hot, bit);
 	if (on_its_way(m, bit))
 		return;
 	assert(m->queued_count < QUEUE_MAX);
 	m->queued[m->queued_count++] = bit;
+	if (mutation(MUTATE_MARK_BEFORE_DURABLE))
+		bit_durable(m, bit);
 }
 
 void dirty_want(struct mlog *m, uint64_t region)
@@ -169,7 +180,7 @@ static void batch_durable(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->writing_count; i++) {
 		assert(bits_test(m->image, m->writing[i]));
-		hot_dirty_set(m->hot, m->writing[i]);
+		bit_durable(m, m->writing[i]);
 	}
 	m->writing_count = 0;
 }
@@ -253,8 +264,8 @@ static void marks_settle(struct mlog *m)
 {
 	if (acks_complete(&m->marks_acks) ||
 	    (m->marks_acks.delivered && mutation(MUTATE_MARKS_NOT_ACKNOWLEDGED))) {
-		m->marks_acks = (struct acks){.seq = 0};
 		batch_durable(m);
+		m->marks_acks = (struct acks){.seq = 0};
 	}
 	if (!dirty_replicated(m) || silent(m) || !group_in(m) || m->leaving ||
 	    m->marks_acks.seq != 0)
@@ -335,6 +346,8 @@ static void sweep(struct mlog *m)
 				continue;
 			if (!hot_dirty_drop(m->hot, bit))
 				continue;
+			/* I3 */
+			invariant(!hot_crash_dirty(m->hot, bit) && !bits_test(m->taken, bit));
 			image_clear(m, bit);
 			pages_touch(&m->slot_pages, page);
 			if (dirty_replicated(m))
@@ -359,8 +372,10 @@ void dirty_settle(struct mlog *m)
 	marks_settle(m);
 	/* After LEAVE the slot is about to be somebody else's. */
 	if (m->log == MLOG_LOG_OK && m->operation == DEVICE_NOTHING && !m->left &&
-	    pages_batch_start(m, &m->slot_pages))
+	    pages_batch_start(m, &m->slot_pages)) {
+		device_writes(m, m->slot);
 		batch_collect(m);
+	}
 }
 
 void dirty_claimed(struct mlog *m)

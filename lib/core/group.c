@@ -1104,6 +1104,7 @@ void group_attach(struct mlog *m)
 {
 	phase_set(m, MLOG_ATTACHING);
 	m->map_whole = true;
+	m->slot_known = false;
 	atomic_store(&m->hot->shared->recovering, 0);
 	m->live = false;
 	m->left = false;

@@ -216,6 +216,11 @@ bool hot_busy(const struct hot *h, uint64_t slot_bit)
 	       map_any(h, h->reported, slot_bit);
 }
 
+bool hot_crash_dirty(const struct hot *h, uint64_t slot_bit)
+{
+	return map_any(h, h->repair, slot_bit) || map_any(h, h->reported, slot_bit);
+}
+
 bool hot_recent_take(struct hot *h, uint64_t slot_bit)
 {
 	uint64_t first = slot_bit << h->shift;

@@ -125,6 +125,8 @@ bool hot_is_late(const struct hot *h, uint32_t seq);
 void hot_unseen_end_raise(struct hot *h, uint64_t region);
 /* Any region of the slot bit held, crash-dirty or reported stale? */
 bool hot_busy(const struct hot *h, uint64_t slot_bit);
+/* Of these, what no CLEAR will change. */
+bool hot_crash_dirty(const struct hot *h, uint64_t slot_bit);
 /* Any region of the slot bit marked since the last call? Forgets it. */
 bool hot_recent_take(struct hot *h, uint64_t slot_bit);
 void hot_reported_reset(struct hot *h);

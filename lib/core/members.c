@@ -569,6 +569,30 @@ static void apply_sync(struct mlog *m, const struct mlog_member *from, uint64_t 
 		lease_remove(&m->member[i], region);
 }
 
+static bool leases_meet(const struct mlog_member *low, const struct mlog_member *high)
+{
+	uint64_t apart = high->lease_first - low->lease_first;
+
+	return high->lease_first >= low->lease_first && apart < MLOG_LEASE_MAX &&
+	       (low->lease >> apart & high->lease) != 0;
+}
+
+/* I6: what is leased to e, nobody else may recover, or write unseen. */
+static bool lease_sole(const struct mlog *m, const struct mlog_member *e)
+{
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		const struct mlog_member *other = &m->member[i];
+
+		if (other == e || other->state == MLOG_MEMBER_NONE)
+			continue;
+		if (other->lease_any || other->bound > e->lease_first)
+			return false;
+		if (leases_meet(e, other) || leases_meet(other, e))
+			return false;
+	}
+	return true;
+}
+
 static void apply_lease(struct mlog *m, struct mlog_member *from,
 			const struct mlog_message *message)
 {
@@ -577,6 +601,7 @@ static void apply_lease(struct mlog *m, struct mlog_member *from,
 					    message->lease.regions, &from->lease);
 	if (from->lease == 0)
 		from->lease_first = 0;
+	invariant(from->lease == 0 || lease_sole(m, from));
 }
 
 static bool claimed(const struct mlog *m, uint64_t region)
@@ -725,13 +750,31 @@ void members_marks_sole(struct mlog *m, uint64_t slot_bit, bool value)
 		bits_clear(m->marks[m->self], slot_bit);
 }
 
+static uint32_t places(const struct mlog *m, uint32_t node)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < m->config.members; i++)
+		count += m->member[i].state != MLOG_MEMBER_NONE && m->member[i].node == node;
+	return count;
+}
+
+/* I7: a node gets one place in what all share, which its messages are about. */
+static void apply_join_once(struct mlog *m, const struct mlog_message *message)
+{
+	bool twice = places(m, message->from) > 1; /* a bad STATE could say so */
+
+	apply_join(m, message);
+	invariant(twice || places(m, message->from) <= 1);
+}
+
 void members_apply(struct mlog *m, const struct mlog_message *message)
 {
 	struct mlog_member *from = members_find(m, message->from);
 
 	m->applied++;
 	if (message->kind == MLOG_MSG_JOIN) {
-		apply_join(m, message);
+		apply_join_once(m, message);
 		members_changed(m);
 		return;
 	}

@@ -263,6 +263,7 @@ struct mlog {
 	bool late;	      /* it timed out; its completion only ends it */
 	uint64_t operation_ms;
 	uint32_t written_slot; /* mine when what is in flight began */
+	bool slot_known;       /* what my slot held at the attach: read, or taken for the worst */
 	uint64_t retry_ms;
 	uint64_t detach_ms; /* POSTSUSPEND came */
 	uint64_t detach_seq;
@@ -440,6 +441,7 @@ void device_attach(struct mlog *m); /* my slot's lock is mine */
 void device_group_lost(struct mlog *m);
 void device_rejoin(struct mlog *m); /* the same, and it was all the time */
 void device_detach(struct mlog *m);
+void device_writes(const struct mlog *m, uint32_t lock);
 bool device_idle(const struct mlog *m); /* nothing of mine is on its way to it */
 void attach_done(struct mlog *m);	/* the group counts me in */
 void sync_write_all(struct mlog *m);	/* what of the map is on the device is not known */

@@ -6,6 +6,7 @@
 #ifndef DLM_CORE_MUTATE_H
 #define DLM_CORE_MUTATE_H
 
+#include <assert.h>
 #include <stdbool.h>
 
 enum mutation {
@@ -18,6 +19,7 @@ enum mutation {
 	MUTATE_CLEARED_ON_FAILED_WRITE,	  /* a page write that failed counts as written */
 	MUTATE_RESTART_FORGETS_MARKS,	  /* a new daemon starts with an empty slot */
 	MUTATE_ATTACH_IGNORES_SLOT,	  /* what my slot held from an earlier life is forgotten */
+	MUTATE_SLOT_NOT_READ,		  /* it is written and was never looked at */
 	MUTATE_MARKS_NOT_IN_STATE,	  /* a joiner is not told the marks of the others */
 	MUTATE_REPAIR_NOT_IN_STATE,	  /* a joiner is not told what is crash-dirty */
 	MUTATE_CLAIMS_NOT_IN_STATE,	  /* a joiner does not close the gates of live claims */
@@ -41,6 +43,7 @@ enum mutation {
 	MUTATE_MARKS_NOT_ACKNOWLEDGED, /* core mode: a MARK is answered at the own delivery */
 	MUTATE_MARKS_NOT_SENT,	       /* core mode: it is answered at once */
 	MUTATE_STALE_NOT_REPORTED,     /* SET_REGION_SYNC 0 is answered and forgotten */
+	MUTATE_ANSWERED_TWICE,	       /* a request that waited is answered and goes on waiting */
 	MUTATE_SUSPENDED_STAYS,	       /* a suspended node keeps its lease and its claims */
 	MUTATE_MINORITY_GOES_ON,       /* quorum is not looked at */
 	MUTATE_LOCK_NOT_PERSISTENT,    /* the locks port: a daemon's death releases its slot */
@@ -53,6 +56,18 @@ const char *mutation_name(enum mutation which);
 #define mutation(which) (mutation_active == (which))
 #else
 #define mutation(which) ((void)(which), false)
+#endif
+
+/*
+ * What the owner of a fact asserts of it: an invariant of ARCHITECTURE.md. The simulator looks for
+ * the same from outside, and with a deliberate fault on it is to be that which finds it.
+ */
+#ifdef DLM_MUTATIONS
+extern bool mutation_asserted;
+#define mutation_excuses() (mutation_active != MUTATE_NOTHING && !mutation_asserted)
+#define invariant(holds)   assert((holds) || mutation_excuses())
+#else
+#define invariant(holds) assert(holds)
 #endif
 
 #endif

@@ -258,11 +258,21 @@ static void admit_serving(struct mlog *m, const struct mlog_request *request)
 	}
 }
 
+static bool waits(const struct mlog *m, uint32_t seq)
+{
+	for (uint32_t i = 0; i < m->pending_count; i++)
+		if (m->pending[i].request.seq == seq)
+			return true;
+	return false;
+}
+
 void request_admit(struct mlog *m, const struct mlog_request *request)
 {
 	bool nothing = request->type == ULOG_CLEAR_REGION ||
 		       (request->type == ULOG_FLUSH && request->region_count == 0);
 
+	if (waits(m, request->seq))
+		return; /* the kernel never asks so: a repetition has a number of its own */
 	if (request->type == ULOG_RESUME) {
 		admit_resume(m, request);
 	} else if (request->type == ULOG_PRESUSPEND || request->type == ULOG_POSTSUSPEND) {
@@ -380,9 +390,11 @@ static uint32_t settle_once(struct mlog *m)
 	for (uint32_t i = 0; i < m->pending_count; i++) {
 		enum due due = request_due(m, &m->pending[i]);
 
-		if (due == DUE_REPLY)
+		if (due == DUE_REPLY) {
 			request_reply(m, &m->pending[i].request, 0);
-		else if (due == DUE_AGAIN)
+			if (mutation(MUTATE_ANSWERED_TWICE))
+				m->pending[kept++] = m->pending[i];
+		} else if (due == DUE_AGAIN)
 			again[again_count++] = m->pending[i].request;
 		else if (due == DUE_WAIT)
 			m->pending[kept++] = m->pending[i];
@@ -393,6 +405,27 @@ static uint32_t settle_once(struct mlog *m)
 	return again_count;
 }
 
+/* I8: who has been answered in this step waits no more, and was not answered twice. */
+static bool answered_once(const struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->effect_count; i++) {
+		const struct mlog_effect *e = &m->effect[(m->effect_first + i) % MLOG_EFFECTS_MAX];
+
+		if (e->kind != MLOG_REPLY)
+			continue;
+		if (waits(m, e->reply.seq))
+			return false;
+		for (uint32_t k = 0; k < i; k++) {
+			const struct mlog_effect *other =
+			    &m->effect[(m->effect_first + k) % MLOG_EFFECTS_MAX];
+
+			if (other->kind == MLOG_REPLY && other->reply.seq == e->reply.seq)
+				return false;
+		}
+	}
+	return true;
+}
+
 void request_settle(struct mlog *m)
 {
 	bool resume = false;
@@ -400,6 +433,7 @@ void request_settle(struct mlog *m)
 	/* What was admitted anew may be answerable. */
 	if (settle_once(m) > 0)
 		settle_once(m);
+	invariant(answered_once(m));
 	for (uint32_t i = 0; i < m->pending_count; i++)
 		resume = resume || m->pending[i].request.type == ULOG_RESUME;
 	if (resume && (m->phase == MLOG_CREATED || m->phase == MLOG_SUSPENDED))

@@ -42,17 +42,6 @@ static void tell_start(struct mlog *m)
 	tell_next(m);
 }
 
-static void empty(struct mlog *m)
-{
-	if (!readable(m)) {
-		tell_start(m);
-		return;
-	}
-	m->takeover = TAKEOVER_EMPTY;
-	m->emptying = true;
-	effect_add(m, MLOG_EMPTY_SLOT)->slot = m->takeover_slot;
-}
-
 /* Its bits are in my image; are they in my slot? */
 static bool inherited(const struct mlog *m)
 {
@@ -67,6 +56,37 @@ static bool inherited(const struct mlog *m)
 		if (bits_test(m->slot_pages.dirty, bit / ((uint64_t)m->config.page_bytes * 8)))
 			return false;
 	return true;
+}
+
+/* All that is known of its bits is in my image, which keeps it (I3). */
+static bool kept(const struct mlog *m)
+{
+	for (uint64_t w = 0; w < bits_words(hot_slot_bits(m->hot)); w++)
+		if ((m->taken[w] & ~m->image[w]) != 0)
+			return false;
+	return true;
+}
+
+/* I5: its bits are in mine, and all have heard of them; its slot is not being written. */
+static void slot_unlock(struct mlog *m, uint32_t slot)
+{
+	invariant(m->takeover == TAKEOVER_NONE || slot != m->takeover_slot);
+	invariant(!m->emptying || slot != m->takeover_slot);
+	group_unlock(m, slot);
+}
+
+static void empty(struct mlog *m)
+{
+	if (!readable(m)) {
+		tell_start(m);
+		return;
+	}
+	/* I4, I5 */
+	invariant(m->lock[m->takeover_slot] == LOCK_HELD);
+	invariant(kept(m) && inherited(m));
+	m->takeover = TAKEOVER_EMPTY;
+	m->emptying = true;
+	effect_add(m, MLOG_EMPTY_SLOT)->slot = m->takeover_slot;
 }
 
 static void begin(struct mlog *m, uint32_t slot)
@@ -111,7 +131,7 @@ void takeover_read(struct mlog *m, uint32_t slot, int error, const uint64_t *dir
 	m->takeover = TAKEOVER_WRITE;
 	atomic_store(&m->hot->shared->inheriting, 1);
 	if (mutation(MUTATE_UNLOCKED_BEFORE_INHERITED))
-		group_unlock(m, slot);
+		slot_unlock(m, slot);
 	if (mutation(MUTATE_EMPTIED_BEFORE_INHERITED)) {
 		empty(m);
 		return;
@@ -139,7 +159,7 @@ static void told(struct mlog *m)
 	m->takeover = TAKEOVER_NONE;
 	atomic_store(&m->hot->shared->inheriting, 0);
 	bits_fill(m->taken, bits, false);
-	group_unlock(m, m->takeover_slot);
+	slot_unlock(m, m->takeover_slot);
 }
 
 /* A write to that slot is on its way: nobody else may have it before it has arrived. */
@@ -155,7 +175,7 @@ void takeover_stop(struct mlog *m)
 	m->takeover = TAKEOVER_NONE;
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (i != m->slot && !being_emptied(m, i))
-			group_unlock(m, i);
+			slot_unlock(m, i);
 }
 
 /* What has been queued for, and whose owner has come back or been taken over meanwhile. A takeover
@@ -166,7 +186,7 @@ static void unlock_others(struct mlog *m)
 		if (i != m->self && (m->takeover == TAKEOVER_NONE || i != m->takeover_slot) &&
 		    group_holds(m, i) && !being_emptied(m, i) &&
 		    m->member[i].state != MLOG_MEMBER_GONE)
-			group_unlock(m, i);
+			slot_unlock(m, i);
 }
 
 void takeover_settle(struct mlog *m)

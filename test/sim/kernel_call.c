@@ -386,6 +386,25 @@ static struct thread *thread_find(struct kernel *k, uint32_t seq)
 	return NULL;
 }
 
+/* I8: one reply to each request; those that sent it again wait with another number. Who does not
+ * wait any more may get a late one. Bare acknowledgements are not counted: a new daemon sends them
+ * for whatever the one before may have read (-EAGAIN). */
+static void answer_count(struct kernel *k, uint32_t seq)
+{
+	uint64_t *newest = &k->answered[seq % ANSWERED];
+
+	if ((int32_t)(seq - node_host(k->node)->seq) >= 0)
+		world_violation(k->world, "I8",
+				"node %" PRIu32 " answers request %" PRIu32
+				", which nobody has made",
+				node_id(k->node), seq);
+	if (*newest == (uint64_t)seq + 1)
+		world_violation(k->world, "I8",
+				"node %" PRIu32 " answers request %" PRIu32 " twice",
+				node_id(k->node), seq);
+	*newest = (uint64_t)seq + 1;
+}
+
 bool kernel_reply(struct kernel *k, const uint8_t *datagram, size_t size)
 {
 	struct answer a;
@@ -396,6 +415,8 @@ bool kernel_reply(struct kernel *k, const uint8_t *datagram, size_t size)
 				node_id(k->node), size);
 		return false;
 	}
+	if (!a.ack)
+		answer_count(k, a.seq);
 	t = thread_find(k, a.seq);
 	if (t == NULL) {
 		k->counters.late++;

@@ -67,6 +67,7 @@ void kernel_power_off(struct kernel *k)
 {
 	legs_node_died(k->legs, k->node);
 	load_power_off(k->load);
+	memset(k->answered, 0, sizeof(k->answered)); /* it counts from anywhere then */
 	device_reset(k);
 }
 

@@ -238,6 +238,8 @@ struct operation {
 	void *context;
 };
 
+#define ANSWERED 1024U
+
 struct kernel {
 	struct node *node;
 	struct mirror *mirror;
@@ -275,6 +277,7 @@ struct kernel {
 	bool visiting[VISITORS];
 	bool counted[VISITORS]; /* the visitor has the sync count */
 
+	uint64_t answered[ANSWERED]; /* seq + 1 of requests, newest of those that share a place */
 	struct kernel_counters counters;
 };
 

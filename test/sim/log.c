@@ -242,9 +242,19 @@ static void log_destroy(struct log *log)
 	on_object_gone(log->node, log->object);
 }
 
+static bool mirror_known(const struct node *node, unsigned mirror)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->state[i].used && node->state[i].mirror == mirror)
+			return true;
+	return false;
+}
+
 static void log_end(struct log *log)
 {
 	log->state->used = false;
+	if (!mirror_known(log->node, log->mirror->index))
+		logdev_forgotten(log->mirror->logdev, log->node->index);
 	log_destroy(log);
 }
 
@@ -274,9 +284,9 @@ static void on_orphans(void *context, uint64_t mirror)
 /* When the node does not have the mirror any more. */
 static void orphans_release(struct node *node, unsigned mirror)
 {
-	for (unsigned i = 0; i < LOGS_MAX; i++)
-		if (node->state[i].used && node->state[i].mirror == mirror)
-			return;
+	if (mirror_known(node, mirror))
+		return;
+	logdev_forgotten(world_mirror(node->world, mirror)->logdev, node->index);
 	on_orphans(node, mirror);
 }
 
@@ -1230,14 +1240,19 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 		kernel_status(kernel); /* so that it asks for the count */
 		break;
 	case MLOG_NOTICE_DETACHED:
-		if (atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_DEVICE)
+		if (atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_DEVICE) {
 			*marker = false;
+			logdev_forgotten(log->mirror->logdev, node->index);
+		}
 		mlog_status(log->pump.mlog, &status);
 		checker_detached(world_checker(node->world), log->mirror, status.slot);
 		break;
 	case MLOG_NOTICE_LOG_FAILED:
 		checker_repair_all(world_checker(node->world), log->mirror);
 		*marker = true;
+		mlog_status(log->pump.mlog, &status);
+		if (status.in_sync == 0)
+			logdev_feared(log->mirror->logdev, node->index);
 		break;
 	case MLOG_NOTICE_LOG_OK:
 		*marker = false;
@@ -1265,8 +1280,10 @@ static void port_send(void *context, const struct mlog_message *message)
 	uint64_t cursor = 0;
 
 	/* It cannot know which of them were written. */
-	if (message->kind == MLOG_MSG_DIRTY && message->dirty_bits.all)
+	if (message->kind == MLOG_MSG_DIRTY && message->dirty_bits.all) {
 		checker_repair_all(world_checker(node->world), log->mirror);
+		logdev_feared(log->mirror->logdev, node->index);
+	}
 	if (!node->viewed || !node->quorate)
 		return;
 	if (message->kind != MLOG_MSG_STATE) {

@@ -41,6 +41,9 @@ enum header { HEADER_BLANK, HEADER_KERNEL, HEADER_IN_USE };
 struct slot {
 	bool used;
 	uint32_t node; /* as the group calls it */
+	/* Nodes that have read it, written it or taken it for the worst since another wrote it, and
+	 * have not forgotten that. */
+	uint32_t known;
 	uint64_t bits[LOGDEV_WORDS];
 };
 
@@ -52,6 +55,7 @@ struct operation {
 	int error;
 	uint64_t event; /* handle */
 	bool answering;
+	bool knew; /* what the slot held that it is to write */
 };
 
 struct logdev {
@@ -98,6 +102,34 @@ static void must_hold(struct logdev *d, const struct logdev_request *r, uint32_t
 		world_violation(d->world, "I4",
 				"node %u writes %s %u of the log device without its lock",
 				r->node + 1, what, lock);
+}
+
+static bool writes_slot(const struct logdev_request *r)
+{
+	return r->kind == LOGDEV_CLAIM || (r->kind == LOGDEV_WRITE && r->area == MLOG_AREA_SLOT);
+}
+
+/* I2: what a slot in use says is not overwritten by who had not looked when it began. */
+static void must_know(struct logdev *d, const struct operation *o)
+{
+	const struct logdev_request *r = &o->request;
+	struct slot *slot = &d->slot[r->slot];
+
+	if (d->header == HEADER_IN_USE && slot->used && !o->knew)
+		world_violation(d->world, "I2",
+				"node %u writes slot %u, and has not read what it held",
+				r->node + 1, r->slot);
+	slot->known &= UINT32_C(1) << r->node;
+}
+
+/* What is not in use says nothing. */
+static bool knows(struct logdev *d, const struct logdev_request *r)
+{
+	struct slot *slot = &d->slot[r->slot];
+
+	if (d->header != HEADER_IN_USE || !slot->used)
+		slot->known |= UINT32_C(1) << r->node;
+	return (slot->known >> r->node & 1) != 0;
 }
 
 /* torn: each page is written or not. */
@@ -156,14 +188,17 @@ static void must_have_inherited(struct logdev *d, const struct logdev_request *r
 					r->node + 1, r->slot);
 }
 
-static void page_write(struct logdev *d, const struct logdev_request *r)
+static void page_write(struct logdev *d, const struct operation *o)
 {
+	const struct logdev_request *r = &o->request;
 	uint32_t page_words = d->mirror->plan->page_bytes / 8;
 	bool map = r->area == MLOG_AREA_SYNC;
 	uint64_t *to = map ? d->map : d->slot[r->slot].bits;
 	const uint64_t *from = map ? r->sync : r->bits;
 
 	must_hold(d, r, map ? MLOG_LOCK_MAP : r->slot, map ? "the map" : "slot");
+	if (!map)
+		must_know(d, o);
 	for (uint64_t w = r->page * page_words; w < (r->page + 1) * page_words; w++)
 		if (w < LOGDEV_WORDS)
 			to[w] = from[w];
@@ -182,6 +217,7 @@ static void land(struct operation *o, bool torn)
 		break;
 	case STEP_BITS:
 		must_hold(d, r, r->slot, "slot");
+		must_know(d, o);
 		words_write(d, slot->bits, r->bits, torn);
 		break;
 	case STEP_SLOT_USED:
@@ -211,7 +247,7 @@ static void land(struct operation *o, bool torn)
 		d->header = HEADER_KERNEL;
 		break;
 	case STEP_PAGE:
-		page_write(d, r);
+		page_write(d, o);
 		break;
 	default:
 		break;
@@ -257,10 +293,26 @@ static void history_make(struct logdev *d, const struct logdev_request *r, struc
 	ret->owner = d->answer_owner;
 }
 
+static void slots_known(struct logdev *d, unsigned node, bool known)
+{
+	for (uint32_t i = 0; i < MLOG_MEMBERS_MAX; i++) {
+		if (known)
+			d->slot[i].known |= UINT32_C(1) << node;
+		else
+			d->slot[i].known &= ~(UINT32_C(1) << node);
+	}
+}
+
 static void answer(struct operation *o)
 {
 	struct logdev *d = o->device;
 	struct logdev_answer a = {.request = &o->request, .error = o->error};
+
+	if (o->error == 0 && o->request.kind == LOGDEV_LOAD && o->request.whole)
+		slots_known(d, o->request.node, true);
+	else if (o->error == 0 &&
+		 (o->request.kind == LOGDEV_LOAD || o->request.kind == LOGDEV_READ_SLOT))
+		d->slot[o->request.slot].known |= UINT32_C(1) << o->request.node;
 
 	if (o->error == 0 && o->request.kind == LOGDEV_LOAD)
 		history_make(d, &o->request, &a.history);
@@ -381,6 +433,7 @@ void logdev_submit(struct logdev *d, const struct logdev_request *request)
 		o = world_alloc(d->world, sizeof(*o));
 	*o = (struct operation){.device = d, .next = d->flying, .request = *request};
 	o->step = steps_of(request);
+	o->knew = writes_slot(request) && knows(d, request);
 	d->flying = o;
 	o->event = world_after(d->world, latency(d), on_step, o, 0);
 }
@@ -451,6 +504,19 @@ void logdev_daemon_died(struct logdev *d, unsigned node)
 void logdev_node_died(struct logdev *d, unsigned node)
 {
 	operations_end(d, node, true);
+	slots_known(d, node, false);
+}
+
+void logdev_forgotten(struct logdev *d, unsigned node)
+{
+	if (d != NULL)
+		slots_known(d, node, false);
+}
+
+void logdev_feared(struct logdev *d, unsigned node)
+{
+	if (d != NULL)
+		slots_known(d, node, true);
 }
 
 void logdev_fail(struct logdev *d, uint32_t nodes, bool fails)

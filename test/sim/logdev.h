@@ -5,8 +5,9 @@
  * (codec/disk.h has its own tests).
  *
  * Each operation is a row of steps; each step lands as a whole, unless its node dies: then each
- * page of the step under way is old or new. Here I4 is checked: a slot and the in-sync map are
- * written only by a node that holds their locks.
+ * page of the step under way is old or new. Here I2, I4 and I5 are checked: a slot is written only
+ * by a node that knows what it held, a slot and the in-sync map only by one that holds their locks,
+ * and a slot is emptied when its bits are in the heir's.
  */
 #ifndef DLM_SIM_LOGDEV_H
 #define DLM_SIM_LOGDEV_H
@@ -63,6 +64,12 @@ bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region);
 /* What of the daemon's is in flight is done, or never begun. */
 void logdev_daemon_died(struct logdev *d, unsigned node);
 void logdev_node_died(struct logdev *d, unsigned node);
+
+/* The node has detached and left everything on the device (d may be NULL), or has no log of the
+ * mirror any more. */
+void logdev_forgotten(struct logdev *d, unsigned node);
+/* What it could not read it takes for the worst: all regions count as stale, or as crash-dirty. */
+void logdev_feared(struct logdev *d, unsigned node);
 
 void logdev_fail(struct logdev *d, uint32_t nodes, bool failing);
 void logdev_slow(struct logdev *d, uint64_t more_us);

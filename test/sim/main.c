@@ -36,6 +36,7 @@ enum {
 	OPTION_SEEDS = 256,
 	OPTION_MINUTES,
 	OPTION_MUTATION,
+	OPTION_ASSERTS,
 	OPTION_KEPT,
 	OPTION_FAILURES,
 	OPTION_SET,
@@ -57,6 +58,8 @@ static const struct argp_option option_list[] = {
      "Switch on a deliberate fault (or all, one after the other) and say after how many seeds it "
      "is caught",
      0},
+    {"asserts", OPTION_ASSERTS, NULL, 0,
+     "With --mutation: the invariants that the core itself asserts may catch it, too", 0},
     {"set", OPTION_SET, "LINE", 0,
      "Change every scenario that is drawn, as by a line of a scenario file (\"nodes 1\")", 0},
     {"faults", OPTION_FAULTS, "KIND,...", 0, "Only these kinds of faults, or none", 0},
@@ -128,6 +131,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	    !number(argument, &value))
 		argp_error(state, "%s is not a number", argument);
 	switch (key) {
+	case OPTION_ASSERTS:
+		mutation_asserted = true;
+		break;
 	case 's':
 		o->one = true;
 		o->first = o->last = value;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 enum mutation mutation_active = MUTATE_NOTHING;
+bool mutation_asserted;
 
 static const char *const names[MUTATIONS] = {
     [MUTATE_NOTHING] = "nothing",
@@ -16,6 +17,7 @@ static const char *const names[MUTATIONS] = {
     [MUTATE_CLEARED_ON_FAILED_WRITE] = "cleared-on-failed-write",
     [MUTATE_RESTART_FORGETS_MARKS] = "restart-forgets-marks",
     [MUTATE_ATTACH_IGNORES_SLOT] = "attach-ignores-slot",
+    [MUTATE_SLOT_NOT_READ] = "slot-not-read",
     [MUTATE_MARKS_NOT_IN_STATE] = "marks-not-in-state",
     [MUTATE_REPAIR_NOT_IN_STATE] = "repair-not-in-state",
     [MUTATE_CLAIMS_NOT_IN_STATE] = "claims-not-in-state",
@@ -39,6 +41,7 @@ static const char *const names[MUTATIONS] = {
     [MUTATE_MARKS_NOT_ACKNOWLEDGED] = "marks-not-acknowledged",
     [MUTATE_MARKS_NOT_SENT] = "marks-not-sent",
     [MUTATE_STALE_NOT_REPORTED] = "stale-not-reported",
+    [MUTATE_ANSWERED_TWICE] = "answered-twice",
     [MUTATE_SUSPENDED_STAYS] = "suspended-stays",
     [MUTATE_MINORITY_GOES_ON] = "minority-goes-on",
     [MUTATE_LOCK_NOT_PERSISTENT] = "lock-not-persistent",
