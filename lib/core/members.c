@@ -762,10 +762,10 @@ static uint32_t places(const struct mlog *m, uint32_t node)
 /* I7: a node gets one place in what all share, which its messages are about. */
 static void apply_join_once(struct mlog *m, const struct mlog_message *message)
 {
-	bool twice = places(m, message->from) > 1; /* a bad STATE could say so */
+	uint32_t before = places(m, message->from); /* a bad STATE could say two */
 
 	apply_join(m, message);
-	invariant(twice || places(m, message->from) <= 1);
+	invariant(places(m, message->from) <= (before > 1 ? before : 1));
 }
 
 void members_apply(struct mlog *m, const struct mlog_message *message)
