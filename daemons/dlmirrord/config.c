@@ -75,7 +75,7 @@ static const struct option options[] = {
     NUMBER("marks", sync_delay_ms, 0, 600000),
     NUMBER("marks", log_timeout_ms, 100, 600000),
     NUMBER("marks", retry_ms, 100, 3600000),
-    NUMBER("marks", slots, 1, DISK_SLOTS_MAX),
+    NUMBER("marks", slots, 1, MLOG_MEMBERS_MAX),
     NUMBER("repair", copies, 1, MLOG_COPIES_MAX),
     NUMBER("repair", busy_mib_s, 1, 1048576),
     SWITCH("repair", compare_after_gap),

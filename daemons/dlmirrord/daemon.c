@@ -712,7 +712,8 @@ static int start(struct daemon *d)
 	memory_settle();
 	if (host_identity(d->config.host_id, &d->owner) != 0 ||
 	    host_boot_id(d->boot_id, sizeof(d->boot_id)) != 0) {
-		qb_log(LOG_ERR, "this host has no identity: set host_id in the configuration");
+		qb_log(LOG_ERR, "this host has no identity: set id in section [host] of %s",
+		       d->config_path);
 		return -1;
 	}
 	if (ports_create(d) != 0)

@@ -127,7 +127,7 @@ static void test_all_options(void **state)
 				   "sync_delay_ms = 0\n"
 				   "log_timeout_ms = 600000\n"
 				   "retry_ms = 100\n"
-				   "slots = 128\n"
+				   "slots = 32\n"
 				   "[repair]\n"
 				   "copies = 16\n"
 				   "busy_mib_s = 1\n"
@@ -149,7 +149,7 @@ static void test_all_options(void **state)
 	assert_int_equal(c.sync_delay_ms, 0);
 	assert_int_equal(c.log_timeout_ms, 600000);
 	assert_int_equal(c.retry_ms, 100);
-	assert_int_equal(c.slots, 128);
+	assert_int_equal(c.slots, 32);
 	assert_int_equal(c.copies, 16);
 	assert_int_equal(c.busy_mib_s, 1);
 	assert_false(c.compare_after_gap);
@@ -168,6 +168,7 @@ static void test_refusals(void **state)
 		       "2: watchdog_s = : must be a number from 0 to 3600");
 	assert_refused("[repair]\ncopies = 99999999999999999999\n",
 		       "2: copies = 99999999999999999999: must be a number from 1 to 16");
+	assert_refused("[marks]\nslots = 33\n", "2: slots = 33: must be a number from 1 to 32");
 	assert_refused("[daemon]\nresponders = maybe\n",
 		       "2: responders = maybe: must be yes or no");
 	assert_refused("[log]\nlevel = loud\n", "2: level = loud: must be one of error, warning, "
