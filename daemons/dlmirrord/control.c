@@ -466,8 +466,10 @@ static void straggler_reply(const struct log *log, const struct kmsg *k)
 static void control_request(struct log *log, const struct kmsg *k, const struct handoff_item *item)
 {
 	struct mlog_request request;
+	enum kmsg_problem problem = kmsg_request(k, log->hot.regions, &request);
 
-	if (kmsg_request(k, log->hot.regions, &request) != KMSG_OK) {
+	if (problem != KMSG_OK) {
+		responders_malformed(log->daemon->responders, problem);
 		reply(log->daemon, k, -EINVAL, NULL, 0);
 		return;
 	}

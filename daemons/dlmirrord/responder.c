@@ -105,8 +105,7 @@ static void reply_error(struct responder *self, const struct kmsg *k, int error)
 
 static void refuse(struct responder *self, const struct kmsg *k, enum kmsg_problem problem)
 {
-	atomic_fetch_add(&self->set->counters.malformed, 1);
-	atomic_store(&self->set->counters.last_problem, (uint32_t)problem);
+	responders_malformed(self->set, problem);
 	if (problem != KMSG_SHORT && problem != KMSG_FOREIGN)
 		reply_error(self, k, -EINVAL);
 }
@@ -333,6 +332,12 @@ void responders_dispatch(struct responders *r)
 			handoff_pop(ring);
 		}
 	}
+}
+
+void responders_malformed(struct responders *r, enum kmsg_problem problem)
+{
+	atomic_fetch_add(&r->counters.malformed, 1);
+	atomic_store(&r->counters.last_problem, (uint32_t)problem);
 }
 
 const struct responders_counters *responders_counters(const struct responders *r)

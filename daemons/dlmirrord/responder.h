@@ -53,6 +53,8 @@ int responders_fd(const struct responders *r);
 /* Takes all items; with the core's lock. */
 void responders_dispatch(struct responders *r);
 
+/* Counts a request that was refused: its payload is not what its type allows. */
+void responders_malformed(struct responders *r, enum kmsg_problem problem);
 const struct responders_counters *responders_counters(const struct responders *r);
 
 #endif

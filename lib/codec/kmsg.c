@@ -249,6 +249,12 @@ uint32_t kmsg_reply_size(enum ulog_type type)
 	return 0;
 }
 
+uint32_t kmsg_error_size(enum ulog_type type)
+{
+	return type == ULOG_STATUS_INFO || type == ULOG_STATUS_TABLE ? KMSG_STATUS_ROOM
+								     : kmsg_reply_size(type);
+}
+
 static void envelope_write(struct writer *w, uint32_t cn_seq, uint32_t ack, uint32_t cn_len)
 {
 	write_native_u32(w, KMSG_ACK_SIZE + cn_len);
@@ -283,7 +289,7 @@ size_t kmsg_encode_reply(const struct kmsg *k, int32_t error, const void *data, 
 	struct writer w = writer_of(ret, cap);
 
 	if (error != 0)
-		data_size = kmsg_reply_size(k->type);
+		data_size = kmsg_error_size(k->type);
 	if (data_size > KMSG_DATA_MAX)
 		return 0;
 	header_write(&w, k, error, data_size);

@@ -19,6 +19,7 @@
 #define KMSG_HEADER_SIZE 196U /* nlmsghdr + cn_msg + dm_ulog_request */
 #define KMSG_ACK_SIZE	 36U  /* nlmsghdr + cn_msg */
 #define KMSG_DATA_MAX	 332U /* the kernel's buffer of 512 bytes less cn_msg and dm_ulog_request */
+#define KMSG_STATUS_ROOM 160U /* the longest text of a STATUS_INFO; a caller has room for more */
 #define KMSG_SIZE_MAX	 (KMSG_HEADER_SIZE + KMSG_DATA_MAX)
 
 /* One request as it came, checked: uuid ends in a NUL, data_size bytes of data are there. */
@@ -70,11 +71,14 @@ bool kmsg_proves_use(const struct mlog_request *request, bool reconnected);
  * IN_SYNC, GET_SYNC_COUNT), 16 (GET_RESYNC_WORK, IS_REMOTE_RECOVERING), else 0. */
 uint32_t kmsg_reply_size(enum ulog_type type);
 
+/* Bytes of data in an error reply to this type. The kernel takes the reply's size as the room for
+ * the answer to its retry: as many as a good reply has, and for STATUS_* what any text needs. */
+uint32_t kmsg_error_size(enum ulog_type type);
+
 /*
  * Full reply: the request's header given back whole with error and data_size set, then the data.
- * Returns the size of the datagram, or 0 when it does not fit cap. An error reply to a type that
- * expects data carries kmsg_reply_size() zero bytes, because the kernel takes the reply's size as
- * the room for the answer to its retry. request_type and version are those of k.
+ * Returns the size of the datagram, or 0 when it does not fit cap. An error reply carries
+ * kmsg_error_size() zero bytes. request_type and version are those of k.
  */
 size_t kmsg_encode_reply(const struct kmsg *k, int32_t error, const void *data, uint32_t data_size,
 			 void *ret, size_t cap);

@@ -66,12 +66,12 @@ static void check_answers(const struct kmsg *k, enum kmsg_problem problem)
 	struct kmsg seen;
 	size_t size = kmsg_encode_reply(k, -ESRCH, NULL, 0, reply, sizeof(reply));
 
-	MUST(size == KMSG_HEADER_SIZE + kmsg_reply_size(k->type));
+	MUST(size == KMSG_HEADER_SIZE + kmsg_error_size(k->type));
 	if (problem != KMSG_OK)
 		return;
 	MUST(kmsg_decode(reply, size, &seen) == KMSG_OK);
 	same_header(k, &seen);
-	MUST(seen.data_size == kmsg_reply_size(k->type));
+	MUST(seen.data_size == kmsg_error_size(k->type));
 
 	size = kmsg_encode_reply(k, 0, k->data, k->data_size, reply, sizeof(reply));
 	MUST(kmsg_decode(reply, size, &seen) == KMSG_OK);

@@ -541,11 +541,15 @@ static void assert_reply(const void *reply, size_t size, const struct frame *req
 
 static void test_replies(void **state)
 {
-	static const uint8_t zeros[16];
+	static const uint8_t zeros[KMSG_STATUS_ROOM];
 	uint8_t out[KMSG_SIZE_MAX];
 
 	(void)state;
 	for (size_t t = 0; t < TYPE_COUNT; t++) {
+		bool text = types[t].type == ULOG_STATUS_INFO || types[t].type == ULOG_STATUS_TABLE;
+		uint32_t error_size = text ? KMSG_STATUS_ROOM : types[t].reply_size;
+
+		assert_int_equal(kmsg_error_size(types[t].type), error_size);
 		for (uint32_t version = 0; version <= 3; version++) {
 			struct frame f = frame_make(types[t].type, NULL, 0);
 			uint64_t words[2] = {1, UINT64_C(0x1122334455667788)};
@@ -560,9 +564,9 @@ static void test_replies(void **state)
 				     &f, 0, words, size);
 			/* An error must leave the kernel room for the answer to its retry. */
 			assert_reply(out, kmsg_encode_reply(&k, -ESRCH, NULL, 0, out, sizeof(out)),
-				     &f, -ESRCH, zeros, size);
+				     &f, -ESRCH, zeros, error_size);
 			assert_reply(out, kmsg_encode_reply(&k, -EIO, words, 16, out, sizeof(out)),
-				     &f, -EIO, zeros, size);
+				     &f, -EIO, zeros, error_size);
 		}
 	}
 	assert_int_equal(kmsg_reply_size((enum ulog_type)0), 0);
@@ -614,7 +618,7 @@ static void test_reply_to_malformed(void **state)
 
 static void test_core_replies(void **state)
 {
-	static const uint8_t zeros[16];
+	static const uint8_t zeros[KMSG_STATUS_ROOM];
 	uint8_t out[KMSG_SIZE_MAX];
 
 	(void)state;
@@ -640,7 +644,7 @@ static void test_core_replies(void **state)
 		reply.error = -EIO;
 		reply.words = 0;
 		assert_reply(out, kmsg_encode_mlog_reply(&k, &reply, out, sizeof(out)), &f, -EIO,
-			     zeros, types[t].reply_size);
+			     zeros, kmsg_error_size(types[t].type));
 		assert_int_equal(kmsg_encode_mlog_reply(&k, &reply, out, KMSG_HEADER_SIZE - 1), 0);
 	}
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "codec/kmsg.h"
 #include "codec/table.h"
 
 /* In exactly as much memory as the text takes, so that a sanitizer sees a read behind it. */
@@ -356,7 +357,8 @@ static void test_status_info(void **state)
 {
 	struct table core = parse("8 clustered-core 8");
 	struct table disk = parse("8 clustered-disk /dev/log 8");
-	char text[64];
+	char text[KMSG_STATUS_ROOM];
+	char device[TABLE_DEVICE_SIZE] = "";
 
 	(void)state;
 	assert_int_equal(table_status_info(&core, "", true, text, sizeof(text)), 16);
@@ -371,6 +373,9 @@ static void test_status_info(void **state)
 	assert_int_equal(table_status_info(&disk, "253:0", true, text, 24), -ENOSPC);
 	assert_int_equal(table_status_info(&core, "", true, text, 16), -ENOSPC);
 	assert_int_equal(table_status_info(&core, "", true, text, 0), -ENOSPC);
+	memset(device, 'd', sizeof(device) - 1);
+	assert_in_range(table_status_info(&disk, device, true, text, KMSG_STATUS_ROOM),
+			sizeof(device), KMSG_STATUS_ROOM - 1);
 }
 
 /* The count is right, and what is printed parses to the same table. */

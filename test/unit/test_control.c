@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests about logs as the loop takes them: what is refused, and how the kernel hears of it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/kernel_netlink.h"
+
+/* ---- the world of control.c: what was sent last, and nothing else */
+
+static struct {
+	size_t size;
+	uint8_t datagram[KMSG_SIZE_MAX];
+} sent;
+
+int kernel_netlink_send(int fd, const void *datagram, size_t size)
+{
+	(void)fd;
+	assert_in_range(size, 1, sizeof(sent.datagram));
+	memcpy(sent.datagram, datagram, size);
+	sent.size = size;
+	return 0;
+}
+
+ssize_t kernel_netlink_receive(int fd, void *datagram, size_t cap, bool nonblock)
+{
+	(void)fd;
+	(void)datagram;
+	(void)cap;
+	(void)nonblock;
+	return -EAGAIN;
+}
+
+void ports_request(struct log *log, const struct mlog_request *request, uint32_t request_type,
+		   uint64_t received_us)
+{
+	(void)log;
+	(void)request;
+	(void)request_type;
+	(void)received_us;
+	fail_msg("a request that must be refused came to the core");
+}
+
+int devmap_scan(struct devmap_mirror **ret, unsigned *ret_count)
+{
+	(void)ret;
+	(void)ret_count;
+	return -ENOSYS;
+}
+
+int log_device_open(struct log *log, char error[STORAGE_ERROR_SIZE])
+{
+	(void)log;
+	error[0] = '\0';
+	return -ENODEV;
+}
+
+void legs_suspect(struct log *log, bool finish)
+{
+	(void)log;
+	(void)finish;
+}
+
+void legs_reloaded(struct log *log, const struct log *from)
+{
+	(void)log;
+	(void)from;
+}
+
+static uint64_t port_now_ms(void *context)
+{
+	(void)context;
+	return 1;
+}
+
+static void port_timer(void *context, uint64_t at_ms)
+{
+	(void)context;
+	(void)at_ms;
+}
+
+const struct pump_ports ports = {.now_ms = port_now_ms, .timer = port_timer};
+
+/* ---- a daemon with one log, made by the kernel's words */
+
+#define LUID UINT64_C(0xffff888012345678)
+
+static struct daemon d;
+static struct kmsg answer;
+
+static void ask(enum ulog_type type, uint64_t luid, const void *data, size_t size)
+{
+	static uint32_t seq;
+	struct handoff_item item = {.received_us = 1};
+	struct kmsg k = {.luid = luid,
+			 .uuid = "mirror",
+			 .version = 3,
+			 .cn_seq = ++seq,
+			 .seq = seq,
+			 .type = type,
+			 .request_type = (uint32_t)type,
+			 .data_size = (uint32_t)size,
+			 .data = data};
+
+	item.size = (uint32_t)kmsg_encode_request(&k, item.datagram, sizeof(item.datagram));
+	assert_int_not_equal(item.size, 0);
+	sent.size = 0;
+	control_item(&d, &item);
+	assert_int_not_equal(sent.size, 0);
+	/* A reply has the form of a request. */
+	assert_int_equal(kmsg_decode(sent.datagram, sent.size, &answer), KMSG_OK);
+	assert_int_equal(answer.seq, seq);
+}
+
+static int32_t answer_error(void)
+{
+	int32_t error;
+
+	/* dm_ulog_request: luid, uuid, padding, version, error */
+	memcpy(&error, sent.datagram + KMSG_ACK_SIZE + 8 + KMSG_UUID_SIZE + 3 + 4, sizeof(error));
+	return error;
+}
+
+static int begin(void **state)
+{
+	static const int socket_fd = -1;
+	static const struct responders_core core;
+	static char directory[] = "/tmp/test_control.XXXXXX";
+	char logs[sizeof(directory) + 8];
+
+	(void)state;
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	d.config.busy_mib_s = 1;
+	d.config.copies = 1;
+	snprintf(d.config.run_dir, sizeof(d.config.run_dir), "%s", directory);
+	snprintf(logs, sizeof(logs), "%s/logs", directory);
+	return mkdir(logs, 0700) != 0 || registry_create(&d.registry) != 0 ||
+	       responders_create(&d.registry, &socket_fd, 1, &core, &d.responders) != 0;
+}
+
+static int end(void **state)
+{
+	char path[sizeof(d.config.run_dir) + 8];
+
+	(void)state;
+	while (d.registry.count > 0)
+		log_destroy(d.registry.log[0], true);
+	registry_destroy(&d.registry);
+	d.responders = responders_destroy(d.responders);
+	snprintf(path, sizeof(path), "%s/logs", d.config.run_dir);
+	return rmdir(path) != 0 || rmdir(d.config.run_dir) != 0;
+}
+
+/* A payload that the type does not have: refused, and counted for the admin to see. */
+static void test_bad_payload_is_counted(void **state)
+{
+	static const enum ulog_type type[] = {ULOG_RESUME, ULOG_PRESUSPEND, ULOG_POSTSUSPEND};
+	static const char table[] = "65536 clustered-core 1024";
+	const struct responders_counters *counters = responders_counters(d.responders);
+	const uint64_t payload = 0;
+
+	(void)state;
+	ask(ULOG_CTR, LUID, table, sizeof(table) - 1);
+	assert_int_equal(answer_error(), 0);
+	assert_int_equal(atomic_load(&counters->malformed), 0);
+	for (size_t i = 0; i < sizeof(type) / sizeof(type[0]); i++) {
+		ask(type[i], LUID, &payload, sizeof(payload));
+		assert_int_equal(answer_error(), -EINVAL);
+		assert_int_equal(atomic_load(&counters->malformed), i + 1);
+		assert_int_equal(atomic_load(&counters->last_problem), KMSG_BAD_DATA);
+	}
+}
+
+/* The kernel repeats the request when it has made the log known, with room for what was sent. */
+static void test_unknown_log_leaves_room(void **state)
+{
+	(void)state;
+	ask(ULOG_STATUS_INFO, LUID + 64, NULL, 0);
+	assert_int_equal(answer_error(), -ESRCH);
+	assert_int_equal(answer.data_size, KMSG_STATUS_ROOM);
+	ask(ULOG_GET_SYNC_COUNT, LUID + 64, NULL, 0);
+	assert_int_equal(answer_error(), -ESRCH);
+	assert_int_equal(answer.data_size, 8);
+	assert_int_equal(atomic_load(&d.unknown_log), 2);
+	assert_int_equal(atomic_load(&responders_counters(d.responders)->malformed), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_bad_payload_is_counted),
+	    cmocka_unit_test(test_unknown_log_leaves_room),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
