@@ -44,6 +44,7 @@
 #define RESTART_LOOK_MS	 50U   /* what a restart waits for is an event; this sees its time limit */
 #define RESTART_LIMIT_MS 5000U /* then we go on as we are */
 #define END_LIMIT_MS	 1000
+#define MARKER_LIMIT_S	 5U
 #define NUDGE_BEFORE	 64U
 #define NUDGE_AFTER	 255U
 #define INCARNATION_BITS 20U /* a daemon joins less often, or borrows from the clock */
@@ -270,8 +271,8 @@ static void restart_step(struct daemon *d)
 {
 	static const char *const waits_for[] = {
 	    [RESTART_SPAWNED] = "the next image is not ready",
-	    [RESTART_JOBS] = "a device-mapper job does not end",
-	    [RESTART_QUIET] = "requests still wait for a log device or a leg",
+	    [RESTART_JOBS] = "a device-mapper job, or a note in state_dir, does not end",
+	    [RESTART_QUIET] = "requests still wait for a log device or a leg, or a note for state_dir",
 	};
 	int ready = 1;
 
@@ -290,14 +291,14 @@ static void restart_step(struct daemon *d)
 		d->restart = RESTART_JOBS;
 		d->restart_ms = clock_ms();
 	}
-	if (d->restart == RESTART_JOBS && devmap_jobs(d->devmap) == 0) {
+	if (d->restart == RESTART_JOBS && devmap_jobs(d->devmap) == 0 && !marker_busy()) {
 		qb_log(LOG_DEBUG, "planned restart: requests wait from now on");
 		d->restart = RESTART_QUIET;
 		d->quiescing = true;
 		serving_stop(d);
 		logs_quiesce(d, true);
 	}
-	if (d->restart == RESTART_QUIET && logs_quiet(d)) {
+	if (d->restart == RESTART_QUIET && logs_quiet(d) && !marker_busy()) {
 		qb_log(LOG_DEBUG, "planned restart: all is quiet");
 		become_new(d);
 		restart_give_up(d, "the next image did not take over");
@@ -755,6 +756,7 @@ static void end(struct daemon *d)
 	d->admin = admin_server_destroy(d->admin);
 	while (d->registry.count > 0)
 		log_destroy(d->registry.log[0], false);
+	marker_finish(MARKER_LIMIT_S);
 	for (unsigned i = 0; i < d->handover.socket_count; i++)
 		close(d->handover.socket[i]);
 	d->devmap = devmap_destroy(d->devmap);

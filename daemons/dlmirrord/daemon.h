@@ -145,6 +145,10 @@ void legs_reloaded(struct log *log, const struct log *from);
 void marker_set(const struct log *log);
 void marker_clear(const struct log *log);
 bool marker_is_set(const struct log *log);
+/* Set and clear come back at once. Is something of them still to be done? */
+bool marker_busy(void);
+/* Waits until that is over, at most timeout_s. */
+void marker_finish(unsigned timeout_s);
 
 /* admin_source.c */
 void admin_source_fill(struct daemon *d, struct admin_source *ret);

@@ -66,6 +66,12 @@ test_unit_test_control_SOURCES = test/unit/test_control.c daemons/dlmirrord/cont
 test_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
 test_unit_test_control_LDADD = libpump.la libstorage.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
+check_PROGRAMS += test/unit/test_marker
+test_unit_test_marker_SOURCES = test/unit/test_marker.c daemons/dlmirrord/marker.c
+test_unit_test_marker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
+test_unit_test_marker_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=open -Wl,--wrap=unlink -Wl,--wrap=pthread_create
+test_unit_test_marker_LDADD = libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+
 check_PROGRAMS += test/unit/test_mover
 test_unit_test_mover_SOURCES = test/unit/test_mover.c
 test_unit_test_mover_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
