@@ -516,21 +516,42 @@ static int directories_make(const struct config *config)
 	return 0;
 }
 
+/* "cmirrord, process 17", as far as that is known. */
+static void process_name(pid_t pid, char *ret, size_t size)
+{
+	char path[32];
+	char name[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	file = pid > 0 ? fopen(path, "re") : NULL;
+	if (file != NULL) {
+		if (fgets(name, sizeof(name), file) != NULL)
+			name[strcspn(name, "\n")] = '\0';
+		fclose(file);
+	}
+	if (name[0] != '\0')
+		snprintf(ret, size, "%s, process %d,", name, (int)pid);
+	else
+		snprintf(ret, size, "another process");
+}
+
 static int sockets_open(struct daemon *d)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	unsigned count = d->config.responders && cpus > 1 ? (unsigned)cpus : 1;
+	char name[64];
 	pid_t other;
 
 	if (d->handover.socket_count > 0)
 		return 0;
 	other = kernel_netlink_other();
 	if (other != 0) {
+		process_name(other, name, sizeof(name));
 		qb_log(LOG_ERR,
-		       "process %d answers the kernel's mirror logs already (LVM2's cmirrord?): "
-		       "stop it "
-		       "first, two would contradict each other",
-		       (int)other);
+		       "%s answers the kernel's mirror logs already: stop it first, two would "
+		       "contradict each other",
+		       name);
 		return -1;
 	}
 	if (count > RESPONDERS_MAX)

@@ -111,12 +111,12 @@ pid_t kernel_netlink_other(void)
 
 	if (file == NULL)
 		return 0;
-	while (found == 0 && fgets(line, sizeof(line), file) != NULL) {
+	while (found <= 0 && fgets(line, sizeof(line), file) != NULL) {
 		unsigned protocol, port, groups;
 
 		if (sscanf(line, "%*s %u %u %x", &protocol, &port, &groups) == 3 &&
 		    protocol == NETLINK_CONNECTOR && (groups & (1U << (CN_IDX_DM - 1))) != 0)
-			found = (pid_t)port;
+			found = (pid_t)port > 0 ? (pid_t)port : -1;
 	}
 	fclose(file);
 	return found;

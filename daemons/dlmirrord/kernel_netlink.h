@@ -21,7 +21,8 @@ int kernel_netlink_join(int fd);
  * with nonblock, -EINTR, -ENOBUFS: some were lost). */
 ssize_t kernel_netlink_receive(int fd, void *datagram, size_t cap, bool nonblock);
 int kernel_netlink_send(int fd, const void *datagram, size_t size);
-/* Process id of another listener on the group, or 0. */
+/* Process id of another listener on the group; 0: there is none, -1: it is not known. Only the
+ * first socket of a process has its id as its port. */
 pid_t kernel_netlink_other(void);
 
 #endif

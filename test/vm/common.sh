@@ -69,5 +69,5 @@ programs_install() {
 	rm -rf "$SHARE"
 	mkdir -p "$SHARE/install/usr/local/bin"
 	make -s -C "$1" install DESTDIR="$SHARE/install" >"$2" 2>&1 || die "make install failed, see $2"
-	cp "$1/test/vm/reload-table" "$1/test/vm/wtimer" "$SHARE/install/usr/local/bin/"
+	cp "$1/test/vm/reload-table" "$1/test/vm/wtimer" "$1/test/bench/nulld" "$SHARE/install/usr/local/bin/"
 }
