@@ -11,7 +11,7 @@
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
-#define RESTART_MS	60000U /* it waits for a quiet moment */
+#define RESTART_MS	60000U /* the daemon gives up before */
 #define RESTART_LOOK_MS 2U
 #define STOP_MS		10000U
 #define STOP_LOOK_MS	20U
@@ -83,12 +83,15 @@ static int daemon_status(int argc, char **argv)
 	return code;
 }
 
-/* Asks until a later generation answers. *ret_away_ms: from the last answer of the old one. */
-static int generation_wait(struct dlmirror **d, uint32_t old, struct dlmirror_daemon *ret,
-			   uint64_t *ret_away_ms)
+/* Asks until a later generation answers than that in *ret, the old one's answer. *ret_away_ms: from
+ * the last answer of the old one. */
+static int generation_wait(struct dlmirror **d, struct dlmirror_daemon *ret, uint64_t *ret_away_ms)
 {
 	uint64_t last_ms = ui_now_ms();
 	uint64_t end_ms = last_ms + RESTART_MS;
+	const uint32_t old = ret->generation;
+	const uint32_t pid = ret->pid;
+	char text[1024] = "";
 	int error;
 
 	while (ui_now_ms() < end_ms) {
@@ -98,8 +101,22 @@ static int generation_wait(struct dlmirror **d, uint32_t old, struct dlmirror_da
 		else if (error == 0 && ret->generation > old) {
 			*ret_away_ms = ui_now_ms() - last_ms;
 			return UI_OK;
+		} else if (error == 0 && ret->pid != pid) {
+			return ui_fail(UI_FAILED,
+				       "the daemon died and was started anew, so all legs are "
+				       "compared; its log says why");
 		} else if (error == 0) {
 			last_ms = ui_now_ms();
+			error = dlmirror_daemon_command(*d, DLMIRROR_DAEMON_RESTART_STATUS, NULL,
+							text, sizeof(text));
+			if (error == -ECANCELED)
+				return ui_fail(UI_FAILED,
+					       "the restart was given up, the old daemon goes on: "
+					       "%s",
+					       dlmirror_error(*d));
+			/* An older daemon does not know the question, and one that goes has no
+			 * answer: the next round sees. */
+			error = 0;
 			ui_pause_ms(RESTART_LOOK_MS);
 		}
 		if (error != 0)
@@ -107,9 +124,8 @@ static int generation_wait(struct dlmirror **d, uint32_t old, struct dlmirror_da
 				       "the daemon has not come back; its log says why");
 	}
 	return ui_fail(UI_FAILED,
-		       "the daemon found no quiet moment to restart within %u s; it still tries, "
-		       "and dlmirror status says what it waits for",
-		       RESTART_MS / 1000);
+		       "the daemon is not replaced after %u s and still tries; it waits for %s",
+		       RESTART_MS / 1000, text[0] ? text : "what its log says");
 }
 
 static int daemon_restart(int argc, char **argv)
@@ -135,7 +151,7 @@ static int daemon_restart(int argc, char **argv)
 	if (error != 0)
 		code = ui_fail_daemon(d, error);
 	else
-		code = generation_wait(&d, daemon.generation, &daemon, &away_ms);
+		code = generation_wait(&d, &daemon, &away_ms);
 	if (code == UI_OK)
 		(void)printf("restarted: version %s, generation %" PRIu32
 			     "; it did not answer administrators for %" PRIu64 " ms\n",

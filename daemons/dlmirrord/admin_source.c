@@ -226,6 +226,8 @@ static int source_command(void *context, enum dlmirror_daemon_command command, c
 	switch (command) {
 	case DLMIRROR_DAEMON_RESTART:
 		return daemon_restart(d, text, size);
+	case DLMIRROR_DAEMON_RESTART_STATUS:
+		return daemon_restart_status(d, text, size);
 	case DLMIRROR_DAEMON_STOP:
 	case DLMIRROR_DAEMON_STOP_FORCE:
 		return command_stop(d, command == DLMIRROR_DAEMON_STOP_FORCE, text, size);

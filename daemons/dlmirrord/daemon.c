@@ -215,8 +215,8 @@ static void logs_quiesce(struct daemon *d, bool quiesce)
 			   &(struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = quiesce});
 }
 
-/* Returns only when it failed. */
-static void become_new(struct daemon *d)
+/* Returns only when it failed; why gets the reason. */
+static void become_new(struct daemon *d, char *why, size_t size)
 {
 	char *const arguments[] = {d->program, "--worker", "--config", d->config_path, NULL};
 
@@ -224,13 +224,13 @@ static void become_new(struct daemon *d)
 		if (handover_go(d->successor_fd) == 0)
 			_exit(SUPERVISOR_REPLACED); /* nothing is to be tidied up: it is all the
 						successor's */
+		snprintf(why, size, "the next image ended before it took over");
 		return;
 	}
 	d->handover.generation++;
 	if (handover_give(&d->handover) == 0)
 		execv(d->program, arguments);
-	qb_log(LOG_ERR, "planned restart: cannot execute %s: %s; going on as before", d->program,
-	       strerror(errno));
+	snprintf(why, size, "cannot execute %s: %s", d->program, strerror(errno));
 	handover_keep(&d->handover);
 	d->handover.generation--;
 }
@@ -246,7 +246,8 @@ static int successor_start(struct daemon *d)
 
 static void restart_give_up(struct daemon *d, const char *why)
 {
-	qb_log(LOG_ERR, "planned restart given up: %s", why);
+	qb_log(LOG_ERR, "planned restart given up, going on as before: %s", why);
+	snprintf(d->restart_failed, sizeof(d->restart_failed), "%s", why);
 	if (d->successor_fd >= 0) {
 		if (d->restart == RESTART_SPAWNED)
 			qb_loop_poll_del(d->loop, d->successor_fd);
@@ -262,6 +263,14 @@ static void restart_give_up(struct daemon *d, const char *why)
 	serving_start(d);
 }
 
+static const char *const restart_waits_for[] = {
+    [RESTART_NO] = "",
+    [RESTART_ASKED] = "the next image to start",
+    [RESTART_SPAWNED] = "the next image to be ready; when it cannot, the log says why",
+    [RESTART_JOBS] = "a device-mapper job or a note in state_dir to end",
+    [RESTART_QUIET] = "a log device, a leg or a note in state_dir; dlmirror status shows which",
+};
+
 /*
  * What the restart waits for, one after another; each step looks at the first that is not over.
  * Taken behind every event that may have ended it, not again and again: a loop of real-time
@@ -269,11 +278,7 @@ static void restart_give_up(struct daemon *d, const char *why)
  */
 static void restart_step(struct daemon *d)
 {
-	static const char *const waits_for[] = {
-	    [RESTART_SPAWNED] = "the next image is not ready",
-	    [RESTART_JOBS] = "a device-mapper job, or a note in state_dir, does not end",
-	    [RESTART_QUIET] = "requests still wait for a log device or a leg, or a note for state_dir",
-	};
+	char why[sizeof(d->restart_failed)];
 	int ready = 1;
 
 	if (d->restart == RESTART_NO || d->restart == RESTART_ASKED)
@@ -281,7 +286,7 @@ static void restart_step(struct daemon *d)
 	if (d->restart == RESTART_SPAWNED && d->successor_fd >= 0)
 		ready = handover_is_ready(d->successor_fd);
 	if (ready < 0) {
-		restart_give_up(d, "the next image ended before it was ready");
+		restart_give_up(d, "the next image ended before it was ready; the log says why");
 		return;
 	}
 	if (d->restart == RESTART_SPAWNED && ready > 0) {
@@ -300,10 +305,12 @@ static void restart_step(struct daemon *d)
 	}
 	if (d->restart == RESTART_QUIET && logs_quiet(d) && !marker_busy()) {
 		qb_log(LOG_DEBUG, "planned restart: all is quiet");
-		become_new(d);
-		restart_give_up(d, "the next image did not take over");
+		become_new(d, why, sizeof(why));
+		restart_give_up(d, why);
 	} else if (clock_ms() - d->restart_ms > RESTART_LIMIT_MS) {
-		restart_give_up(d, waits_for[d->restart]);
+		snprintf(why, sizeof(why), "waited %u s for %s", RESTART_LIMIT_MS / 1000,
+			 restart_waits_for[d->restart]);
+		restart_give_up(d, why);
 	}
 }
 
@@ -358,6 +365,15 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 	error = config_read(d->config_path, &config, text, size);
 	if (error != 0 && error != -ENOENT)
 		return error;
+	/* It would not find what it is to take over. */
+	if (strcmp(config.run_dir, d->config.run_dir) != 0 ||
+	    strcmp(config.state_dir, d->config.state_dir) != 0) {
+		snprintf(text, size,
+			 "%s has another run_dir or state_dir than the running daemon: remove the "
+			 "mirrors, stop it, move its files there and start it",
+			 d->config_path);
+		return -EINVAL;
+	}
 	if (d->handover.heartbeat_fd >= 0) {
 		error = successor_start(d);
 		if (error != 0) {
@@ -366,10 +382,19 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 		}
 	}
 	qb_log(LOG_NOTICE, "planned restart");
+	d->restart_failed[0] = '\0';
 	d->restart = RESTART_ASKED;
 	d->restart_ms = clock_ms();
 	restart_later(d, RESTART_DELAY_MS);
 	return 0;
+}
+
+int daemon_restart_status(const struct daemon *d, char *text, size_t size)
+{
+	bool failed = d->restart_failed[0] != '\0';
+
+	snprintf(text, size, "%s", failed ? d->restart_failed : restart_waits_for[d->restart]);
+	return failed ? -ECANCELED : 0;
 }
 
 static int32_t on_terminate(int32_t number, void *context)
@@ -570,6 +595,19 @@ static int sockets_open(struct daemon *d)
 	return 0;
 }
 
+/* Those that were handed over; what waits in them stays. */
+static void sockets_resize(const struct daemon *d)
+{
+	for (unsigned i = 0; i < d->handover.socket_count; i++) {
+		int error = kernel_netlink_buffer(
+		    d->handover.socket[i], (size_t)d->config.receive_buffer_mib * 1024 * 1024);
+
+		if (error != 0)
+			qb_log(LOG_WARNING, "receive_buffer_mib stays as it was: %s",
+			       strerror(-error));
+	}
+}
+
 static int sockets_join(struct daemon *d)
 {
 	for (unsigned i = 0; i < d->handover.socket_count; i++) {
@@ -746,6 +784,8 @@ static int start(struct daemon *d)
 		qb_log(LOG_ERR, "the daemon that was to be replaced goes on");
 		return -1;
 	}
+	if (handed_over)
+		sockets_resize(d);
 	heartbeat_send(d); /* from here on the supervisor looks at us */
 	control_restore(d);
 	if (!handed_over && sockets_join(d) != 0)
@@ -764,6 +804,8 @@ static int start(struct daemon *d)
 	on_heartbeat(d);
 	loop_hurry(d);
 	d->serving = true;
+	qb_log(LOG_INFO, "%u sockets, receive buffer %zu KiB", d->handover.socket_count,
+	       kernel_netlink_buffered(d->handover.socket[0]) / 1024);
 	qb_log(LOG_NOTICE, "dlmirrord " PACKAGE_VERSION " %s, %zu logs, %u responders",
 	       handed_over ? "carries on" : "started", d->registry.count,
 	       d->threads ? d->handover.socket_count : 0);

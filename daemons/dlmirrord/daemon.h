@@ -63,12 +63,13 @@ struct daemon {
 	uint64_t seen_malformed; /* as last reported */
 	uint64_t seen_overruns;
 	enum restart restart;
-	uint64_t restart_ms; /* when the step under way began; 0: no restart */
-	int successor_fd;    /* to the next image while it starts; -1: none */
-	bool threads;	     /* responders run as threads */
-	bool serving;	     /* the start is over */
-	bool unplanned;	     /* the last daemon ended without handing over */
-	bool quiescing;	     /* second half of a planned restart: nobody answers */
+	uint64_t restart_ms;	  /* when the step under way began; 0: no restart */
+	char restart_failed[640]; /* why the last one was given up; empty: it was not */
+	int successor_fd;	  /* to the next image while it starts; -1: none */
+	bool threads;		  /* responders run as threads */
+	bool serving;		  /* the start is over */
+	bool unplanned;		  /* the last daemon ended without handing over */
+	bool quiescing;		  /* second half of a planned restart: nobody answers */
 };
 
 /* daemon.c: runs until told to stop; the process's exit code. */
@@ -77,6 +78,8 @@ int daemon_run(const struct config *config, const char *config_path,
 /* Begins a planned restart: at the first quiet moment the process becomes a new image of itself.
  * -EINVAL, and text says why: the configuration is not good. */
 int daemon_restart(struct daemon *d, char *text, size_t size);
+/* -ECANCELED: the last one was given up, text says why; else text is what one waits for. */
+int daemon_restart_status(const struct daemon *d, char *text, size_t size);
 void daemon_stop(struct daemon *d);
 /* Take and give back the core lock. */
 void daemon_enter(struct daemon *d);

@@ -48,17 +48,31 @@ static int filter_attach(int fd, unsigned index, unsigned count)
 	return 0;
 }
 
+int kernel_netlink_buffer(int fd, size_t bytes)
+{
+	int value = (int)bytes;
+
+	return setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+size_t kernel_netlink_buffered(int fd)
+{
+	int value = 0;
+	socklen_t size = sizeof(value);
+
+	getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, &size);
+	return (size_t)value / 2; /* the kernel doubles what it is told */
+}
+
 int kernel_netlink_open(unsigned index, unsigned count, size_t buffer_bytes)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
-	int bytes = (int)buffer_bytes;
 	int error = 0;
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
 
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
-		error = -errno;
+	error = kernel_netlink_buffer(fd, buffer_bytes);
 	if (error == 0 && count > 1)
 		error = filter_attach(fd, index, count);
 	if (error == 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)

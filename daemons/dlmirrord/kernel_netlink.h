@@ -15,6 +15,10 @@
 /* Opens, but does not join yet: index of count sockets. buffer_bytes: receive buffer, forced.
  * Returns the descriptor or a negative errno. */
 int kernel_netlink_open(unsigned index, unsigned count, size_t buffer_bytes);
+/* The receive buffer's size, forced: 0 or negative errno. What is in it stays. */
+int kernel_netlink_buffer(int fd, size_t bytes);
+/* The same as it is. */
+size_t kernel_netlink_buffered(int fd);
 /* From now on the kernel finds a listener. */
 int kernel_netlink_join(int fd);
 /* One datagram of the kernel's: its size, 0 for one to ignore (another sender), or -errno (-EAGAIN

@@ -111,6 +111,9 @@ enum dlmirror_daemon_command {
 	DLMIRROR_DAEMON_STOP_FORCE,
 	DLMIRROR_DAEMON_BLACKBOX,  /* writes the flight record; text is the path */
 	DLMIRROR_DAEMON_LOG_LEVEL, /* argument: error, warning, notice, info, debug, trace */
+	/* -ECANCELED: the last planned restart was given up, and the error says why. Else text is
+	 * what one under way waits for, or empty. */
+	DLMIRROR_DAEMON_RESTART_STATUS,
 };
 
 /* Connects to the daemon of this host. *ret is valid also on failure, for dlmirror_error(); free it

@@ -62,7 +62,7 @@ static void read_arguments(struct reader *r, struct admin_request *ret)
 		ret->repair = read_bool(r);
 	if (ret->kind == ADMIN_COMMAND) {
 		command = read_u32(r);
-		if (command < DLMIRROR_DAEMON_RESTART || command > DLMIRROR_DAEMON_LOG_LEVEL)
+		if (command < DLMIRROR_DAEMON_RESTART || command > DLMIRROR_DAEMON_RESTART_STATUS)
 			r->failed = true;
 		else
 			ret->command = (enum dlmirror_daemon_command)command;

@@ -87,7 +87,7 @@ static void test_bad_requests(void **state)
 	assert_bad_request(&verify, 22, 0, -EBADMSG); /* a NUL in it */
 	assert_bad_request(&verify, 25, 2, -EBADMSG); /* neither no nor yes */
 	assert_bad_request(&command, 20, 0, -EBADMSG);
-	assert_bad_request(&command, 20, DLMIRROR_DAEMON_LOG_LEVEL + 1, -EBADMSG);
+	assert_bad_request(&command, 20, DLMIRROR_DAEMON_RESTART_STATUS + 1, -EBADMSG);
 	/* A name one longer than there is room for. */
 	memset(get.mirror, 'x', sizeof(get.mirror) - 1);
 	assert_int_equal(admin_request_encode(&get, message, sizeof(message)), 150);

@@ -165,7 +165,7 @@ static int source_command(void *context, enum dlmirror_daemon_command command, c
 	(void)context;
 	shared->commands++;
 	(void)snprintf(text, size, "%d %s", command, argument);
-	return 0;
+	return command == DLMIRROR_DAEMON_RESTART_STATUS ? -ECANCELED : 0;
 }
 
 static int32_t on_end(int32_t signal, void *loop)
@@ -379,7 +379,12 @@ static void test_actions(void **state)
 	assert_int_equal(dlmirror_daemon_command(d, DLMIRROR_DAEMON_BLACKBOX, NULL, text, 2), 0);
 	assert_string_equal(text, "4");
 	assert_int_equal(dlmirror_daemon_command(d, DLMIRROR_DAEMON_BLACKBOX, NULL, NULL, 0), 0);
-	assert_int_equal(shared->commands, 3);
+	/* What the daemon says about a failure is the error in words. */
+	assert_int_equal(
+	    dlmirror_daemon_command(d, DLMIRROR_DAEMON_RESTART_STATUS, NULL, text, sizeof(text)),
+	    -ECANCELED);
+	assert_string_equal(dlmirror_error(d), "6 ");
+	assert_int_equal(shared->commands, 4);
 	dlmirror_free(d);
 }
 

@@ -24,6 +24,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/power-cut \
 	test/vm/scenarios/reload-grow-shrink \
 	test/vm/scenarios/removed-while-away \
+	test/vm/scenarios/restart-fails \
 	test/vm/scenarios/sigterm-refused \
 	test/vm/scenarios/single-thread \
 	test/vm/scenarios/table-again \
