@@ -37,6 +37,7 @@
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
 #include "daemons/dlmirrord/logging.h"
+#include "daemons/dlmirrord/notify.h"
 #include "daemons/dlmirrord/supervisor.h"
 
 #define HEARTBEAT_MS	 1000U
@@ -764,6 +765,7 @@ static void loop_hurry(const struct daemon *d)
 static int start(struct daemon *d)
 {
 	bool handed_over = d->handover.socket_count > 0;
+	int error;
 
 	d->unplanned = !handed_over;
 	if (directories_make(&d->config) != 0 || lock_take(d) != 0 || sockets_open(d) != 0)
@@ -804,6 +806,10 @@ static int start(struct daemon *d)
 	on_heartbeat(d);
 	loop_hurry(d);
 	d->serving = true;
+	error = notify_ready();
+	if (error != 0)
+		qb_log(LOG_WARNING, "the service manager was not told that all is ready: %s",
+		       strerror(-error));
 	qb_log(LOG_INFO, "%u sockets, receive buffer %zu KiB", d->handover.socket_count,
 	       kernel_netlink_buffered(d->handover.socket[0]) / 1024);
 	qb_log(LOG_NOTICE, "dlmirrord " PACKAGE_VERSION " %s, %zu logs, %u responders",

@@ -44,6 +44,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/logging.c daemons/dlmirrord/logging.h \
 	daemons/dlmirrord/main.c \
 	daemons/dlmirrord/marker.c \
+	daemons/dlmirrord/notify.c daemons/dlmirrord/notify.h \
 	daemons/dlmirrord/ports.c \
 	daemons/dlmirrord/probe.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/registry.h \

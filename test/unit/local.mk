@@ -72,6 +72,11 @@ test_unit_test_marker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
 test_unit_test_marker_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=open -Wl,--wrap=unlink -Wl,--wrap=pthread_create
 test_unit_test_marker_LDADD = libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
+check_PROGRAMS += test/unit/test_notify
+test_unit_test_notify_SOURCES = test/unit/test_notify.c daemons/dlmirrord/notify.c
+test_unit_test_notify_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_notify_LDADD = $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_mover
 test_unit_test_mover_SOURCES = test/unit/test_mover.c
 test_unit_test_mover_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
