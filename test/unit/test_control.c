@@ -100,12 +100,13 @@ static struct kmsg answer;
 
 static void ask(enum ulog_type type, uint64_t luid, const void *data, size_t size)
 {
-	static uint32_t seq;
+	static uint32_t last_seq;
+	const uint32_t seq = ++last_seq;
 	struct handoff_item item = {.received_us = 1};
 	struct kmsg k = {.luid = luid,
 			 .uuid = "mirror",
 			 .version = 3,
-			 .cn_seq = ++seq,
+			 .cn_seq = seq,
 			 .seq = seq,
 			 .type = type,
 			 .request_type = (uint32_t)type,
