@@ -436,7 +436,9 @@ static int32_t on_blackbox(int32_t number, void *context)
 	char text[512];
 
 	(void)number;
+	daemon_enter(context);
 	logging_blackbox(((struct daemon *)context)->config.state_dir, text, sizeof(text));
+	daemon_leave(context);
 	qb_log(LOG_NOTICE, "blackbox: %s", text);
 	return 0;
 }

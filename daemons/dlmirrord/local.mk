@@ -36,6 +36,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/config.c daemons/dlmirrord/config.h \
 	daemons/dlmirrord/control.c \
 	daemons/dlmirrord/daemon.c daemons/dlmirrord/daemon.h \
+	daemons/dlmirrord/flight.c daemons/dlmirrord/flight.h \
 	daemons/dlmirrord/handoff.h \
 	daemons/dlmirrord/handover.c daemons/dlmirrord/handover.h \
 	daemons/dlmirrord/kernel_netlink.c daemons/dlmirrord/kernel_netlink.h \

@@ -12,7 +12,10 @@
 #include <qb/qbdefs.h>
 #include <qb/qblog.h>
 
+#include "daemons/dlmirrord/flight.h"
+
 #define BLACKBOX_SIZE (512 * 1024)
+#define FATAL_LIMIT_S 2U
 
 static int32_t target_id;
 static bool traces;
@@ -70,6 +73,12 @@ void logging_end(void)
 	qb_log_fini();
 }
 
+/* Only the blackbox takes lines of this level, unless the admin wants to see them. */
+static void flight_line(const char *log, const char *line)
+{
+	qb_log(LOG_TRACE, "%s %s", log, line);
+}
+
 int logging_blackbox(const char *directory, char *text, size_t size)
 {
 	struct timespec now;
@@ -78,6 +87,7 @@ int logging_blackbox(const char *directory, char *text, size_t size)
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(text, size, "%s/blackbox-%d-%lld", directory, (int)getpid(),
 		 (long long)now.tv_sec);
+	flight_tell(flight_line);
 	written = qb_log_blackbox_write_to_file(text);
 	if (written < 0)
 		snprintf(text, size, "the blackbox could not be written to %s: %s", directory,
@@ -87,7 +97,18 @@ int logging_blackbox(const char *directory, char *text, size_t size)
 
 static void on_fatal(int number)
 {
+	sigset_t alarm_only;
+
 	signal(number, SIG_DFL);
+	/* None of what follows is made for a signal handler: it may find a lock taken, or a disk
+	 * that does not answer. The mirrors wait for the next daemon, so it has this long and no
+	 * more. */
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
+	alarm(FATAL_LIMIT_S);
+	flight_tell(flight_line);
 	qb_log_blackbox_write_to_file(fatal_path);
 	raise(number);
 }

@@ -11,9 +11,10 @@ void logging_start(const char *target, const char *level);
 void logging_end(void);
 /* error warning notice info debug trace; -EINVAL for any other. */
 int logging_level(const char *level);
-/* Are trace lines wanted? Making them costs time in the way of a request. */
+/* Are trace lines wanted at once? Making them costs time in the way of a request. */
 bool logging_traces(void);
-/* Writes the blackbox into directory; text gets its path, or says why not (negative errno). */
+/* With the core lock. Writes the blackbox into directory; text gets its path, or says why not
+ * (negative errno). */
 int logging_blackbox(const char *directory, char *text, size_t size);
 /* On a fatal signal: writes the blackbox, then dies of that signal. */
 void logging_catch_fatal(const char *directory);

@@ -12,6 +12,7 @@
 
 #include "codec/trace.h"
 #include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/flight.h"
 #include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
 #include "daemons/dlmirrord/locks_local.h"
@@ -242,15 +243,17 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	}
 }
 
-/* ---- the trace */
+/* ---- the trace: a line for each, or kept for the flight record */
 
 static void port_trace_event(void *context, const struct mlog_event *event)
 {
 	const struct log *log = context;
 	char line[TRACE_LINE_SIZE];
 
-	if (!logging_traces())
+	if (!logging_traces()) {
+		flight_event(log->uuid, event);
 		return;
+	}
 	trace_event(event, line);
 	qb_log(LOG_TRACE, "%s %s", log->uuid, line);
 }
@@ -260,8 +263,10 @@ static void port_trace_effect(void *context, const struct mlog_effect *effect)
 	const struct log *log = context;
 	char line[TRACE_LINE_SIZE];
 
-	if (!logging_traces())
+	if (!logging_traces()) {
+		flight_effect(log->uuid, effect);
 		return;
+	}
 	trace_effect(effect, line);
 	qb_log(LOG_TRACE, "%s %s", log->uuid, line);
 }

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REGIONS_SHOWN 8U
-
 const char *trace_type_name(enum ulog_type type)
 {
 	static const char *const name[ULOG_TYPES] = {
@@ -108,9 +106,9 @@ static void add_error(struct line *line, int error)
 /* The first few of them. */
 static void add_numbers(struct line *line, const char *what, const uint64_t *number, uint32_t count)
 {
-	for (uint32_t i = 0; i < count && i < REGIONS_SHOWN; i++)
+	for (uint32_t i = 0; i < count && i < TRACE_REGIONS_SHOWN; i++)
 		add(line, "%s%s%" PRIu64, i == 0 ? what : "", i == 0 ? " " : ",", number[i]);
-	if (count > REGIONS_SHOWN)
+	if (count > TRACE_REGIONS_SHOWN)
 		add(line, ",… %" PRIu32 " in all", count);
 }
 

@@ -10,7 +10,8 @@
 
 #include "core/mlog.h"
 
-#define TRACE_LINE_SIZE 256U
+#define TRACE_LINE_SIZE	    256U
+#define TRACE_REGIONS_SHOWN 8U /* of a request or message; then how many there are */
 
 /* "< MARK_REGION seq 17 regions 3,9": what came in. */
 void trace_event(const struct mlog_event *event, char ret[TRACE_LINE_SIZE]);

@@ -77,6 +77,11 @@ test_unit_test_notify_SOURCES = test/unit/test_notify.c daemons/dlmirrord/notify
 test_unit_test_notify_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_notify_LDADD = $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_flight
+test_unit_test_flight_SOURCES = test/unit/test_flight.c daemons/dlmirrord/flight.c
+test_unit_test_flight_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_flight_LDADD = libcodec.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_mover
 test_unit_test_mover_SOURCES = test/unit/test_mover.c
 test_unit_test_mover_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

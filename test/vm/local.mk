@@ -14,6 +14,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/daemon-kill \
 	test/vm/scenarios/daemon-restart \
 	test/vm/scenarios/daemon-stop \
+	test/vm/scenarios/flight-record \
 	test/vm/scenarios/kernel-failures \
 	test/vm/scenarios/kernel-log \
 	test/vm/scenarios/kernel-order \
