@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/sysmacros.h>
 
 #include <qb/qblog.h>
@@ -100,30 +101,27 @@ static int log_start(struct log *log, const struct statefile_header *header)
 	return log->pump.mlog == NULL ? -ENOMEM : registry_add(&log->daemon->registry, log);
 }
 
+/* Also of a device that is not open. */
 static void device_name(struct log *log)
 {
 	dev_t devno;
 
-	if (log->storage != NULL) {
-		devno = storage_devno(log->storage);
+	if (log->table.has_disk && devmap_number(log->table.device, &devno) == 0)
 		snprintf(log->device, sizeof(log->device), "%u:%u", major(devno), minor(devno));
-	} else {
+	else
 		snprintf(log->device, sizeof(log->device), "%s", log->table.device);
-	}
 }
 
-/* Everything that a first CTR asks for; error says why not. */
-static int log_make(struct log *log, struct statefile_header *header,
+/* Everything that a first CTR asks for; error says why not. storage: as it was looked at. */
+static int log_make(struct log *log, struct statefile_header *header, struct storage *storage,
 		    char error[STORAGE_ERROR_SIZE])
 {
-	int code = table_parse(header->args, strlen(header->args), &log->table, error);
+	int code = 0;
 
-	if (code != 0)
-		return code;
 	header->region_count = log->table.region_count;
 	header->page_bytes = DISK_UNIT;
 	if (log->table.has_disk) {
-		code = log_device_open(log, error);
+		code = log_device_use(log, storage, error);
 		if (code != 0)
 			return code;
 		header->shift = storage_layout(log->storage)->shift;
@@ -183,35 +181,6 @@ static void requests_lost(struct log *log)
 		legs_suspect(log, false);
 }
 
-static void ctr_new(struct daemon *d, const struct kmsg *k, const char *args, bool reconnect)
-{
-	struct statefile_header header = {.luid = k->luid, .version = k->version};
-	char error[STORAGE_ERROR_SIZE] = "no memory";
-	struct log *log;
-	int code = -ENOMEM;
-
-	memcpy(header.uuid, k->uuid, sizeof(header.uuid));
-	snprintf(header.args, sizeof(header.args), "%s", args);
-	log = log_alloc(d, &header);
-	if (log != NULL)
-		code = log_make(log, &header, error);
-	if (code == 0) {
-		qb_log(LOG_INFO, "%s: log %016" PRIx64 ": %s", log->uuid, log->luid, log->args);
-		ctr_reply(log, k, reconnect);
-		if (reconnect)
-			requests_lost(log);
-		return;
-	}
-	qb_log(LOG_ERR, "%s: cannot make a log of '%s': %s", k->uuid, args, error);
-	if (log != NULL) {
-		log->storage = storage_close(log->storage);
-		log->pump.mlog = mlog_destroy(log->pump.mlog);
-		statefile_close(&log->state, true);
-		log_free(log);
-	}
-	reply(d, k, code, NULL, 0);
-}
-
 static void table_ended(struct log *log)
 {
 	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_ENDED});
@@ -231,7 +200,7 @@ void control_removed(struct log *log)
 /*
  * The next table's writes, and its mover, must not meet what this one's mover still copies: nothing
  * else keeps them apart. So what ends the log waits; meanwhile it goes on to answer the others, and
- * begins nothing more. The kernel repeats after 15 s what finds no room.
+ * begins nothing more. The kernel repeats after 15 s what finds no room, or is not at hand (NULL).
  */
 static bool copies_awaited(struct log *log, const struct handoff_item *item)
 {
@@ -240,7 +209,8 @@ static bool copies_awaited(struct log *log, const struct handoff_item *item)
 	if (log->copies_out == 0)
 		return false;
 	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_QUIESCE, .quiesce = true});
-	copy = log->awaiting_count < LOG_AWAITING_MAX ? malloc(sizeof(*copy)) : NULL;
+	copy =
+	    item != NULL && log->awaiting_count < LOG_AWAITING_MAX ? malloc(sizeof(*copy)) : NULL;
 	if (copy != NULL) {
 		memcpy(copy, item, sizeof(*copy));
 		log->awaiting[log->awaiting_count++] = copy;
@@ -262,18 +232,29 @@ void control_copies_ended(struct log *log)
 	}
 }
 
-static void control_ctr(struct daemon *d, const struct kmsg *k, const struct handoff_item *item)
+/* A log that is not known yet: its CTR is answered when the log device has been opened. Any number
+ * of the same CTR may be under way. */
+struct constructor {
+	LIST_ENTRY(constructor) next;
+	struct daemon *daemon;
+	struct kmsg k; /* without data */
+	struct statefile_header header;
+	struct table table;
+	bool reconnect;
+	bool outdated; /* the kernel has gone on: there is nothing to be made or answered */
+};
+
+/* True: the CTR has been answered, or will be. */
+static bool ctr_known(struct daemon *d, const struct kmsg *k, const char *args, bool reconnect,
+		      const struct handoff_item *item)
 {
-	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
 	struct log *log = registry_find(&d->registry, k->luid);
-	char args[STATEFILE_ARGS_SIZE] = "";
 	bool same;
 
 	if (log != NULL && hot_is_late(&log->hot, k->seq)) {
 		ctr_reply(log, k, reconnect); /* it was repeated, and has been obeyed */
-		return;
+		return true;
 	}
-	memcpy(args, k->data, k->data_size);
 	same = log != NULL && strcmp(log->uuid, k->uuid) == 0 && strcmp(log->args, args) == 0;
 	if (same) {
 		struct mlog_status status;
@@ -285,16 +266,125 @@ static void control_ctr(struct daemon *d, const struct kmsg *k, const struct han
 		ctr_reply(log, k, reconnect);
 		if (reconnect)
 			requests_lost(log);
-		return;
+		return true;
 	}
 	if (log != NULL && copies_awaited(log, item))
-		return;
+		return true;
 	if (log != NULL) {
 		qb_log(LOG_WARNING, "%s: log %016" PRIx64 " ended without a word", log->uuid,
 		       log->luid);
 		table_ended(log);
 	}
-	ctr_new(d, k, args, reconnect);
+	return false;
+}
+
+static void constructor_refuse(const struct constructor *c, int code, const char *error)
+{
+	qb_log(LOG_ERR, "%s: cannot make a log of '%s': %s", c->header.uuid, c->header.args, error);
+	reply(c->daemon, &c->k, code, NULL, 0);
+}
+
+static void constructor_make(struct constructor *c, struct storage *storage)
+{
+	char error[STORAGE_ERROR_SIZE] = "no memory";
+	struct log *log = log_alloc(c->daemon, &c->header);
+	int code = -ENOMEM;
+
+	if (log == NULL) {
+		storage_close(storage);
+	} else {
+		log->table = c->table;
+		code = log_make(log, &c->header, storage, error);
+	}
+	if (code == 0) {
+		qb_log(LOG_INFO, "%s: log %016" PRIx64 ": %s", log->uuid, log->luid, log->args);
+		ctr_reply(log, &c->k, c->reconnect);
+		if (c->reconnect)
+			requests_lost(log);
+		return;
+	}
+	constructor_refuse(c, code, error);
+	if (log == NULL)
+		return;
+	log->storage = storage_close(log->storage);
+	log->pump.mlog = mlog_destroy(log->pump.mlog);
+	statefile_close(&log->state, true);
+	log_free(log);
+}
+
+static void on_constructor_opened(void *context, int code, struct storage *storage,
+				  const char *text)
+{
+	struct constructor *c = context;
+
+	LIST_REMOVE(c, next);
+	/* The same CTR may have been answered meanwhile. */
+	if (c->outdated || ctr_known(c->daemon, &c->k, c->header.args, c->reconnect, NULL))
+		storage_close(storage);
+	else if (code != 0)
+		constructor_refuse(c, code, text);
+	else
+		constructor_make(c, storage);
+	free(c);
+}
+
+static void constructor_begin(struct constructor *c)
+{
+	char error[STORAGE_ERROR_SIZE];
+	int code = table_parse(c->header.args, strlen(c->header.args), &c->table, error);
+
+	if (code == 0 && c->table.has_disk) {
+		code = log_device_open(c->daemon, c->header.uuid, &c->table, on_constructor_opened,
+				       c, error);
+		if (code == 0) {
+			LIST_INSERT_HEAD(&c->daemon->constructors, c, next);
+			return;
+		}
+	}
+	if (code == 0)
+		constructor_make(c, NULL);
+	else
+		constructor_refuse(c, code, error);
+	free(c);
+}
+
+/* The kernel's object of this luid has ended, or is another one: args NULL, or its arguments. */
+static void constructors_outdate(struct daemon *d, const struct kmsg *k, const char *args)
+{
+	struct constructor *c;
+
+	LIST_FOREACH(c, &d->constructors, next)
+	if (c->k.luid == k->luid && (args == NULL || strcmp(c->header.uuid, k->uuid) != 0 ||
+				     strcmp(c->header.args, args) != 0))
+		c->outdated = true;
+}
+
+static void control_ctr(struct daemon *d, const struct kmsg *k, const struct handoff_item *item)
+{
+	bool reconnect = k->data_size > 0 && k->data[k->data_size - 1] == '\0';
+	char args[STATEFILE_ARGS_SIZE] = "";
+	struct constructor *c;
+
+	memcpy(args, k->data, k->data_size);
+	constructors_outdate(d, k, args);
+	if (ctr_known(d, k, args, reconnect, item))
+		return;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		qb_log(LOG_ERR, "%s: cannot make a log of '%s': no memory", k->uuid, args);
+		reply(d, k, -ENOMEM, NULL, 0);
+		return;
+	}
+	c->daemon = d;
+	c->k = *k;
+	c->k.data = NULL;
+	c->k.data_size = 0;
+	c->reconnect = reconnect;
+	c->header.luid = k->luid;
+	c->header.version = k->version;
+	memcpy(c->header.uuid, k->uuid, sizeof(c->header.uuid));
+	memcpy(c->header.args, args, sizeof(c->header.args));
+	constructor_begin(c);
 }
 
 /* ---- the others */
@@ -302,6 +392,7 @@ static void control_ctr(struct daemon *d, const struct kmsg *k, const struct han
 static void control_dtr(struct daemon *d, const struct kmsg *k, struct log *log,
 			const struct handoff_item *item)
 {
+	constructors_outdate(d, k, NULL);
 	if (log != NULL && !hot_is_late(&log->hot, k->seq)) {
 		if (copies_awaited(log, item))
 			return;
@@ -532,14 +623,107 @@ static bool mirror_exists(const struct devmap_mirror *mirror, unsigned count, co
 	return false;
 }
 
-static void restore_one(struct daemon *d, const char *path, const struct devmap_mirror *mirror,
-			unsigned mirrors, bool mirrors_known)
+/* A log on its way back. */
+struct restoring {
+	STAILQ_ENTRY(restoring) next;
+	struct log *log;
+	struct statefile_header header;
+};
+
+STAILQ_HEAD(restorings, restoring);
+
+static struct restoring *restoring_make(struct daemon *d, const struct statefile_header *header,
+					const struct statefile *state)
+{
+	struct restoring *r = calloc(1, sizeof(*r));
+	struct log *log = log_alloc(d, header);
+
+	if (r == NULL || log == NULL) {
+		free(r);
+		if (log != NULL)
+			log_free(log);
+		return NULL;
+	}
+	r->log = log;
+	r->header = *header;
+	log->state = *state;
+	log->restored = true;
+	log->reconnected = true; /* if it was, the last daemon knew */
+	log_bind(log, header);
+	return r;
+}
+
+static void on_restoring_opened(void *context, int code, struct storage *storage, const char *text)
+{
+	struct log *log = ((struct restoring *)context)->log;
+	char unfit[STORAGE_ERROR_SIZE];
+
+	if (code == 0) {
+		code = log_device_use(log, storage, unfit);
+		text = unfit;
+	}
+	if (code != 0)
+		qb_log(LOG_ERR, "%s: %s", log->uuid, text);
+}
+
+/*
+ * A log device that was whole is gone on with where the last daemon stopped, so it is opened now.
+ * Any other is opened when the core loads it, and nobody else waits for it.
+ */
+static int restoring_open(struct daemon *d, struct restoring *r)
+{
+	struct log *log = r->log;
+	char error[STORAGE_ERROR_SIZE];
+	int code = table_parse(log->args, strlen(log->args), &log->table, error);
+
+	if (code != 0) {
+		qb_log(LOG_CRIT, "%s: cannot be restored: %s", log->uuid, error);
+		return code;
+	}
+	device_name(log);
+	if (d->unplanned || !log->table.has_disk || atomic_load(&log->hot.shared->whole) == 0)
+		return 0;
+	if (log_device_open(d, log->uuid, &log->table, on_restoring_opened, r, error) != 0)
+		qb_log(LOG_ERR, "%s: %s", log->uuid, error);
+	return 0;
+}
+
+static void restoring_drop(struct restoring *r)
+{
+	struct log *log = r->log;
+
+	log->storage = storage_close(log->storage);
+	log->pump.mlog = mlog_destroy(log->pump.mlog);
+	statefile_close(&log->state, false);
+	log_free(log);
+	free(r);
+}
+
+static void restoring_end(struct daemon *d, struct restoring *r)
 {
 	struct mlog_event event = {.kind = MLOG_EV_RESTORED};
+	struct log *log = r->log;
+
+	if (log_start(log, &r->header) != 0) {
+		qb_log(LOG_CRIT, "%s: cannot be restored: no memory", log->uuid);
+		restoring_drop(r);
+		return;
+	}
+	event.handed_over = !d->unplanned && (log->storage != NULL || !log->table.has_disk);
+	pump_event(&log->pump, &event);
+	group_local_view(&log->pump);
+	if (d->unplanned && atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
+		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+	qb_log(LOG_INFO, "%s: log %016" PRIx64 " restored", log->uuid, log->luid);
+	free(r);
+}
+
+static void restore_one(struct daemon *d, const char *path, const struct devmap_mirror *mirror,
+			unsigned mirrors, bool mirrors_known, struct restorings *list)
+{
 	struct statefile_header header;
 	struct statefile state;
-	char error[STORAGE_ERROR_SIZE] = "no memory";
-	struct log *log;
+	struct restoring *r;
 	int code = statefile_open(path, &header, &state);
 
 	if (code != 0) {
@@ -553,37 +737,35 @@ static void restore_one(struct daemon *d, const char *path, const struct devmap_
 		statefile_close(&state, true);
 		return;
 	}
-	log = log_alloc(d, &header);
-	if (log == NULL)
-		return;
-	log->state = state;
-	log->restored = true;
-	log->reconnected = true; /* if it was, the last daemon knew */
-	log_bind(log, &header);
-	code = table_parse(log->args, strlen(log->args), &log->table, error);
-	if (code == 0 && log->table.has_disk && log_device_open(log, error) != 0)
-		qb_log(LOG_ERR, "%s: log device %s: %s", log->uuid, log->table.device, error);
-	device_name(log);
-	if (code == 0)
-		code = log_start(log, &header);
-	if (code != 0) {
-		qb_log(LOG_CRIT, "%s: cannot be restored: %s", log->uuid, error);
-		log->storage = storage_close(log->storage);
-		log->pump.mlog = mlog_destroy(log->pump.mlog);
-		statefile_close(&log->state, false);
-		log_free(log);
-		return;
+	r = restoring_make(d, &header, &state);
+	if (r == NULL) {
+		qb_log(LOG_CRIT, "%s: cannot be restored: no memory", header.uuid);
+		statefile_close(&state, false);
+	} else if (restoring_open(d, r) != 0) {
+		restoring_drop(r);
+	} else {
+		STAILQ_INSERT_TAIL(list, r, next);
 	}
-	event.handed_over = !d->unplanned && (log->storage != NULL || !log->table.has_disk);
-	pump_event(&log->pump, &event);
-	group_local_view(&log->pump);
-	if (d->unplanned && atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
-		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
-	qb_log(LOG_INFO, "%s: log %016" PRIx64 " restored", log->uuid, log->luid);
+}
+
+/* All at once: those that do not answer are given up together. */
+static void restorings_end(struct daemon *d, struct restorings *list)
+{
+	struct restoring *r;
+	uint64_t until_ms;
+
+	while ((until_ms = opener_expire(d->opener, clock_ms())) != 0)
+		if (opener_wait(d->opener, until_ms))
+			opener_dispatch(d->opener);
+	while ((r = STAILQ_FIRST(list)) != NULL) {
+		STAILQ_REMOVE_HEAD(list, next);
+		restoring_end(d, r);
+	}
 }
 
 void control_restore(struct daemon *d)
 {
+	struct restorings list = STAILQ_HEAD_INITIALIZER(list);
 	struct devmap_mirror *mirror = NULL;
 	unsigned mirrors = 0;
 	/* Handed over there was no gap in which a mirror could have gone. */
@@ -601,9 +783,10 @@ void control_restore(struct daemon *d)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/logs/%s", d->config.run_dir, entry->d_name);
-		restore_one(d, path, mirror, mirrors, error == 0);
+		restore_one(d, path, mirror, mirrors, error == 0, &list);
 	}
 	if (directory != NULL)
 		closedir(directory);
 	free(mirror);
+	restorings_end(d, &list);
 }

@@ -5,7 +5,7 @@
  * conclude things that cost a comparison of the legs.
  *
  * Planned restart, a timeline:
- *	next image starts, is ready -> device-mapper jobs end -> responders stop -> logs quiesce -> go
+ *	next image starts, is ready -> jobs end -> responders stop -> logs quiesce -> go
  * Without a supervisor there is no first step, and the last is exec; see handover.h. From
  * "responders stop" on, requests wait in the sockets. A job in device-mapper may itself wait for our
  * answers, so it must be over before nobody answers.
@@ -76,6 +76,19 @@ static int32_t on_storage(int32_t fd, int32_t events, void *context)
 	(void)events;
 	daemon_enter(d);
 	storage_engine_dispatch(d->storage);
+	restart_step(d);
+	daemon_leave(d);
+	return 0;
+}
+
+static int32_t on_opener(int32_t fd, int32_t events, void *context)
+{
+	struct daemon *d = context;
+
+	(void)fd;
+	(void)events;
+	daemon_enter(d);
+	opener_dispatch(d->opener);
 	restart_step(d);
 	daemon_leave(d);
 	return 0;
@@ -264,11 +277,17 @@ static void restart_give_up(struct daemon *d, const char *why)
 	serving_start(d);
 }
 
+/* No log device is being opened, and no note in state_dir written. */
+static bool files_quiet(const struct daemon *d)
+{
+	return opener_jobs(d->opener) == 0 && !marker_busy();
+}
+
 static const char *const restart_waits_for[] = {
     [RESTART_NO] = "",
     [RESTART_ASKED] = "the next image to start",
     [RESTART_SPAWNED] = "the next image to be ready; when it cannot, the log says why",
-    [RESTART_JOBS] = "a device-mapper job or a note in state_dir to end",
+    [RESTART_JOBS] = "a device-mapper job, a note in state_dir or a log device's opening to end",
     [RESTART_QUIET] = "a log device, a leg or a note in state_dir; dlmirror status shows which",
 };
 
@@ -297,14 +316,14 @@ static void restart_step(struct daemon *d)
 		d->restart = RESTART_JOBS;
 		d->restart_ms = clock_ms();
 	}
-	if (d->restart == RESTART_JOBS && devmap_jobs(d->devmap) == 0 && !marker_busy()) {
+	if (d->restart == RESTART_JOBS && devmap_jobs(d->devmap) == 0 && files_quiet(d)) {
 		qb_log(LOG_DEBUG, "planned restart: requests wait from now on");
 		d->restart = RESTART_QUIET;
 		d->quiescing = true;
 		serving_stop(d);
 		logs_quiesce(d, true);
 	}
-	if (d->restart == RESTART_QUIET && logs_quiet(d) && !marker_busy()) {
+	if (d->restart == RESTART_QUIET && logs_quiet(d) && files_quiet(d)) {
 		qb_log(LOG_DEBUG, "planned restart: all is quiet");
 		become_new(d, why, sizeof(why));
 		restart_give_up(d, why);
@@ -667,6 +686,8 @@ static int ports_create(struct daemon *d)
 	if (error == 0 && d->timer_fd < 0)
 		error = -errno;
 	if (error == 0)
+		error = opener_create(&d->opener);
+	if (error == 0)
 		error = mover_create(MOVER_THREADS, legs_copied, d, &d->mover);
 	if (error == 0)
 		error = devmap_create(&d->devmap);
@@ -676,6 +697,9 @@ static int ports_create(struct daemon *d)
 	if (error == 0)
 		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, storage_engine_fd(d->storage),
 					 POLLIN, d, on_storage);
+	if (error == 0)
+		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, opener_fd(d->opener), POLLIN, d,
+					 on_opener);
 	if (error == 0)
 		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, d->timer_fd, POLLIN, d, on_timers);
 	if (error == 0)
@@ -833,6 +857,7 @@ static void end(struct daemon *d)
 	d->devmap = devmap_destroy(d->devmap);
 	d->mover = mover_destroy(d->mover);
 	d->responders = responders_destroy(d->responders);
+	d->opener = opener_destroy(d->opener);
 	d->storage = storage_engine_destroy(d->storage);
 	close(d->timer_fd);
 	registry_destroy(&d->registry);

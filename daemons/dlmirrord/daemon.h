@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include <qb/qbloop.h>
 
@@ -17,6 +18,7 @@
 #include "daemons/dlmirrord/devmap.h"
 #include "daemons/dlmirrord/handover.h"
 #include "daemons/dlmirrord/mover.h"
+#include "daemons/dlmirrord/opener.h"
 #include "daemons/dlmirrord/pump.h"
 #include "daemons/dlmirrord/registry.h"
 #include "daemons/dlmirrord/responder.h"
@@ -38,6 +40,10 @@ enum restart { RESTART_NO, RESTART_ASKED, RESTART_SPAWNED, RESTART_JOBS, RESTART
 /* The mover's. Several mirrors whose legs hang must not take all of them. */
 #define MOVER_THREADS 16U
 
+/* control.c: CTRs whose log device is being opened. */
+struct constructor;
+LIST_HEAD(constructors, constructor);
+
 struct daemon {
 	pthread_mutex_t core_lock;
 	struct config config;
@@ -48,6 +54,8 @@ struct daemon {
 	uint64_t incarnation; /* of the last JOIN of a core object */
 	struct registry registry;
 	struct storage_engine *storage;
+	struct opener *opener;
+	struct constructors constructors;
 	struct mover *mover;
 	unsigned copies_out; /* in the mover; never more than it has threads */
 	struct devmap *devmap;
@@ -103,21 +111,24 @@ void ports_request(struct log *log, const struct mlog_request *request, uint32_t
 		   uint64_t received_us);
 
 /* timers.c */
+void timers_at(struct daemon *d, uint64_t at_ms);
 void timers_ask(struct log *log, uint64_t at_ms);
 /* Those that are due, and the next one. */
 void timers_run(struct daemon *d);
 
-/* log_device.c. Opens the log's device; on failure log->storage stays NULL and error says why. */
-int log_device_open(struct log *log, char error[STORAGE_ERROR_SIZE]);
+/* log_device.c. Begins to open a log's device: 0, and opened is called once; or negative errno, and
+ * error says why.
+ */
+int log_device_open(struct daemon *d, const char *uuid, const struct table *table, opened_fn opened,
+		    void *context, char error[STORAGE_ERROR_SIZE]);
+/* It is the log's from now on; closed when it does not fit, and error says so. */
+int log_device_use(struct log *log, struct storage *storage, char error[STORAGE_ERROR_SIZE]);
 void log_device_load(struct log *log, uint32_t slot, bool whole);
 void log_device_claim(struct log *log, uint32_t slot, bool whole);
 void log_device_write(struct log *log, enum mlog_area area, uint64_t page);
 void log_device_release(struct log *log, uint32_t slot, bool whole);
 void log_device_read_slot(struct log *log, uint32_t slot);
 void log_device_empty_slot(struct log *log, uint32_t slot);
-
-/* Does the device answer a read within PROBE_MS? probe.c; 0 or negative errno. */
-int probe_device(const char *device);
 
 /* legs.c: the log's device-mapper device: its legs for the mover, status queries, resets, reloads.
  */

@@ -18,31 +18,6 @@
 #define RESET_GAP_MS  10000U
 #define RELOAD_GAP_MS 10000U /* a table that is loaded again and again serves nobody */
 
-/* Which log asked: the answer must not go to another log of the same uuid. */
-struct ticket {
-	struct daemon *daemon;
-	uint64_t id;
-};
-
-static struct ticket *ticket_make(const struct log *log)
-{
-	struct ticket *ticket = malloc(sizeof(*ticket));
-
-	if (ticket != NULL)
-		*ticket = (struct ticket){.daemon = log->daemon, .id = log->id};
-	return ticket;
-}
-
-/* NULL: the log has ended meanwhile. */
-static struct log *ticket_take(void *context)
-{
-	struct ticket *ticket = context;
-	struct log *log = registry_find_id(&ticket->daemon->registry, ticket->id);
-
-	free(ticket);
-	return log;
-}
-
 static struct mlog_event copied(uint64_t region, enum mlog_copy_result result)
 {
 	struct mlog_event event = {.kind = MLOG_EV_COPIED};
@@ -113,7 +88,7 @@ static void on_reloaded(void *context, const char *uuid, int error)
 
 static void reload_start(struct log *log)
 {
-	struct ticket *ticket = ticket_make(log);
+	struct ticket *ticket = ticket_make(&log->daemon->registry, log);
 
 	if (ticket == NULL)
 		return;
@@ -209,7 +184,7 @@ void legs_refresh(struct log *log)
 
 	if (log->finding || log->daemon->restart_ms != 0)
 		return;
-	ticket = ticket_make(log);
+	ticket = ticket_make(&log->daemon->registry, log);
 	if (ticket == NULL)
 		return;
 	log->finding = devmap_find(log->daemon->devmap, log->uuid, true, on_found, ticket) == 0;
@@ -284,7 +259,7 @@ void legs_wake(struct log *log)
 	log->wake_again = log->waking;
 	if (log->waking || log->daemon->restart_ms != 0)
 		return;
-	ticket = ticket_make(log);
+	ticket = ticket_make(&log->daemon->registry, log);
 	if (ticket == NULL)
 		return;
 	log->waking = devmap_wake(log->daemon->devmap, log->uuid, on_woken, ticket) == 0;

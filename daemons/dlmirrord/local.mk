@@ -46,8 +46,8 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/main.c \
 	daemons/dlmirrord/marker.c \
 	daemons/dlmirrord/notify.c daemons/dlmirrord/notify.h \
+	daemons/dlmirrord/opener.c daemons/dlmirrord/opener.h \
 	daemons/dlmirrord/ports.c \
-	daemons/dlmirrord/probe.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/registry.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \
 	daemons/dlmirrord/statefile.c daemons/dlmirrord/statefile.h \

@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <qb/qblog.h>
 
+#include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/group_local.h"
 
@@ -107,86 +109,130 @@ static const struct storage_callbacks callbacks = {
     .kernel_word = on_kernel_word,
 };
 
-int log_device_open(struct log *log, char error[STORAGE_ERROR_SIZE])
-{
-	struct storage_spec spec = {
-	    .device = log->table.device,
-	    .uuid = log->uuid,
-	    .region_count = log->table.region_count,
-	    .region_sectors = log->table.region_sectors,
-	    .slots_wanted = log->daemon->config.slots,
-	    .node = GROUP_LOCAL_NODE,
-	    .owner = log->daemon->owner,
-	    .boot_id = log->daemon->boot_id,
-	};
-	int code = 0;
+/* Opening: only who waits for this log waits for its device. */
 
-	/* The open reads, and a device that does not answer would stop everybody. A daemon that was
-	 * handed over does not ask: it has no time, and the device answered just now. */
-	if (log->daemon->unplanned || log->daemon->serving)
-		code = probe_device(log->table.device);
-	if (code != 0) {
-		snprintf(error, STORAGE_ERROR_SIZE, "does not answer: %s", strerror(-code));
-		return code;
-	}
-	code = storage_open(log->daemon->storage, &spec, &callbacks, log, &log->storage, error);
-	if (code != 0 || log->hot.regions == 0)
-		return code;
-	/* The maps are there already: they must fit. */
-	if (storage_layout(log->storage)->shift != log->hot.shift ||
-	    storage_page_bytes(log->storage) != log->page_bytes) {
-		log->storage = storage_close(log->storage);
-		snprintf(
-		    error, STORAGE_ERROR_SIZE,
-		    "its size or block size has changed; suspend and resume the mirror's device "
-		    "with a reloaded table to use it");
+int log_device_open(struct daemon *d, const char *uuid, const struct table *table, opened_fn opened,
+		    void *context, char error[STORAGE_ERROR_SIZE])
+{
+	const struct storage_spec spec = {
+	    .device = table->device,
+	    .uuid = uuid,
+	    .region_count = table->region_count,
+	    .region_sectors = table->region_sectors,
+	    .slots_wanted = d->config.slots,
+	    .node = GROUP_LOCAL_NODE,
+	    .owner = d->owner,
+	    .boot_id = d->boot_id,
+	};
+	int code = opener_start(d->opener, &spec, opened, context);
+
+	if (code == 0)
+		timers_at(d, clock_ms() + OPENER_MS);
+	else
+		snprintf(error, STORAGE_ERROR_SIZE, "log device %s: %s", table->device,
+			 code == -ETIMEDOUT ? "an earlier attempt to open it has not ended yet"
+					    : strerror(-code));
+	return code;
+}
+
+int log_device_use(struct log *log, struct storage *storage, char error[STORAGE_ERROR_SIZE])
+{
+	/* Where the maps are there already, they must fit. */
+	if (log->hot.regions != 0 && (storage_layout(storage)->shift != log->hot.shift ||
+				      storage_page_bytes(storage) != log->page_bytes)) {
+		storage_close(storage);
+		snprintf(error, STORAGE_ERROR_SIZE,
+			 "the size or block size of log device %s has changed; suspend and resume "
+			 "the mirror's device with a reloaded table to use it",
+			 log->table.device);
 		return -ENOSPC;
 	}
+	storage_use(storage, log->daemon->storage, &callbacks, log);
+	log->storage = storage;
 	return 0;
+}
+
+static void wanted_begin(struct log *log)
+{
+	if (log->wanted.kind == MLOG_EV_LOADED)
+		storage_load(log->storage, log->wanted.slot, log->wanted.whole);
+	else
+		storage_claim(log->storage, log->wanted.slot, log->wanted.whole);
+}
+
+static struct mlog_event wanted_failed(struct log *log, int error, const char *text)
+{
+	struct mlog_event event = {.kind = log->wanted.kind};
+
+	qb_log(LOG_ERR, "%s: %s", log->uuid, text);
+	log->log_error = error;
+	if (event.kind == MLOG_EV_LOADED)
+		event.loaded.error = error;
+	else
+		event.error = error;
+	return event;
+}
+
+static void on_opened(void *context, int error, struct storage *storage, const char *text)
+{
+	struct log *log = ticket_take(context);
+	char unfit[STORAGE_ERROR_SIZE];
+	struct mlog_event event;
+
+	if (log == NULL) {
+		storage_close(storage);
+		return;
+	}
+	if (error == 0) {
+		error = log_device_use(log, storage, unfit);
+		text = unfit;
+	}
+	if (error == 0) {
+		wanted_begin(log);
+		return;
+	}
+	event = wanted_failed(log, error, text);
+	pump_event(&log->pump, &event);
 }
 
 /* A device that was gone may be back; one that came back as another device is looked at anew, once
  * nobody waits for an answer of the old one. */
-static int ready(struct log *log)
+static void wanted(struct log *log, enum mlog_event_kind kind, uint32_t slot, bool whole)
 {
-	char text[STORAGE_ERROR_SIZE];
-	int error;
+	char text[STORAGE_ERROR_SIZE] = "no memory to open its log device";
+	struct ticket *ticket;
+	struct mlog_event event;
+	int error = -ENOMEM;
 
+	log->wanted.kind = kind;
+	log->wanted.slot = slot;
+	log->wanted.whole = whole;
 	if (log->storage != NULL && storage_in_flight(log->storage) == 0 &&
 	    (log->log_error == -ENXIO || log->log_error == -ENODEV))
 		log->storage = storage_abandon(log->storage);
-	if (log->storage != NULL)
-		return 0;
-	error = log_device_open(log, text);
-	if (error != 0) {
-		qb_log(LOG_ERR, "%s: log device %s: %s", log->uuid, log->table.device, text);
-		log->log_error = error;
+	if (log->storage != NULL) {
+		wanted_begin(log);
+		return;
 	}
-	return error;
+	ticket = ticket_make(&log->daemon->registry, log);
+	if (ticket != NULL)
+		error =
+		    log_device_open(log->daemon, log->uuid, &log->table, on_opened, ticket, text);
+	if (error == 0)
+		return;
+	free(ticket);
+	event = wanted_failed(log, error, text);
+	pump_defer(&log->pump, &event);
 }
 
 void log_device_load(struct log *log, uint32_t slot, bool whole)
 {
-	struct mlog_event event = {.kind = MLOG_EV_LOADED};
-	int error = ready(log);
-
-	if (error == 0) {
-		storage_load(log->storage, slot, whole);
-		return;
-	}
-	event.loaded.error = error;
-	pump_defer(&log->pump, &event);
+	wanted(log, MLOG_EV_LOADED, slot, whole);
 }
 
 void log_device_claim(struct log *log, uint32_t slot, bool whole)
 {
-	int error = ready(log);
-
-	if (error == 0)
-		storage_claim(log->storage, slot, whole);
-	else
-		pump_defer(&log->pump,
-			   &(struct mlog_event){.kind = MLOG_EV_CLAIMED, .error = error});
+	wanted(log, MLOG_EV_CLAIMED, slot, whole);
 }
 
 void log_device_write(struct log *log, enum mlog_area area, uint64_t page)

@@ -116,3 +116,25 @@ struct log *registry_find_name(const struct registry *r, const char *name)
 	}
 	return found;
 }
+
+struct ticket {
+	const struct registry *registry;
+	uint64_t id;
+};
+
+struct ticket *ticket_make(const struct registry *r, const struct log *log)
+{
+	struct ticket *ticket = malloc(sizeof(*ticket));
+
+	if (ticket != NULL)
+		*ticket = (struct ticket){.registry = r, .id = log->id};
+	return ticket;
+}
+
+struct log *ticket_take(struct ticket *ticket)
+{
+	struct log *log = registry_find_id(ticket->registry, ticket->id);
+
+	free(ticket);
+	return log;
+}

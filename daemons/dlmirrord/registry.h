@@ -71,6 +71,11 @@ struct log {
 
 	/* log_device.c; storage is NULL while it cannot be opened */
 	struct storage *storage;
+	struct {
+		enum mlog_event_kind kind; /* its answer */
+		uint32_t slot;
+		bool whole;
+	} wanted; /* the last load or claim, which begins when storage is open */
 	char device[TABLE_DEVICE_SIZE]; /* "major:minor" */
 	int log_error;
 	uint32_t page_bytes; /* of the log writes; with hot.shift what the maps were made for */
@@ -116,5 +121,11 @@ struct log *registry_find(const struct registry *r, uint64_t luid);
 struct log *registry_find_id(const struct registry *r, uint64_t id);
 /* By device name or uuid: the one that serves, else any; NULL when there is none. */
 struct log *registry_find_name(const struct registry *r, const char *name);
+
+/* Of a log that may have ended when it is asked for again: by its id, which comes only once. */
+struct ticket;
+struct ticket *ticket_make(const struct registry *r, const struct log *log); /* NULL: no memory */
+/* Frees the ticket. NULL: the log has ended meanwhile. */
+struct log *ticket_take(struct ticket *ticket);
 
 #endif

@@ -275,8 +275,7 @@ static int pages_alloc(struct storage *s)
 	return 0;
 }
 
-int storage_open(struct storage_engine *engine, const struct storage_spec *spec,
-		 const struct storage_callbacks *callbacks, void *context, struct storage **ret,
+int storage_look(const struct storage_spec *spec, struct storage **ret,
 		 char error[STORAGE_ERROR_SIZE])
 {
 	struct storage *s = calloc(1, sizeof(*s));
@@ -287,9 +286,6 @@ int storage_open(struct storage_engine *engine, const struct storage_spec *spec,
 		error_set(error, "out of memory");
 		return -ENOMEM;
 	}
-	s->engine = engine;
-	s->callbacks = *callbacks;
-	s->context = context;
 	s->fd = -1;
 	s->node = spec->node;
 	s->owner = spec->owner;
@@ -312,6 +308,24 @@ int storage_open(struct storage_engine *engine, const struct storage_spec *spec,
 	}
 	*ret = s;
 	return 0;
+}
+
+int storage_descriptor(const struct storage *s)
+{
+	return s->fd;
+}
+
+void storage_descriptor_set(struct storage *s, int fd)
+{
+	s->fd = fd;
+}
+
+void storage_use(struct storage *s, struct storage_engine *engine,
+		 const struct storage_callbacks *callbacks, void *context)
+{
+	s->engine = engine;
+	s->callbacks = *callbacks;
+	s->context = context;
 }
 
 /* Closing */

@@ -2,9 +2,9 @@
 /*
  * The storage port: log devices. Adapter: storage_aio.c (libaio, O_DIRECT | O_DSYNC, completions by
  * an eventfd in the loop). It knows the format (codec/disk.h) and the order of writes within claim
- * and release, and decides nothing about regions. Single-threaded: everything here is called from
- * the loop thread and every completion comes from storage_engine_dispatch(), never from within a
- * call.
+ * and release, and decides nothing about regions. Single-threaded: everything here but
+ * storage_look() is called with the core's lock, and every completion comes from
+ * storage_engine_dispatch(), never from within a call.
  */
 #ifndef DLM_STORAGE_H
 #define DLM_STORAGE_H
@@ -57,20 +57,27 @@ struct storage_spec {
  * and refuses, before anything is written: not a block device or regular file (-ENOTBLK), too small
  * (-ENOSPC), in use by another owner (-EBUSY, the message names host, cluster and the command that
  * takes it over), a newer format (-EPROTONOSUPPORT). error says what is wrong and what to do.
- * This reads two units synchronously. A grown or shrunk mirror, a garbled device and a kernel log
- * are no errors here: storage_load() reports what of the history can be used.
+ * A grown or shrunk mirror, a garbled device and a kernel log are no errors here: storage_load()
+ * reports what of the history can be used.
+ * This reads a few units and waits for them, for as long as the device takes: it belongs into a
+ * thread of its own (opener.h). It touches nothing but *ret, which only storage_use() makes fit for
+ * anything but the four calls behind this one and storage_close().
  */
-int storage_open(struct storage_engine *engine, const struct storage_spec *spec,
-		 const struct storage_callbacks *callbacks, void *context, struct storage **ret,
+int storage_look(const struct storage_spec *spec, struct storage **ret,
 		 char error[STORAGE_ERROR_SIZE]);
+const struct disk_layout *storage_layout(const struct storage *s);
+uint32_t storage_page_bytes(const struct storage *s); /* logical block size, at most DISK_UNIT */
+/* The descriptor has another number from now on: it has come from another table. -1: it is lost. */
+int storage_descriptor(const struct storage *s);
+void storage_descriptor_set(struct storage *s, int fd);
+void storage_use(struct storage *s, struct storage_engine *engine,
+		 const struct storage_callbacks *callbacks, void *context);
 /* No operation may be in flight, except after storage_abandon(). Takes NULL, returns NULL. */
 struct storage *storage_close(struct storage *s);
 /* Completions still to come are dropped silently, the memory is freed after the last of them. */
 struct storage *storage_abandon(struct storage *s);
 unsigned storage_in_flight(const struct storage *s);
 
-const struct disk_layout *storage_layout(const struct storage *s);
-uint32_t storage_page_bytes(const struct storage *s); /* logical block size, at most DISK_UNIT */
 dev_t storage_devno(const struct storage *s);
 
 /*
@@ -78,7 +85,7 @@ dev_t storage_devno(const struct storage *s);
  * are still in flight to the device, also those of an abandoned storage. Load and claim look again
  * at what is there: -EBUSY when somebody else has it in use by now, and then nothing is written. A
  * page write or release of a log that is not claimed (after a failed claim or release too) is
- * -ESTALE; a log that was found in use by us at storage_open() is claimed. A log that is there but
+ * -ESTALE; a log that was found in use by us at storage_look() is claimed. A log that is there but
  * cannot be trusted is no MLOG_LOAD_BLANK, which "nosync" makes in sync: it is MLOG_LOAD_CLEAN with
  * nothing in sync, and history->remark says why.
  *

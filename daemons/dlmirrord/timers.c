@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The timer port: one timer descriptor for all logs, set to the earliest of what they asked for. */
+/* The timer port: one timer descriptor for all logs and opens, set to the earliest of what they
+ * asked for. */
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -19,6 +20,12 @@ static void timer_set(struct daemon *d, uint64_t at_ms)
 	timerfd_settime(d->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+void timers_at(struct daemon *d, uint64_t at_ms)
+{
+	if (d->timer_ms == 0 || at_ms < d->timer_ms)
+		timer_set(d, at_ms);
+}
+
 void timers_ask(struct log *log, uint64_t at_ms)
 {
 	struct daemon *d = log->daemon;
@@ -29,18 +36,19 @@ void timers_ask(struct log *log, uint64_t at_ms)
 	log->timer_ms = at_ms == 0 || at_ms > now ? at_ms : now + 1;
 	if (at_ms > now + URGENT_MS)
 		log->timer_ms += MULTIPLE_MS - log->timer_ms % MULTIPLE_MS;
-	if (at_ms != 0 && (d->timer_ms == 0 || log->timer_ms < d->timer_ms))
-		timer_set(d, log->timer_ms);
+	if (at_ms != 0)
+		timers_at(d, log->timer_ms);
 }
 
 void timers_run(struct daemon *d)
 {
 	uint64_t now = clock_ms();
-	uint64_t next = 0;
 	uint64_t count;
+	uint64_t next;
 
 	(void)!read(d->timer_fd, &count, sizeof(count));
 	d->timer_ms = 0;
+	next = opener_expire(d->opener, now);
 	for (size_t i = 0; i < d->registry.count; i++) {
 		struct log *log = d->registry.log[i];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A log device with any contents: the decoders, and storage_open(), load and claim on a file.
+ * A log device with any contents: the decoders, and storage_look(), load and claim on a file.
  *
  * The input is the device as patches on zeros: one byte of flags, one byte of size in units, then
  * for each patch its offset, its length (16 bits each, little-endian; the offset in 8 bytes) and
@@ -227,9 +227,10 @@ static void check_storage(bool other)
 	};
 	char error[STORAGE_ERROR_SIZE];
 	struct storage *s;
-	int rc = storage_open(world.engine, &spec, &callbacks, geometry, &s, error);
+	int rc = storage_look(&spec, &s, error);
 
 	if (rc == 0) {
+		storage_use(s, world.engine, &callbacks, geometry);
 		check_claim(s);
 		storage_close(s);
 		return;

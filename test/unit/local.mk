@@ -87,6 +87,11 @@ test_unit_test_mover_SOURCES = test/unit/test_mover.c
 test_unit_test_mover_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_mover_LDADD = libmover.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_opener
+test_unit_test_opener_SOURCES = test/unit/test_opener.c daemons/dlmirrord/opener.c
+test_unit_test_opener_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_opener_LDADD = $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_devmap_parse
 test_unit_test_devmap_parse_SOURCES = test/unit/test_devmap_parse.c daemons/dlmirrord/devmap_parse.c
 test_unit_test_devmap_parse_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

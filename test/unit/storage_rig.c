@@ -265,7 +265,11 @@ void rig_fini(struct rig *rig)
 
 int rig_try_open(struct rig *rig)
 {
-	return storage_open(rig->engine, &rig->spec, &callbacks, rig, &rig->storage, rig->error);
+	int error = storage_look(&rig->spec, &rig->storage, rig->error);
+
+	if (error == 0)
+		storage_use(rig->storage, rig->engine, &callbacks, rig);
+	return error;
 }
 
 void rig_open(struct rig *rig)
@@ -273,7 +277,7 @@ void rig_open(struct rig *rig)
 	int rc = rig_try_open(rig);
 
 	if (rc != 0)
-		fail_msg("storage_open: %d, %s", rc, rig->error);
+		fail_msg("storage_look: %d, %s", rc, rig->error);
 }
 
 void rig_close(struct rig *rig)

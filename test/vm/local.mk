@@ -27,6 +27,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/removed-while-away \
 	test/vm/scenarios/restart-fails \
 	test/vm/scenarios/sigterm-refused \
+	test/vm/scenarios/slow-log-device \
 	test/vm/scenarios/single-thread \
 	test/vm/scenarios/table-again \
 	test/vm/scenarios/table-loaded \
