@@ -46,6 +46,7 @@
 #define RESTART_LIMIT_MS 5000U /* then we go on as we are */
 #define END_LIMIT_MS	 1000
 #define MARKER_LIMIT_S	 5U
+#define FLUSH_MS	 50U /* of the log, at a planned restart */
 #define NUDGE_BEFORE	 64U
 #define NUDGE_AFTER	 255U
 #define INCARNATION_BITS 20U /* a daemon joins less often, or borrows from the clock */
@@ -235,12 +236,15 @@ static void become_new(struct daemon *d, char *why, size_t size)
 	char *const arguments[] = {d->program, "--worker", "--config", d->config_path, NULL};
 
 	if (d->successor_fd >= 0) {
-		if (handover_go(d->successor_fd) == 0)
-			_exit(SUPERVISOR_REPLACED); /* nothing is to be tidied up: it is all the
-						successor's */
+		if (handover_go(d->successor_fd) == 0) {
+			/* Nothing is to be tidied up: it is all the successor's. */
+			logging_flush(FLUSH_MS);
+			_exit(SUPERVISOR_REPLACED);
+		}
 		snprintf(why, size, "the next image ended before it took over");
 		return;
 	}
+	logging_flush(FLUSH_MS);
 	d->handover.generation++;
 	if (handover_give(&d->handover) == 0)
 		execv(d->program, arguments);

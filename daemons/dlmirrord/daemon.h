@@ -31,8 +31,7 @@ enum { SUSPECT_NO, SUSPECT_NEW, SUSPECT_RESETTING, SUSPECT_COMPARING };
 
 /*
  * Everything below is used with core_lock held: by the loop in each of its callbacks, by a
- * responder for the step of a request. Nobody waits for anything with it, except for memory and the
- * log's own target.
+ * responder for the step of a request. Nobody waits for anything with it, except for memory.
  */
 /* What a planned restart waits for; first that the admin who asked has his answer. */
 enum restart { RESTART_NO, RESTART_ASKED, RESTART_SPAWNED, RESTART_JOBS, RESTART_QUIET };

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nobody who logs waits for syslogd or for whoever reads stderr: they may be writing to a mirror
+ * that waits for us. So lines go through a bounded queue to a thread that writes them. (libqb's own
+ * thread would not do: it writes with the lock held that whoever logs takes, a spinlock.)
+ */
 #include "daemons/dlmirrord/logging.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +18,14 @@
 #include <qb/qbdefs.h>
 #include <qb/qblog.h>
 
+#include "daemons/dlmirrord/apart.h"
 #include "daemons/dlmirrord/flight.h"
+#include "daemons/dlmirrord/thread.h"
 
 #define BLACKBOX_SIZE (512 * 1024)
 #define FATAL_LIMIT_S 2U
+#define LINES_MAX     512U
+#define END_MS	      1000U
 
 static int32_t target_id;
 static bool traces;
@@ -28,6 +38,138 @@ static const struct {
     {"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
     {"info", LOG_INFO}, {"debug", LOG_DEBUG},	  {"trace", LOG_TRACE},
 };
+
+struct line {
+	int priority;
+	char text[QB_LOG_MAX_LEN];
+};
+
+static struct {
+	pthread_mutex_t lock; /* never held while a line is written */
+	pthread_cond_t work;
+	pthread_cond_t idle;
+	bool started;
+	bool to_stderr;
+	bool writing;
+	unsigned first;
+	unsigned count;
+	uint64_t lost;
+	struct line line[LINES_MAX];
+} queue;
+
+static void line_write(const struct line *line)
+{
+	if (queue.to_stderr)
+		dprintf(STDERR_FILENO, "%s\n", line->text);
+	else
+		syslog(line->priority, "%s", line->text);
+}
+
+static void lost_write(uint64_t lost)
+{
+	struct line line = {.priority = LOG_WARNING};
+
+	snprintf(
+	    line.text, sizeof(line.text),
+	    "dlmirrord: %llu lines of the log are lost here: they came faster than they could be "
+	    "written",
+	    (unsigned long long)lost);
+	line_write(&line);
+}
+
+static void *writer_main(void *unused)
+{
+	struct line line;
+
+	(void)unused;
+	/* What it waits for must not keep a killed daemon's sockets open. */
+	(void)files_apart(STDERR_FILENO);
+	pthread_mutex_lock(&queue.lock);
+	for (;;) {
+		uint64_t lost;
+
+		while (queue.count == 0) {
+			pthread_cond_broadcast(&queue.idle);
+			pthread_cond_wait(&queue.work, &queue.lock);
+		}
+		line = queue.line[queue.first];
+		queue.first = (queue.first + 1) % LINES_MAX;
+		queue.count--;
+		/* They came when the queue was full, so they are missing behind its last line. */
+		lost = queue.count == 0 ? queue.lost : 0;
+		if (queue.count == 0)
+			queue.lost = 0;
+		queue.writing = true;
+		pthread_mutex_unlock(&queue.lock);
+		line_write(&line);
+		if (lost > 0)
+			lost_write(lost);
+		pthread_mutex_lock(&queue.lock);
+		queue.writing = false;
+	}
+	return NULL;
+}
+
+/* With libqb's own lock against other threads, so in order. */
+static void on_line(int32_t target, struct qb_log_callsite *callsite, struct timespec *time,
+		    const char *text)
+{
+	int priority = callsite->priority < LOG_DEBUG ? callsite->priority : LOG_DEBUG;
+	struct line line = {.priority = priority};
+
+	qb_log_target_format(target, callsite, time, text, line.text);
+	if (!queue.started) {
+		line_write(&line);
+		return;
+	}
+	pthread_mutex_lock(&queue.lock);
+	if (queue.count < LINES_MAX)
+		queue.line[(queue.first + queue.count++) % LINES_MAX] = line;
+	else
+		queue.lost++;
+	pthread_cond_signal(&queue.work);
+	pthread_mutex_unlock(&queue.lock);
+}
+
+static void queue_start(void)
+{
+	pthread_mutexattr_t mutex;
+	pthread_condattr_t cond;
+	pthread_t thread;
+
+	pthread_mutexattr_init(&mutex);
+	pthread_mutexattr_setprotocol(&mutex, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(&queue.lock, &mutex);
+	pthread_mutexattr_destroy(&mutex);
+	pthread_condattr_init(&cond);
+	pthread_condattr_setclock(&cond, CLOCK_MONOTONIC);
+	pthread_cond_init(&queue.work, &cond);
+	pthread_cond_init(&queue.idle, &cond);
+	pthread_condattr_destroy(&cond);
+	queue.started = thread_start(&thread, "dlm-log", writer_main, NULL) == 0;
+	if (queue.started)
+		pthread_detach(thread);
+}
+
+void logging_flush(uint32_t timeout_ms)
+{
+	struct timespec until;
+	int error = 0;
+
+	if (!queue.started)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(timeout_ms / 1000);
+	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&queue.lock);
+	while ((queue.count > 0 || queue.writing) && error == 0)
+		error = pthread_cond_timedwait(&queue.idle, &queue.lock, &until);
+	pthread_mutex_unlock(&queue.lock);
+}
 
 int logging_level(const char *level)
 {
@@ -51,15 +193,16 @@ bool logging_traces(void)
 
 void logging_start(const char *target, const char *level)
 {
-	bool to_stderr = strcmp(target, "stderr") == 0;
-
+	queue.to_stderr = strcmp(target, "stderr") == 0;
+	if (!queue.to_stderr)
+		openlog("dlmirrord", LOG_PID, LOG_DAEMON);
+	queue_start();
 	qb_log_init("dlmirrord", LOG_DAEMON, LOG_TRACE);
-	target_id = to_stderr ? QB_LOG_STDERR : QB_LOG_SYSLOG;
-	qb_log_ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, !to_stderr);
-	if (to_stderr) {
-		qb_log_format_set(QB_LOG_STDERR, "%T dlmirrord %p: %b");
-		qb_log_ctl(QB_LOG_STDERR, QB_LOG_CONF_ENABLED, QB_TRUE);
-	}
+	qb_log_ctl(QB_LOG_SYSLOG, QB_LOG_CONF_ENABLED, QB_FALSE);
+	target_id = qb_log_custom_open(on_line, NULL, NULL, NULL);
+	if (queue.to_stderr)
+		qb_log_format_set(target_id, "%T dlmirrord %p: %b");
+	qb_log_ctl(target_id, QB_LOG_CONF_ENABLED, QB_TRUE);
 	qb_log_filter_ctl(QB_LOG_BLACKBOX, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
 	qb_log_ctl(QB_LOG_BLACKBOX, QB_LOG_CONF_SIZE, BLACKBOX_SIZE);
 	qb_log_ctl(QB_LOG_BLACKBOX, QB_LOG_CONF_THREADED, QB_FALSE);
@@ -70,6 +213,7 @@ void logging_start(const char *target, const char *level)
 
 void logging_end(void)
 {
+	logging_flush(END_MS);
 	qb_log_fini();
 }
 

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The daemon's log: libqb targets (syslog or stderr, and the blackbox in memory). */
+/* The daemon's log: syslog or stderr, written by a thread of its own, and libqb's blackbox in
+ * memory. */
 #ifndef DLM_LOGGING_H
 #define DLM_LOGGING_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* target: "syslog" or "stderr". */
 void logging_start(const char *target, const char *level);
 void logging_end(void);
+/* Waits until everything is written, timeout_ms at most. */
+void logging_flush(uint32_t timeout_ms);
 /* error warning notice info debug trace; -EINVAL for any other. */
 int logging_level(const char *level);
 /* Are trace lines wanted at once? Making them costs time in the way of a request. */

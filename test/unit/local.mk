@@ -108,6 +108,12 @@ test_unit_test_config_SOURCES = test/unit/test_config.c daemons/dlmirrord/config
 test_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(INIH_CFLAGS)
 test_unit_test_config_LDADD = $(CMOCKA_LIBS) $(INIH_LIBS)
 
+# the daemon's log
+check_PROGRAMS += test/unit/test_logging
+test_unit_test_logging_SOURCES = test/unit/test_logging.c daemons/dlmirrord/logging.c
+test_unit_test_logging_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
+test_unit_test_logging_LDADD = $(CMOCKA_LIBS) $(QB_LIBS)
+
 # what daemon and command share
 check_PROGRAMS += test/unit/test_host
 test_unit_test_host_SOURCES = test/unit/test_host.c
