@@ -110,9 +110,9 @@ test_unit_test_config_LDADD = $(CMOCKA_LIBS) $(INIH_LIBS)
 
 # the daemon's log
 check_PROGRAMS += test/unit/test_logging
-test_unit_test_logging_SOURCES = test/unit/test_logging.c daemons/dlmirrord/logging.c
+test_unit_test_logging_SOURCES = test/unit/test_logging.c daemons/dlmirrord/logging.c daemons/dlmirrord/flight.c
 test_unit_test_logging_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_logging_LDADD = $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_logging_LDADD = libcodec.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 # what daemon and command share
 check_PROGRAMS += test/unit/test_host

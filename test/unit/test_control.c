@@ -58,11 +58,43 @@ int devmap_scan(struct devmap_mirror **ret, unsigned *ret_count)
 	return -ENOSYS;
 }
 
-int log_device_open(struct log *log, char error[STORAGE_ERROR_SIZE])
+int log_device_open(struct daemon *daemon, const char *uuid, const struct table *table,
+		    opened_fn opened, void *context, char error[STORAGE_ERROR_SIZE])
 {
-	(void)log;
+	(void)daemon;
+	(void)uuid;
+	(void)table;
+	(void)opened;
+	(void)context;
 	error[0] = '\0';
 	return -ENODEV;
+}
+
+int log_device_use(struct log *log, struct storage *storage, char error[STORAGE_ERROR_SIZE])
+{
+	(void)log;
+	(void)storage;
+	error[0] = '\0';
+	return -ENODEV;
+}
+
+uint64_t opener_expire(struct opener *opener, uint64_t now_ms)
+{
+	(void)opener;
+	(void)now_ms;
+	return 0;
+}
+
+bool opener_wait(const struct opener *opener, uint64_t until_ms)
+{
+	(void)opener;
+	(void)until_ms;
+	return false;
+}
+
+void opener_dispatch(struct opener *opener)
+{
+	(void)opener;
 }
 
 void legs_suspect(struct log *log, bool finish)
