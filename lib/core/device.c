@@ -395,7 +395,9 @@ static void detach_done(struct mlog *m, bool released)
 	if ((m->left_last && !released) || m->left_keeping)
 		truth = MLOG_TRUTH_MEMORY;
 	truth_set(m, truth);
-	m->ahead = m->degraded && truth == MLOG_TRUTH_DEVICE;
+	/* Until I know better: READY. */
+	if (truth == MLOG_TRUTH_DEVICE && (m->degraded || members_replicated(m)))
+		m->ahead = true;
 	m->log = m->config.has_disk && (released || !m->left_last) ? MLOG_LOG_IDLE : m->log;
 	if (m->left_keeping) {
 		m->log = MLOG_LOG_FAILED;

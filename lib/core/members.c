@@ -297,6 +297,15 @@ static void marks_to_repair(struct mlog *m, uint32_t slot)
 	marks_clear(m, slot);
 }
 
+/* Then what it marks is in memories only, and so is what is stale, if it was to write the map. */
+bool members_replicated(const struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (m->member[i].state != MLOG_MEMBER_NONE && m->member[i].replicated)
+			return true;
+	return false;
+}
+
 /* I go where no message reaches me: what only the memory of the members knows, mine is to keep. */
 bool members_marks_keep(struct mlog *m)
 {

@@ -204,7 +204,7 @@ struct mlog {
 	uint64_t lock_retry_ms;
 	uint64_t asked_ms;   /* ASKING since */
 	uint64_t found_ms;   /* FOUNDING since */
-	bool ahead;	     /* the log device had failed when I left others behind */
+	bool ahead;	     /* the log device had failed one of us when I left others behind */
 	bool outdone;	     /* what a founder loads is outdated */
 	uint64_t found_rank; /* the most that any state was worth before a founder's */
 	uint64_t reload_ms;
@@ -322,7 +322,8 @@ bool members_leased(const struct mlog_member *e, uint64_t region);
 uint64_t members_lease_end(const struct mlog_member *e); /* 0: it has none */
 void members_lease_one(struct mlog_member *e, uint64_t region);
 void members_lease_none(struct mlog_member *e);
-bool members_marks_keep(struct mlog *m); /* there were some */
+bool members_replicated(const struct mlog *m); /* the log device has failed one of them */
+bool members_marks_keep(struct mlog *m);       /* there were some */
 void members_hand_over(struct mlog *m);
 void members_handed(struct mlog *m);
 void members_handed_forget(struct mlog *m);

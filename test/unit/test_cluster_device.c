@@ -264,6 +264,25 @@ static void a_founder_asks_what_the_log_does_not_tell(void **state)
 	cluster_end(c);
 }
 
+/* The log device has failed another: what that marked, and may have been told, is not on it. */
+static void who_leaves_somebody_without_a_log_does_not_trust_it(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->failing = FAILS(MLOG_WRITE);
+	c->error = -EIO;
+	node_marks(c, 1, 10);
+	c->failing = 0;
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_FAILED);
+	node_leaves(c, 2);
+	node_dies(c, 1);
+	node_fenced(c, 1);
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 2).in_sync, 0);
+	cluster_end(c);
+}
+
 /* To write it anew is to forget the old one: all are to know it first. */
 static void nobody_writes_a_lost_log_anew_before_it_was_heard(void **state)
 {
@@ -625,6 +644,7 @@ int main(void)
 	    cmocka_unit_test(a_log_that_is_not_ours_any_more_is_written_anew_by_all),
 	    cmocka_unit_test(a_lost_log_may_have_held_any_mark_of_who_is_gone),
 	    cmocka_unit_test(a_founder_asks_what_the_log_does_not_tell),
+	    cmocka_unit_test(who_leaves_somebody_without_a_log_does_not_trust_it),
 	    cmocka_unit_test(nobody_writes_a_lost_log_anew_before_it_was_heard),
 	    cmocka_unit_test(a_joiner_whose_slot_is_not_its_own_has_everything_compared),
 	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
