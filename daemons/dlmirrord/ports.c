@@ -117,7 +117,7 @@ static void notice_detached(struct log *log, const char *name)
 {
 	qb_log(LOG_NOTICE, "%s: detached", name);
 	legs_forget(log);
-	if (atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_DEVICE)
+	if (atomic_load(&log->hot.shared->truth) != MLOG_TRUTH_MEMORY)
 		marker_clear(log);
 }
 

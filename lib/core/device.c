@@ -394,10 +394,10 @@ static void detach_done(struct mlog *m, bool released)
 		return;
 	if ((m->left_last && !released) || m->left_keeping)
 		truth = MLOG_TRUTH_MEMORY;
+	else if (m->config.has_disk && !m->left_last &&
+		 (m->degraded || members_replicated(m) || group_ahead(m)))
+		truth = MLOG_TRUTH_AHEAD;
 	truth_set(m, truth);
-	/* Until I know better: READY. */
-	if (truth == MLOG_TRUTH_DEVICE && (m->degraded || members_replicated(m)))
-		m->ahead = true;
 	m->log = m->config.has_disk && (released || !m->left_last) ? MLOG_LOG_IDLE : m->log;
 	if (m->left_keeping) {
 		m->log = MLOG_LOG_FAILED;

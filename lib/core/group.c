@@ -182,6 +182,12 @@ static bool in_view(const struct mlog *m, uint32_t node)
  */
 enum rank { RANK_NONE, RANK_KNOWS, RANK_AHEAD, RANK_MEMORY };
 
+/* Until I am READY again. */
+bool group_ahead(const struct mlog *m)
+{
+	return atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_AHEAD;
+}
+
 static uint64_t rank(const struct mlog *m)
 {
 	if (m->live) {
@@ -196,7 +202,7 @@ static uint64_t rank(const struct mlog *m)
 	} else if (!m->follows) {
 		return RANK_NONE;
 	}
-	return m->ahead ? RANK_AHEAD : RANK_KNOWS;
+	return group_ahead(m) ? RANK_AHEAD : RANK_KNOWS;
 }
 
 static struct peer *peer_of(struct mlog *m, uint32_t node)
@@ -447,7 +453,7 @@ static bool outdone(const struct mlog *m)
 	for (uint32_t i = 0; i < m->peer_count && !m->live; i++)
 		if (!m->peer[i].joining && m->peer[i].applied > known)
 			return true;
-	return m->ahead || (m->left_out && !m->live && !m->config.has_disk);
+	return group_ahead(m) || (m->left_out && !m->live && !m->config.has_disk);
 }
 
 /* All that the group knew when I last heard of it: nothing of an earlier daemon's is newer. */
@@ -718,7 +724,6 @@ static void ready(struct mlog *m)
 	m->live = true;
 	m->mangled = false;
 	m->missed = false;
-	m->ahead = false;
 	m->lease_none_ms = 0;
 	m->announce_cursor = hot_slot_bits(m->hot);
 	/* My device may have become whole while I could not tell. */

@@ -206,7 +206,8 @@ bool mlog_next(struct mlog *m, struct mlog_effect *ret)
 void mlog_follow(struct mlog *m, const struct mlog *from)
 {
 	m->follows = m->follows || from->follows || from->attached_once;
-	m->ahead = m->ahead || from->ahead;
+	if (group_ahead(from))
+		atomic_store(&m->hot->shared->truth, MLOG_TRUTH_AHEAD);
 }
 
 void mlog_inherit(struct mlog *m, const struct mlog *from)

@@ -52,6 +52,7 @@ enum mlog_truth {
 	MLOG_TRUTH_NONE,   /* never attached by us: on the device, if there is one */
 	MLOG_TRUTH_MEMORY, /* the maps: there is no device, or it failed before it had everything */
 	MLOG_TRUTH_DEVICE,
+	MLOG_TRUTH_AHEAD, /* the same, but it had failed one of those I left behind, or me */
 };
 
 enum mlog_log_state {

@@ -204,7 +204,6 @@ struct mlog {
 	uint64_t lock_retry_ms;
 	uint64_t asked_ms;   /* ASKING since */
 	uint64_t found_ms;   /* FOUNDING since */
-	bool ahead;	     /* the log device had failed one of us when I left others behind */
 	bool outdone;	     /* what a founder loads is outdated */
 	uint64_t found_rank; /* the most that any state was worth before a founder's */
 	uint64_t reload_ms;
@@ -364,6 +363,7 @@ void group_lock(struct mlog *m, uint32_t lock);
 void group_unlock(struct mlog *m, uint32_t lock);
 bool group_holds(const struct mlog *m, uint32_t lock); /* and is going to */
 bool group_remembers(const struct mlog *m);
+bool group_ahead(const struct mlog *m); /* the log device does not tell all */
 void acks_expect(struct mlog *m, struct acks *acks, uint64_t seq);
 bool acks_complete(const struct acks *acks);
 bool acks_settled(const struct acks *acks); /* complete, or none are waited for */

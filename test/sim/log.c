@@ -1240,7 +1240,7 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 		kernel_status(kernel); /* so that it asks for the count */
 		break;
 	case MLOG_NOTICE_DETACHED:
-		if (atomic_load(&log->hot.shared->truth) == MLOG_TRUTH_DEVICE) {
+		if (atomic_load(&log->hot.shared->truth) != MLOG_TRUTH_MEMORY) {
 			*marker = false;
 			logdev_forgotten(log->mirror->logdev, node->index);
 		}

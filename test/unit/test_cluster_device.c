@@ -278,6 +278,8 @@ static void who_leaves_somebody_without_a_log_does_not_trust_it(void **state)
 	node_leaves(c, 2);
 	node_dies(c, 1);
 	node_fenced(c, 1);
+	daemon_dies(c, 2);
+	node_starts(c, 2, MLOG_SYNC_KEEP, true);
 	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
 	assert_int_equal(node_status(c, 2).in_sync, 0);
 	cluster_end(c);
