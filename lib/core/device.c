@@ -552,8 +552,13 @@ static void detach_settle(struct mlog *m)
  * on without me. */
 static void truth_settle(struct mlog *m)
 {
-	if (!m->config.has_disk && group_in(m) && !m->left)
-		truth_set(m, members_listeners(m) == 0 ? MLOG_TRUTH_MEMORY : MLOG_TRUTH_NONE);
+	uint32_t beside;
+
+	if (m->config.has_disk || !group_in(m) || m->left)
+		return;
+	beside = members_beside(m);
+	atomic_store(&m->hot->shared->beside, beside);
+	truth_set(m, beside == 0 ? MLOG_TRUTH_MEMORY : MLOG_TRUTH_NONE);
 }
 
 void device_settle(struct mlog *m)

@@ -566,6 +566,7 @@ static void informed(struct mlog *m)
 	m->slot = m->self;
 	atomic_store(&m->hot->shared->slot, m->slot + 1);
 	m->mangled = false;
+	m->to_meet = 0;
 	m->group = GROUP_LOCKING;
 	repair_load(m);
 	repair_reconcile(m);
@@ -724,6 +725,7 @@ static void ready(struct mlog *m)
 	m->live = true;
 	m->mangled = false;
 	m->missed = false;
+	m->to_meet = 0;
 	m->lease_none_ms = 0;
 	m->announce_cursor = hot_slot_bits(m->hot);
 	/* My device may have become whole while I could not tell. */
@@ -1115,6 +1117,7 @@ void group_attach(struct mlog *m)
 	m->left = false;
 	m->left_out = false;
 	m->missed = false;
+	m->to_meet = 0;
 	m->mangled = true;
 	m->peer_count = 0;
 	m->taken_all = false;
@@ -1133,6 +1136,8 @@ void group_restored(struct mlog *m, bool handed_over)
 	m->handed = handed_over;
 	m->missed = !handed_over && !m->config.has_disk &&
 		    atomic_load(&m->hot->shared->truth) != MLOG_TRUTH_MEMORY;
+	if (handed_over && !m->config.has_disk)
+		m->to_meet = atomic_load(&m->hot->shared->beside);
 	m->handed_whole = handed_over && atomic_load(&m->hot->shared->whole) != 0;
 	m->slot = slot == 0 || slot > m->config.members ? MLOG_NO_SLOT : slot - 1;
 }
@@ -1238,6 +1243,40 @@ static bool others_met(struct mlog *m)
 	return false;
 }
 
+/* Has a kernel that was alive in this slot come back, with what it knows? */
+static bool met(const struct mlog *m, uint32_t slot)
+{
+	for (uint32_t i = 0; i < m->peer_count; i++) {
+		const struct peer *peer = &m->peer[i];
+
+		if (peer->joined && peer->joining && peer->join.join.live &&
+		    peer->join.join.slot == slot)
+			return true;
+	}
+	return false;
+}
+
+/* They may be in a planned restart as well, which takes milliseconds. Whose lock is free does not
+ * come back, and what it did without me nobody knows; nor is longer waited for. */
+static bool others_to_meet(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++) {
+		if ((m->to_meet >> i & 1) == 0)
+			continue;
+		if (met(m, i)) {
+			m->to_meet &= ~(UINT32_C(1) << i);
+			group_unlock(m, i);
+			continue;
+		}
+		group_lock(m, i);
+		if (group_holds(m, i) || m->now_ms >= m->found_ms + STUCK_MS)
+			m->missed = true;
+	}
+	if (m->missed || m->mangled)
+		m->to_meet = 0;
+	return m->to_meet != 0;
+}
+
 static void lock_slots(struct mlog *m)
 {
 	if (others_met(m)) {
@@ -1248,7 +1287,7 @@ static void lock_slots(struct mlog *m)
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (to_be_proved(m, i))
 			group_lock(m, i);
-	if (m->lock[m->self] == LOCK_HELD && others_proved(m))
+	if (m->lock[m->self] == LOCK_HELD && others_proved(m) && !others_to_meet(m))
 		lock_granted(m);
 }
 
@@ -1336,5 +1375,7 @@ uint64_t group_deadline(const struct mlog *m)
 		return NEVER_MS;
 	if (m->group == GROUP_FOUNDING && !m->loaded && m->operation != DEVICE_LOAD)
 		at = m->found_ms + m->config.log_timeout_ms;
+	if (m->group == GROUP_LOCKING && m->to_meet != 0 && m->lock[m->self] == LOCK_HELD)
+		at = m->found_ms + STUCK_MS;
 	return m->lock_retry_ms > m->now_ms ? min_ms(at, m->lock_retry_ms) : at;
 }

@@ -63,6 +63,7 @@ struct hot_shared {
 	_Atomic uint32_t slot;	     /* ours + 1, for the next daemon; 0: none */
 	_Atomic uint32_t leg;	     /* enum hot_leg */
 	_Atomic uint32_t inheriting; /* of a dead member's bits not all others may have heard */
+	_Atomic uint32_t beside;     /* slots of who could go on, for the next daemon */
 	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */
 	_Atomic uint64_t unseen_end; /* stale regions below may be written without a mark */
 	_Atomic uint64_t recovering; /* region + 1 that our kernel was given to recover; 0: none */

@@ -170,6 +170,17 @@ static void hint_put(struct mlog *m, uint64_t hint)
 	atomic_store(&m->hot->shared->hint, hint);
 }
 
+/* Others who have my state, or who found without a look at my lock: their kernels are live. */
+uint32_t members_beside(const struct mlog *m)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != m->self && (may_write(&m->member[i]) || listens(&m->member[i])))
+			mask |= bit(i);
+	return mask;
+}
+
 /*
  * Where only one node can ever be, its kernel hears a hint one short of the end while anything is
  * stale: a hint at the end also stops the kernel's requests for resync work (kernel-contract 6). A

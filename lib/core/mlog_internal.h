@@ -165,11 +165,12 @@ struct mlog {
 	bool live;	   /* my kernel has been writing: there is something to tell */
 	bool closed;	   /* and until that is told it gets no answer (a new daemon) */
 	bool mangled;	   /* maps hold half a snapshot */
-	bool missed;	   /* my last daemon died among others, who may have gone on */
+	bool missed;	   /* others may have gone on since my last daemon ended */
 	bool founder;	   /* until READY */
 	bool loaded;	   /* and has read the log device */
 	bool foreign;	   /* and found no free slot: mine is a dead member's */
 	uint32_t to_prove; /* mask: believes it when the locks of these slots are free */
+	uint32_t to_meet;  /* mask: the maps count when the owners of these slots come back */
 	bool left_out;	   /* somebody who had a state left before he told it */
 	bool rejoin;	   /* quorum was lost and is back: start over when nothing is in flight */
 	bool leaving;	   /* LEAVE is out */
@@ -334,6 +335,7 @@ bool members_alone(const struct mlog *m);
 bool members_unsure(const struct mlog *m);	  /* somebody may be writing whom nobody can ask */
 uint32_t members_listeners(const struct mlog *m); /* mask of others that can acknowledge */
 uint32_t members_first_ready(const struct mlog *m);
+uint32_t members_beside(const struct mlog *m); /* mask of others that could go on without me */
 void members_apply(struct mlog *m, const struct mlog_message *message);
 void members_view(struct mlog *m, const uint32_t *node, uint32_t count);
 void members_changed(struct mlog *m); /* bounds and the hint follow */

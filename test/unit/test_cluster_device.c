@@ -578,6 +578,34 @@ static void memory_counts_beside_a_device_that_has_missed_something(void **state
 	cluster_end(c);
 }
 
+/* The log device had failed, and all others die before the next daemon is there: it alone can know
+ * what they had marked. */
+static void marks_in_memory_are_handed_over(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+
+	(void)state;
+	c->failing =
+	    FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM) | FAILS(MLOG_LOAD) | FAILS(MLOG_READ_SLOT);
+	c->error = -EIO;
+	for (uint32_t i = 1; i <= 3; i++)
+		node_marks(c, i, 10 * i);
+	daemon_hands_over(c, 1);
+	node_dies(c, 2);
+	node_dies(c, 3);
+	assert_true((hot_others_word(&c->node[1].hot, 0) >> 20 & 1) != 0);
+	c->node[1].hold_copies = true;
+	c->failing = 0;
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	node_fenced(c, 2);
+	node_fenced(c, 3);
+	time_passes(c, 2000);
+	assert_int_equal(node_status(c, 1).repair, 2);
+	assert_true(hot_repair(&c->node[1].hot, 20));
+	assert_true(hot_repair(&c->node[1].hot, 30));
+	cluster_end(c);
+}
+
 /* The others have claimed one that has replaced the old one, and the old daemon had not noticed. */
 static void a_daemon_that_takes_over_claims_its_slot(void **state)
 {
@@ -661,6 +689,7 @@ int main(void)
 	    cmocka_unit_test(a_blank_log_of_a_mirror_that_somebody_had_recovers_all),
 	    cmocka_unit_test(who_is_left_with_half_a_state_recovers_everything),
 	    cmocka_unit_test(memory_counts_beside_a_device_that_has_missed_something),
+	    cmocka_unit_test(marks_in_memory_are_handed_over),
 	    cmocka_unit_test(a_daemon_that_takes_over_claims_its_slot),
 	    cmocka_unit_test(what_is_crash_dirty_is_in_a_slot_when_the_device_is_back),
 	    cmocka_unit_test(so_it_is_by_the_word_of_a_joiner),
