@@ -330,15 +330,20 @@ void checker_write_ended(struct checker *c, const struct node *node, const struc
 }
 
 /* Its default leg is not that of the others, and the region is stale: it reads what the others
- * do not write, and nobody can tell it. */
-static bool reads_elsewhere(const struct node *node, const struct mirror *mirror, uint32_t region)
+ * do not write, and nobody can tell it. Whether its own log knows that it is stale (without quorum
+ * it does not) makes no difference: a kernel reads its default leg then as well. */
+static bool reads_elsewhere(const struct checker *c, const struct node *node,
+			    const struct mirror *mirror, uint32_t region, unsigned leg)
 {
 	const struct kernel *k = kernel_on(node, mirror);
 	const struct hot *hot = hot_on(node, mirror);
 
-	return k != NULL && kernel_default_leg(k) != 0 &&
-	       (kernel_region(k, region) == KERNEL_NOSYNC || hot == NULL ||
-		!hot_in_sync(hot, region));
+	if (k == NULL || kernel_default_leg(k) == 0)
+		return false;
+	if (leg == kernel_default_leg(k) && checker_is_stale(c, mirror, region))
+		return true;
+	return kernel_region(k, region) == KERNEL_NOSYNC || hot == NULL ||
+	       !hot_in_sync(hot, region);
 }
 
 /* Its kernel asks again only when its own writes of the region have ended. */
@@ -358,8 +363,8 @@ void checker_read(struct checker *c, const struct node *node, const struct mirro
 	const struct truth *t = block_of(c, mirror, region, block);
 
 	if (may_hold(t, number) || t->acknowledged_us > begun_us ||
-	    reads_elsewhere(node, mirror, region) || remembers_it_in_sync(node, mirror, region) ||
-	    truth_of(c, mirror)->forgiven[region])
+	    reads_elsewhere(c, node, mirror, region, leg) ||
+	    remembers_it_in_sync(node, mirror, region) || truth_of(c, mirror)->forgiven[region])
 		return;
 	world_violation(c->world, "lost write",
 			"node %" PRIu32 " reads %" PRIu64 " from leg %u, region %" PRIu32
