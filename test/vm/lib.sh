@@ -146,6 +146,17 @@ daemon_pid() {
 	on "$1" "dlmirror daemon status --json" | jq -r '[.. | objects | .pid? // empty][0]'
 }
 
+# another_daemon I PID: does one serve that has another pid?
+another_daemon() {
+	local pid
+	pid=$(daemon_pid "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$pid" != "$2" ]
+}
+
+# daemon_started_ms I: when the last one did, by its log, in ms since 1970 of the node's clock
+daemon_started_ms() {
+	on "$1" "date -d \"\$(grep ' started, ' /run/dlmirrord.log | tail -n 1 | cut -c 1-19)\" +%s%3N"
+}
+
 # mirror_field I NAME FIELD: one value of dlmirror status --json
 mirror_field() {
 	on "$1" "dlmirror status $2 --json" | jq -r --arg field "$3" '[.. | objects | select(has($field))][0][$field]'

@@ -25,6 +25,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/power-cut \
 	test/vm/scenarios/reload-grow-shrink \
 	test/vm/scenarios/removed-while-away \
+	test/vm/scenarios/request-in-flight \
 	test/vm/scenarios/restart-fails \
 	test/vm/scenarios/sigterm-refused \
 	test/vm/scenarios/slow-log-device \
