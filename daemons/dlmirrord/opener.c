@@ -5,9 +5,11 @@
  */
 #include "daemons/dlmirrord/opener.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +35,9 @@ struct open_job {
 	opened_fn opened; /* NULL: answered, only the thread is still out */
 	void *context;
 
-	/* The thread's, until its message has arrived. */
+	/* The thread's, until its message has arrived. That a message orders memory, too, only the
+	 * kernel knows; `over` says so to the compiler. */
+	_Atomic bool over;
 	int error;
 	struct storage *storage;
 	char text[STORAGE_ERROR_SIZE];
@@ -46,7 +50,7 @@ struct opener {
 };
 
 /* A message is the pointer to the job, and with it the descriptor, if there is one. */
-static int answer_send(const struct open_job *job, int fd)
+static int answer_send(int answer_fd, const struct open_job *job, int fd)
 {
 	union {
 		struct cmsghdr header;
@@ -62,7 +66,7 @@ static int answer_send(const struct open_job *job, int fd)
 		message.msg_control = &control;
 		message.msg_controllen = sizeof(control);
 	}
-	return sendmsg(job->answer_fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sendmsg(answer_fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* NULL: nothing is there. *ret_fd is -1 when none came. */
@@ -90,17 +94,19 @@ static struct open_job *answer_receive(const struct opener *opener, int *ret_fd)
 	if (header != NULL && header->cmsg_type == SCM_RIGHTS &&
 	    header->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
+	assert(atomic_load(&job->over));
 	return job;
 }
 
 static void *job_main(void *argument)
 {
 	struct open_job *job = argument;
+	int answer_fd = job->answer_fd;
 	int fd = -1;
 
 	/* Whoever started it may have a real-time priority. */
 	pthread_setschedparam(pthread_self(), SCHED_OTHER, &(struct sched_param){0});
-	job->error = files_apart(job->answer_fd);
+	job->error = files_apart(answer_fd);
 	if (job->error == 0)
 		job->error = storage_look(&job->spec, &job->storage, job->text);
 	else
@@ -108,9 +114,10 @@ static void *job_main(void *argument)
 			 strerror(-job->error));
 	if (job->error == 0)
 		fd = storage_descriptor(job->storage);
+	atomic_store(&job->over, true);
 	/* The job is not ours any more when this succeeds. */
-	if (answer_send(job, fd) != 0)
-		(void)answer_send(job, -1);
+	if (answer_send(answer_fd, job, fd) != 0)
+		(void)answer_send(answer_fd, job, -1);
 	if (fd >= 0)
 		close(fd);
 	return NULL;

@@ -102,6 +102,12 @@ test_unit_test_devmap_SOURCES = test/unit/test_devmap.c
 test_unit_test_devmap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_devmap_LDADD = libdevmap.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_responder_stress
+test_unit_test_responder_stress_SOURCES = test/unit/test_responder_stress.c \
+	daemons/dlmirrord/registry.c daemons/dlmirrord/responder.c
+test_unit_test_responder_stress_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_responder_stress_LDADD = libcodec.la libcore.la libbase.la $(CMOCKA_LIBS)
+
 # configuration
 check_PROGRAMS += test/unit/test_config
 test_unit_test_config_SOURCES = test/unit/test_config.c daemons/dlmirrord/config.c
