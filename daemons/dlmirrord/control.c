@@ -298,6 +298,7 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 	}
 	if (code == 0) {
 		qb_log(LOG_INFO, "%s: log %016" PRIx64 ": %s", log->uuid, log->luid, log->args);
+		log->blind = c->reconnect;
 		ctr_reply(log, &c->k, c->reconnect);
 		if (c->reconnect)
 			requests_lost(log);
@@ -615,6 +616,55 @@ void control_item(struct daemon *d, const struct handoff_item *item)
 
 /* ---- after a restart */
 
+/* The next file of a log; false: that was the last. */
+static bool statefile_next(const struct daemon *d, DIR *directory, char *ret, size_t size)
+{
+	struct dirent *entry;
+
+	do
+		entry = directory != NULL ? readdir(directory) : NULL;
+	while (entry != NULL && entry->d_name[0] == '.');
+	if (entry != NULL)
+		snprintf(ret, size, "%s/logs/%s", d->config.run_dir, entry->d_name);
+	return entry != NULL;
+}
+
+static DIR *statefiles_open(const struct daemon *d)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/logs", d->config.run_dir);
+	return opendir(path);
+}
+
+int control_check(struct daemon *d)
+{
+	DIR *directory = statefiles_open(d);
+	struct statefile_header header;
+	struct statefile state;
+	char path[1024];
+	int code = 0;
+
+	while (code == 0 && statefile_next(d, directory, path, sizeof(path))) {
+		code = statefile_open(path, &header, &state);
+		if (code == 0)
+			statefile_close(&state, false);
+		else if (code == -ENOENT)
+			code = 0; /* ended meanwhile */
+	}
+	if (code != 0)
+		qb_log(
+		    LOG_ERR,
+		    "%s cannot be taken over by this dlmirrord (%s): remove the mirrors, or stop "
+		    "the daemon with --force and start this one, which then compares all of "
+		    "each mirror",
+		    path,
+		    code == -EPROTONOSUPPORT ? "its format is another version's" : strerror(-code));
+	if (directory != NULL)
+		closedir(directory);
+	return code;
+}
+
 static bool mirror_exists(const struct devmap_mirror *mirror, unsigned count, const char *uuid)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -763,6 +813,15 @@ static void restorings_end(struct daemon *d, struct restorings *list)
 	}
 }
 
+/* What the kernel has, and no file tells of. */
+static void lost_note(struct daemon *d, const struct devmap_mirror *mirror, unsigned count)
+{
+	d->lost = calloc(count + 1U, sizeof(*d->lost));
+	for (unsigned i = 0; i < count && d->lost != NULL; i++)
+		if (mirror[i].live && registry_find_name(&d->registry, mirror[i].uuid) == NULL)
+			memcpy(d->lost[d->lost_count++], mirror[i].uuid, sizeof(*d->lost));
+}
+
 void control_restore(struct daemon *d)
 {
 	struct restorings list = STAILQ_HEAD_INITIALIZER(list);
@@ -770,23 +829,18 @@ void control_restore(struct daemon *d)
 	unsigned mirrors = 0;
 	/* Handed over there was no gap in which a mirror could have gone. */
 	int error = d->unplanned ? devmap_scan(&mirror, &mirrors) : -EALREADY;
+	DIR *directory = statefiles_open(d);
 	char path[1024];
-	struct dirent *entry;
-	DIR *directory;
 
 	if (error != 0 && error != -EALREADY)
 		qb_log(LOG_WARNING, "cannot ask device-mapper for its mirrors: %s",
 		       strerror(-error));
-	snprintf(path, sizeof(path), "%s/logs", d->config.run_dir);
-	directory = opendir(path);
-	while (directory != NULL && (entry = readdir(directory)) != NULL) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/logs/%s", d->config.run_dir, entry->d_name);
+	while (statefile_next(d, directory, path, sizeof(path)))
 		restore_one(d, path, mirror, mirrors, error == 0, &list);
-	}
 	if (directory != NULL)
 		closedir(directory);
-	free(mirror);
 	restorings_end(d, &list);
+	if (error == 0)
+		lost_note(d, mirror, mirrors);
+	free(mirror);
 }

@@ -764,6 +764,11 @@ static void suspects_begin(struct daemon *d)
 	struct mlog_event verify = {.kind = MLOG_EV_VERIFY};
 
 	verify.verify.repair = true;
+	for (unsigned i = 0; i < d->lost_count; i++)
+		legs_lost(d, d->lost[i]);
+	free(d->lost);
+	d->lost = NULL;
+	d->lost_count = 0;
 	for (size_t i = 0; i < d->registry.count; i++) {
 		struct log *log = d->registry.log[i];
 		uint32_t suspect = atomic_load(&log->hot.shared->suspect);
@@ -812,7 +817,8 @@ static int start(struct daemon *d)
 		return -1;
 	d->threads = d->config.responders;
 	signals_add(d);
-	if (d->handover.successor_fd >= 0 && handover_wait(&d->handover) != 0) {
+	if (d->handover.successor_fd >= 0 &&
+	    (control_check(d) != 0 || handover_wait(&d->handover) != 0)) {
 		qb_log(LOG_ERR, "the daemon that was to be replaced goes on");
 		return -1;
 	}

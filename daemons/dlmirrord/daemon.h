@@ -66,6 +66,8 @@ struct daemon {
 	char program[512];
 	char config_path[512];
 	uint64_t started_ms;
+	char (*lost)[DEVMAP_NAME_SIZE]; /* uuids of mirrors that were there at an unplanned start */
+	unsigned lost_count;		/* without a log, until that has been seen to */
 	_Atomic uint64_t unknown_log;
 	uint64_t seen_malformed; /* as last reported */
 	uint64_t seen_overruns;
@@ -98,6 +100,8 @@ size_t daemon_active(const struct daemon *d, char *text, size_t size);
 void control_item(struct daemon *d, const struct handoff_item *item);
 /* What waited for the copies of log, which may be gone afterwards. */
 void control_copies_ended(struct log *log);
+/* Can all logs of the daemon that is to be replaced be restored? Says what cannot. */
+int control_check(struct daemon *d);
 /* All logs that an earlier daemon left in the run directory; before the sockets are joined. */
 void control_restore(struct daemon *d);
 void log_destroy(struct log *log, bool forget);
@@ -143,6 +147,9 @@ void legs_refresh(struct log *log);
 /* The kernel may have concluded something wrong about regions: make it forget, then compare legs.
  * finish: an earlier daemon's attempt may have been cut short. */
 void legs_suspect(struct log *log, bool finish);
+/* The same for a mirror that the kernel has and that has no log: its table that is loaded again
+ * makes one. Without it, it would be known only when the kernel asks next. */
+void legs_lost(struct daemon *d, const char *uuid);
 /* What could not be done of that, from time to time. */
 void legs_reset_again(struct log *log);
 /* Makes the kernel ask for resync work. */

@@ -11,6 +11,10 @@
  *
  * The supervisor adopts it. Without a supervisor there is nobody to adopt it: the process becomes
  * the next image by exec.
+ *
+ * "ready" also says that it can read what the old one keeps of each log (statefile.h): one that
+ * cannot ends instead, and the old one goes on. After exec it would be too late, so what cannot be
+ * read then counts as lost.
  */
 #ifndef DLM_HANDOVER_H
 #define DLM_HANDOVER_H

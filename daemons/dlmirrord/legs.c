@@ -320,7 +320,8 @@ static void on_reset(void *context, const char *uuid, int error)
 		log->reset_owed = error != 0;
 		log->reset_ms = clock_ms();
 		log->gone = error == -ENOENT;
-		if (log->gone)
+		/* A blind one may be copied under the kernel's writes: not before the reset. */
+		if (log->gone || (log->reset_owed && log->blind))
 			atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
 		else
 			compare(log);
@@ -337,6 +338,32 @@ static bool removed_unseen(const struct log *log)
 	mlog_status(log->pump.mlog, &status);
 	return log->gone && log->copies_out == 0 && log->waiting_count == 0 &&
 	       status.recovering == status.region_count;
+}
+
+static void on_lost(void *context, const char *uuid, int error)
+{
+	struct daemon *d = context;
+
+	if (error != 0)
+		qb_log(LOG_WARNING,
+		       "%s: its table could not be loaded again: %s; it is compared when it is "
+		       "written next, or suspended and resumed",
+		       uuid, strerror(-error));
+	for (size_t i = 0; i < d->registry.count && error == 0; i++) {
+		struct log *log = d->registry.log[i];
+
+		/* Another suspicion has its own way. */
+		if (strcmp(log->uuid, uuid) == 0 && atomic_load(&log->hot.shared->open) != 0 &&
+		    atomic_load(&log->hot.shared->suspect) == SUSPECT_NO)
+			compare(log);
+	}
+}
+
+void legs_lost(struct daemon *d, const char *uuid)
+{
+	qb_log(LOG_WARNING, "%s: nothing is known of it: all of it is compared", uuid);
+	if (devmap_reset(d->devmap, uuid, false, on_lost, d) != 0)
+		qb_log(LOG_ERR, "%s: no memory to reset it", uuid);
 }
 
 static void on_reset_again(void *context, const char *uuid, int error)

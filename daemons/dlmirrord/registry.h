@@ -68,6 +68,7 @@ struct log {
 	struct handoff_item
 	    *awaiting[LOG_AWAITING_MAX]; /* what ends it, and waits for its copies */
 	unsigned awaiting_count;
+	bool blind;	  /* nobody knows what the kernel had marked when it was made */
 
 	/* log_device.c; storage is NULL while it cannot be opened */
 	struct storage *storage;

@@ -30,6 +30,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/sigterm-refused \
 	test/vm/scenarios/slow-log-device \
 	test/vm/scenarios/single-thread \
+	test/vm/scenarios/state-lost \
 	test/vm/scenarios/table-again \
 	test/vm/scenarios/table-loaded \
 	test/vm/scenarios/takeover-from-kernel \
