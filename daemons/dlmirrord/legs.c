@@ -346,8 +346,8 @@ static void on_lost(void *context, const char *uuid, int error)
 
 	if (error != 0)
 		qb_log(LOG_WARNING,
-		       "%s: its table could not be loaded again: %s; it is compared when it is "
-		       "written next, or suspended and resumed",
+		       "%s: its table could not be loaded again: %s; all of it is "
+		       "compared when it is used next",
 		       uuid, strerror(-error));
 	for (size_t i = 0; i < d->registry.count && error == 0; i++) {
 		struct log *log = d->registry.log[i];

@@ -65,7 +65,7 @@ static void line_write(const struct line *line)
 		syslog(line->priority, "%s", line->text);
 }
 
-static void lost_write(uint64_t lost)
+static struct line lost_line(void)
 {
 	struct line line = {.priority = LOG_WARNING};
 
@@ -73,8 +73,14 @@ static void lost_write(uint64_t lost)
 	    line.text, sizeof(line.text),
 	    "dlmirrord: %llu lines of the log are lost here: they came faster than they could be "
 	    "written",
-	    (unsigned long long)lost);
-	line_write(&line);
+	    (unsigned long long)queue.lost);
+	queue.lost = 0;
+	return line;
+}
+
+static void line_put(const struct line *line)
+{
+	queue.line[(queue.first + queue.count++) % LINES_MAX] = *line;
 }
 
 static void *writer_main(void *unused)
@@ -86,24 +92,20 @@ static void *writer_main(void *unused)
 	(void)files_apart(STDERR_FILENO);
 	pthread_mutex_lock(&queue.lock);
 	for (;;) {
-		uint64_t lost;
-
-		while (queue.count == 0) {
+		while (queue.count == 0 && queue.lost == 0) {
 			pthread_cond_broadcast(&queue.idle);
 			pthread_cond_wait(&queue.work, &queue.lock);
 		}
-		line = queue.line[queue.first];
-		queue.first = (queue.first + 1) % LINES_MAX;
-		queue.count--;
-		/* They came when the queue was full, so they are missing behind its last line. */
-		lost = queue.count == 0 ? queue.lost : 0;
-		if (queue.count == 0)
-			queue.lost = 0;
+		if (queue.count > 0) {
+			line = queue.line[queue.first];
+			queue.first = (queue.first + 1) % LINES_MAX;
+			queue.count--;
+		} else {
+			line = lost_line(); /* nothing has come since */
+		}
 		queue.writing = true;
 		pthread_mutex_unlock(&queue.lock);
 		line_write(&line);
-		if (lost > 0)
-			lost_write(lost);
 		pthread_mutex_lock(&queue.lock);
 		queue.writing = false;
 	}
@@ -123,8 +125,14 @@ static void on_line(int32_t target, struct qb_log_callsite *callsite, struct tim
 		return;
 	}
 	pthread_mutex_lock(&queue.lock);
-	if (queue.count < LINES_MAX)
-		queue.line[(queue.first + queue.count++) % LINES_MAX] = line;
+	/* That something is lost stands where it is missing. */
+	if (queue.lost > 0 && queue.count + 1 < LINES_MAX) {
+		struct line lost = lost_line();
+
+		line_put(&lost);
+	}
+	if (queue.lost == 0 && queue.count < LINES_MAX)
+		line_put(&line);
 	else
 		queue.lost++;
 	pthread_cond_signal(&queue.work);
@@ -166,7 +174,7 @@ void logging_flush(uint32_t timeout_ms)
 		until.tv_sec++;
 	}
 	pthread_mutex_lock(&queue.lock);
-	while ((queue.count > 0 || queue.writing) && error == 0)
+	while ((queue.count > 0 || queue.lost > 0 || queue.writing) && error == 0)
 		error = pthread_cond_timedwait(&queue.idle, &queue.lock, &until);
 	pthread_mutex_unlock(&queue.lock);
 }

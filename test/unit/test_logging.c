@@ -45,7 +45,8 @@ static void test_stuck(void **state)
 {
 	int log[2], said[2], heard[2];
 	unsigned next = 0;
-	unsigned lost = 0;
+	unsigned written = 0;
+	unsigned lost;
 	char line[1024];
 	bool last = false;
 	FILE *file;
@@ -80,8 +81,12 @@ static void test_stuck(void **state)
 			assert_int_equal(sscanf(text, ": line %u of", &number), 1);
 			assert_int_equal(number, next);
 			next++;
+			written++;
 		} else if (strstr(line, "lost here") != NULL) {
+			/* It stands where they are missing. */
 			assert_int_equal(sscanf(line, "dlmirrord: %u lines", &lost), 1);
+			assert_true(lost > 0);
+			next += lost;
 		} else {
 			assert_non_null(strstr(line, "the last line"));
 			last = true;
@@ -89,8 +94,8 @@ static void test_stuck(void **state)
 	}
 	fclose(file);
 	assert_true(last);
-	assert_true(next >= 512 && next < LINES);
-	assert_int_equal(next + lost, LINES);
+	assert_int_equal(next, LINES);
+	assert_true(written >= 512 && written < LINES);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	close(said[0]);
