@@ -46,7 +46,7 @@ struct open_job {
 struct opener {
 	int fd[2]; /* ours, the threads' */
 	unsigned running;
-	LIST_HEAD(, open_job) jobs; /* newest first */
+	LIST_HEAD(open_jobs, open_job) jobs; /* newest first */
 };
 
 /* A message is the pointer to the job, and with it the descriptor, if there is one. */
@@ -76,7 +76,7 @@ static struct open_job *answer_receive(const struct opener *opener, int *ret_fd)
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct open_job *job;
+	struct open_job *job = NULL;
 	struct iovec data = {.iov_base = &job, .iov_len = sizeof(job)};
 	struct msghdr message = {
 	    .msg_iov = &data,
