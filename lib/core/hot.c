@@ -404,14 +404,13 @@ static enum hot_verdict answer_remote_recovering(struct hot *h, const struct mlo
 	return answer_words(ret, 2, 0, atomic_load(&h->shared->hint));
 }
 
-/* A write that meets a stale region goes unmarked, and the kernel may remember that. */
-static enum hot_verdict answer_in_sync(struct hot *h, uint64_t region, struct mlog_reply *ret)
+bool hot_in_sync_told(struct hot *h, uint64_t region)
 {
 	bool in_sync = hot_in_sync(h, region);
 
 	if (!in_sync)
 		hot_unseen_set(h, region, true);
-	return answer_words(ret, 1, in_sync, 0);
+	return in_sync;
 }
 
 bool hot_is_late(const struct hot *h, uint32_t seq)
@@ -429,7 +428,7 @@ enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 		return HOT_HAND_OVER;
 	switch (request->type) {
 	case ULOG_IN_SYNC:
-		return answer_in_sync(h, request->region[0], ret);
+		return answer_words(ret, 1, hot_in_sync_told(h, request->region[0]), 0);
 	case ULOG_IS_CLEAN:
 		return answer_words(
 		    ret, 1, !hot_held(h, request->region[0]) && !hot_dirty(h, request->region[0]),

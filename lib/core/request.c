@@ -229,7 +229,7 @@ static void admit_serving(struct mlog *m, const struct mlog_request *request)
 {
 	switch (request->type) {
 	case ULOG_IN_SYNC:
-		reply_words(m, request, 1, hot_in_sync(m->hot, request->region[0]), 0);
+		reply_words(m, request, 1, hot_in_sync_told(m->hot, request->region[0]), 0);
 		break;
 	case ULOG_IS_CLEAN:
 		reply_words(m, request, 1,

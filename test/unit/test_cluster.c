@@ -433,6 +433,24 @@ static void a_new_daemon_does_not_found_from_what_it_had_among_others(void **sta
 	}
 }
 
+/* Not only by a responder: a request may have waited for its daemon. */
+static void what_the_core_calls_stale_a_kernel_may_write_unseen(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	struct mlog_event e = {.kind = MLOG_EV_REQUEST};
+
+	(void)state;
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 20, false));
+	e.request.type = ULOG_IN_SYNC;
+	e.request.seq = ++c->node[2].seq;
+	e.request.region_count = 1;
+	e.request.region[0] = 20;
+	node_step(c, &c->node[2], &e);
+	assert_int_equal(node_reply(&c->node[2], e.request.seq)->word[0], 0);
+	assert_int_equal(hot_next_unseen(&c->node[2].hot, 0), 20);
+	cluster_end(c);
+}
+
 static void resync_is_shared_out(void **state)
 {
 	struct cluster *c = cluster_make(true);
@@ -638,6 +656,7 @@ int main(void)
 	    cmocka_unit_test(a_kernel_that_did_not_clear_a_region_may_write_it_unseen),
 	    cmocka_unit_test(a_founder_knows_more_than_who_suspended_before_it),
 	    cmocka_unit_test(a_new_daemon_does_not_found_from_what_it_had_among_others),
+	    cmocka_unit_test(what_the_core_calls_stale_a_kernel_may_write_unseen),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(what_another_has_recovered_no_kernel_writes_unseen),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
