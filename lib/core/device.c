@@ -261,6 +261,11 @@ static void restore_merge(struct mlog *m, const struct mlog_history *h)
 		return;
 	bits_for_each_set (bit, h->dirty, hot_slot_bits(m->hot))
 		dirty_inherit(m, bit);
+	/* What others have called stale while I was away, and have left. */
+	if (m->group == GROUP_FOUNDING) {
+		sync_load_beside(m, h);
+		maps_loaded(m);
+	}
 }
 
 /* My slot, of an earlier life: everybody must hear what is crash-dirty before I am one of them. */

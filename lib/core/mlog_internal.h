@@ -434,6 +434,7 @@ void sync_written(struct mlog *m, int error);
 void sync_wait_noted(struct mlog *m, uint64_t region); /* somebody waits for this stale region */
 /* beside: the maps count as well, they have what the history has not. */
 void sync_load(struct mlog *m, const struct mlog_history *history, bool beside);
+void sync_load_beside(struct mlog *m, const struct mlog_history *history); /* that map alone */
 void sync_load_unknown(struct mlog *m); /* the device could not be read: everything is stale */
 void sync_restart(struct mlog *m);
 uint64_t sync_deadline(const struct mlog *m);

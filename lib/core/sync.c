@@ -566,6 +566,12 @@ void sync_load(struct mlog *m, const struct mlog_history *h, bool beside)
 	sync_restart(m);
 }
 
+void sync_load_beside(struct mlog *m, const struct mlog_history *h)
+{
+	load_in_sync(m, h, false, true);
+	sync_restart(m);
+}
+
 void sync_rewind(struct mlog *m)
 {
 	m->resync_cursor = 0;

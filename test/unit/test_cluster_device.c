@@ -285,6 +285,28 @@ static void who_leaves_somebody_without_a_log_does_not_trust_it(void **state)
 	cluster_end(c);
 }
 
+/* Its kernel was writing all the time; who told it on the device has left. */
+static void a_new_daemon_founds_with_what_others_called_stale(void **state)
+{
+	(void)state;
+	for (unsigned planned = 0; planned < 2; planned++) {
+		struct cluster *c = cluster_of(true, 2);
+
+		if (planned != 0)
+			daemon_hands_over(c, 1);
+		else
+			daemon_dies(c, 1);
+		node_answered(c, 2, node_asks(c, 2, ULOG_SET_REGION_SYNC, 20, false));
+		node_leaves(c, 2);
+		node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+		time_passes(c, 3000);
+		assert_int_equal(node_status(c, 1).phase, MLOG_ACTIVE);
+		assert_int_equal(node_status(c, 1).in_sync, REGIONS - 1);
+		assert_false(hot_in_sync(&c->node[1].hot, 20));
+		cluster_end(c);
+	}
+}
+
 /* To write it anew is to forget the old one: all are to know it first. */
 static void nobody_writes_a_lost_log_anew_before_it_was_heard(void **state)
 {
@@ -675,6 +697,7 @@ int main(void)
 	    cmocka_unit_test(a_lost_log_may_have_held_any_mark_of_who_is_gone),
 	    cmocka_unit_test(a_founder_asks_what_the_log_does_not_tell),
 	    cmocka_unit_test(who_leaves_somebody_without_a_log_does_not_trust_it),
+	    cmocka_unit_test(a_new_daemon_founds_with_what_others_called_stale),
 	    cmocka_unit_test(nobody_writes_a_lost_log_anew_before_it_was_heard),
 	    cmocka_unit_test(a_joiner_whose_slot_is_not_its_own_has_everything_compared),
 	    cmocka_unit_test(a_late_release_does_not_take_the_next_lifes_locks),
