@@ -65,10 +65,9 @@ struct log {
 	/* control.c */
 	bool restored;	  /* an earlier daemon's */
 	bool reconnected; /* a RESUME may be that of a reconnect, and not of the device */
-	struct handoff_item
-	    *awaiting[LOG_AWAITING_MAX]; /* what ends it, and waits for its copies */
-	unsigned awaiting_count;
 	bool blind;	  /* nobody knows what the kernel had marked when it was made */
+	struct handoff_item *awaiting[LOG_AWAITING_MAX]; /* they end it, and wait for its copies */
+	unsigned awaiting_count;
 
 	/* log_device.c; storage is NULL while it cannot be opened */
 	struct storage *storage;
