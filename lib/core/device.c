@@ -306,7 +306,7 @@ static void load_failed(struct mlog *m, int error)
 	device_failed(m, error);
 	m->loaded = first;
 	if (first)
-		group_loaded(m, NULL);
+		found_loaded(m, NULL);
 }
 
 /* Where the maps were left as the truth the device does not have all of it, but it may have what
@@ -350,7 +350,7 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 	m->restoring = false;
 	if (m->group == GROUP_FOUNDING) {
 		m->loaded = true;
-		group_loaded(m, history);
+		found_loaded(m, history);
 	} else if (m->left) {
 		m->log = MLOG_LOG_IDLE; /* its locks are not mine any more */
 	} else {
@@ -400,7 +400,7 @@ static void detach_done(struct mlog *m, bool released)
 	if ((m->left_last && !released) || m->left_keeping)
 		truth = MLOG_TRUTH_MEMORY;
 	else if (m->config.has_disk && !m->left_last &&
-		 (m->degraded || members_replicated(m) || group_ahead(m)))
+		 (m->degraded || members_replicated(m) || peers_ahead(m)))
 		truth = MLOG_TRUTH_AHEAD;
 	truth_set(m, truth);
 	m->log = m->config.has_disk && (released || !m->left_last) ? MLOG_LOG_IDLE : m->log;
@@ -491,7 +491,7 @@ static void check_timeout(struct mlog *m)
 static bool release_allowed(struct mlog *m)
 {
 	if (m->left_last && m->config.members > 1)
-		group_lock(m, MLOG_LOCK_MAP);
+		lock_take(m, MLOG_LOCK_MAP);
 	return !m->left_last || sync_map_writer(m);
 }
 

@@ -78,177 +78,7 @@ bool acks_settled(const struct acks *acks)
 	return acks->seq == 0 || acks_complete(acks);
 }
 
-/* ---- locks */
-
-static bool to_be_unlocked(const struct mlog *m, uint32_t lock)
-{
-	return (m->unlock >> lock & 1) != 0;
-}
-
-/* A founder waits for a write of its last life, but not for ever. */
-static bool write_given_up(const struct mlog *m)
-{
-	return m->group == GROUP_FOUNDING && m->operation != DEVICE_LOAD &&
-	       m->now_ms >= m->found_ms + m->config.log_timeout_ms;
-}
-
-void group_lock(struct mlog *m, uint32_t lock)
-{
-	struct mlog_effect *effect;
-
-	/* Kept from an earlier life: the slot's is mine still, for the map's others may wait, who
-	 * know more by now. */
-	if (lock == MLOG_LOCK_MAP && to_be_unlocked(m, lock) && !write_given_up(m))
-		return;
-	m->unlock &= ~(UINT64_C(1) << lock);
-	if (m->lock[lock] != LOCK_FREE || m->now_ms < m->lock_retry_ms)
-		return;
-	m->lock[lock] = LOCK_WAITED;
-	effect = effect_add(m, MLOG_LOCK);
-	effect->lock.lock = lock;
-	effect->lock.keep = lock == m->self;
-}
-
-/* A write to my slot that timed out may still arrive: until it has, nobody else may have the lock,
- * also when the slot was given to somebody else since, and I took it over from him. */
-void group_unlock(struct mlog *m, uint32_t lock)
-{
-	m->unlock &= ~(UINT64_C(1) << lock);
-	if (m->lock[lock] == LOCK_FREE)
-		return;
-	if (lock == m->written_slot && m->lock[lock] == LOCK_HELD && !device_idle(m) &&
-	    !mutation(MUTATE_UNLOCKED_WHILE_WRITING)) {
-		m->unlock |= UINT64_C(1) << lock;
-		return;
-	}
-	m->lock[lock] = LOCK_FREE;
-	effect_add(m, MLOG_UNLOCK)->lock.lock = lock;
-}
-
-bool group_holds(const struct mlog *m, uint32_t lock)
-{
-	return m->lock[lock] == LOCK_HELD && !to_be_unlocked(m, lock);
-}
-
-static void unlock_soon(struct mlog *m, uint32_t lock)
-{
-	if (m->lock[lock] == LOCK_HELD)
-		m->unlock |= UINT64_C(1) << lock;
-	else
-		group_unlock(m, lock);
-}
-
-/* But not the lock that says that my kernel is alive, while it writes. */
-static void unlock_all(struct mlog *m)
-{
-	for (uint32_t i = 0; i <= MLOG_LOCK_MAP; i++)
-		if (!m->live || i != m->slot)
-			unlock_soon(m, i);
-}
-
-/* A write that timed out may still arrive: until it has, nobody else may have the locks. */
-static void unlock_settle(struct mlog *m)
-{
-	bool arrived = (device_idle(m) && !m->emptying) || mutation(MUTATE_UNLOCKED_WHILE_WRITING);
-
-	for (uint32_t i = 0; m->unlock != 0 && arrived && i <= MLOG_LOCK_MAP; i++)
-		if (to_be_unlocked(m, i))
-			group_unlock(m, i);
-}
-
-void group_locked(struct mlog *m, uint32_t lock, int error)
-{
-	if (m->lock[lock] != LOCK_WAITED)
-		return;
-	m->lock[lock] = error == 0 ? LOCK_HELD : LOCK_FREE;
-	if (error != 0)
-		m->lock_retry_ms = m->now_ms + LOCK_RETRY_MS;
-}
-
-static bool in_view(const struct mlog *m, uint32_t node)
-{
-	for (uint32_t i = 0; i < m->view_count; i++)
-		if (m->view[i] == node)
-			return true;
-	return false;
-}
-
 /* ---- joining */
-
-/* How much my state is worth when nobody has a complete one:
- *	KNOWS	that there was one: nothing of mine counts as in sync, or the log device tells
- *	AHEAD	the same, and the log device does not tell all
- *	MEMORY	and as many more as it has been given messages: the last to leave knows most
- */
-enum rank { RANK_NONE, RANK_KNOWS, RANK_AHEAD, RANK_MEMORY };
-
-/* Until I am READY again. */
-bool group_ahead(const struct mlog *m)
-{
-	return atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_AHEAD;
-}
-
-static uint64_t rank(const struct mlog *m)
-{
-	if (m->live) {
-		if (!m->mangled && !m->missed)
-			return RANK_MEMORY + m->applied;
-	} else if (m->inherited.in_sync != NULL) {
-		if (!m->inherited.distrust)
-			return RANK_MEMORY + m->inherited_applied;
-	} else if (m->attached_once) {
-		if (atomic_load(&m->hot->shared->truth) == MLOG_TRUTH_MEMORY)
-			return RANK_MEMORY + m->applied;
-	} else if (!m->follows) {
-		return RANK_NONE;
-	}
-	return group_ahead(m) ? RANK_AHEAD : RANK_KNOWS;
-}
-
-static struct peer *peer_of(struct mlog *m, uint32_t node)
-{
-	for (uint32_t i = 0; i < m->peer_count; i++)
-		if (m->peer[i].node == node)
-			return &m->peer[i];
-	return NULL;
-}
-
-static struct peer *peer_add(struct mlog *m, uint32_t node)
-{
-	struct peer *peer = peer_of(m, node);
-
-	if (peer == NULL && m->peer_count < PEERS_MAX) {
-		peer = &m->peer[m->peer_count++];
-		memset(peer, 0, sizeof(*peer));
-		peer->node = node;
-	}
-	return peer;
-}
-
-/* All of the view, anew; who has asked me stays known. */
-static void peers_ask(struct mlog *m)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < m->peer_count; i++)
-		if (in_view(m, m->peer[i].node)) {
-			m->peer[kept] = m->peer[i];
-			m->peer[kept++].answered = false;
-		}
-	m->peer_count = kept;
-	for (uint32_t i = 0; i < m->view_count; i++)
-		if (m->view[i] != m->config.node)
-			peer_add(m, m->view[i]);
-}
-
-/* Stale regions below it my kernel may write without a mark, for all that it knows. */
-static uint64_t own_bound(const struct mlog *m)
-{
-	uint64_t unseen_end = atomic_load(&m->hot->shared->unseen_end);
-	uint64_t hint = atomic_load(&m->hot->shared->hint);
-
-	return m->live && hint > unseen_end ? hint : unseen_end;
-}
 
 static void join_send(struct mlog *m)
 {
@@ -269,8 +99,8 @@ static void join_send(struct mlog *m)
 	message->join.region_count = m->config.region_count;
 	message->join.region_sectors = m->config.region_sectors;
 	message->join.slot = m->live ? m->slot : MLOG_NO_SLOT;
-	message->join.applied = rank(m);
-	message->join.bound = own_bound(m);
+	message->join.applied = peers_rank(m);
+	message->join.bound = members_own_bound(m);
 	if (message->join.bound > 0) /* the hint follows the maps, what the kernel knows does not */
 		hot_unseen_end_raise(m->hot, message->join.bound - 1);
 	if (m->live && sync_recovering(m) < m->config.region_count)
@@ -288,56 +118,19 @@ static void asking_start(struct mlog *m)
 	m->asked_ms = m->now_ms;
 }
 
-static void none_send(struct mlog *m, const struct peer *peer)
-{
-	struct mlog_message *message = group_send(m, MLOG_MSG_NONE);
-	bool joining = m->group > GROUP_OUT && !m->leaving;
-
-	message->none.to = peer->node;
-	message->none.incarnation = peer->join.incarnation;
-	message->none.joining = joining;
-	message->none.founding = joining && m->group >= GROUP_COPYING;
-	message->none.applied = rank(m);
-}
-
-/* Does it hold a lock that I wait for, and waits for me? Who knows more than I may have the map's,
- * who was a member has its slot's. */
-static bool holds_what_i_found_with(const struct mlog *m, const struct peer *peer)
-{
-	if (m->group == GROUP_FOUNDING)
-		return m->lock[MLOG_LOCK_MAP] == LOCK_WAITED && peer->applied > rank(m);
-	return m->group == GROUP_LOCKING && m->founder && m->lock[m->self] == LOCK_WAITED &&
-	       peer->join.join.live && (peer->join.join.slot == m->self || peer->applied > rank(m));
-}
-
-/* Does somebody have the map's lock, who may have a state and not know of me? */
-static bool founds_in_vain(const struct mlog *m)
-{
-	return m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_WAITED && !m->leaving;
-}
-
 /* What I have told those who asked me is not true any more; `but` is told by the caller, or NULL.
  */
-static void asking_again(struct mlog *m, const struct peer *but)
+void group_ask_again(struct mlog *m, const struct peer *but)
 {
 	asking_start(m);
 	for (uint32_t i = 0; i < m->peer_count; i++)
 		if (m->peer[i].joined && &m->peer[i] != but)
-			none_send(m, &m->peer[i]);
-}
-
-static void found_no_more(struct mlog *m, const struct peer *for_whom)
-{
-	unlock_all(m);
-	m->founder = false;
-	m->to_prove = 0;
-	m->self = MLOG_NO_SLOT;
-	asking_again(m, for_whom);
+			peers_send_none(m, &m->peer[i]);
 }
 
 static void peer_joined(struct mlog *m, const struct mlog_message *message)
 {
-	struct peer *peer = peer_add(m, message->from);
+	struct peer *peer = peers_add(m, message->from);
 
 	if (peer == NULL)
 		return;
@@ -346,209 +139,9 @@ static void peer_joined(struct mlog *m, const struct mlog_message *message)
 	/* It may have said otherwise when I asked. */
 	peer->joining = true;
 	peer->applied = message->join.applied;
-	if (holds_what_i_found_with(m, peer))
+	if (found_against(m, peer))
 		found_no_more(m, peer);
-	none_send(m, peer);
-}
-
-/* Or it would become a member with me, and nobody would hear of it again. */
-static void peer_left(struct mlog *m, const struct mlog_message *message)
-{
-	struct peer *peer = peer_of(m, message->from);
-
-	if (peer != NULL && peer->join.incarnation == message->incarnation)
-		peer->joining = peer->joined = false;
-}
-
-static bool goes_first(const struct mlog *m, const struct peer *peer)
-{
-	uint64_t applied = rank(m);
-
-	return peer->applied > applied || (peer->applied == applied && peer->node < m->config.node);
-}
-
-/* Is there nobody who could help, or who should be asked before me? */
-static bool first_of_all(const struct mlog *m)
-{
-	for (uint32_t i = 0; i < m->peer_count; i++) {
-		const struct peer *peer = &m->peer[i];
-
-		if (!peer->answered || peer->founding)
-			return false;
-		if (peer->joining && goes_first(m, peer))
-			return false;
-	}
-	return true;
-}
-
-static void self_set(struct mlog *m, uint32_t slot)
-{
-	struct mlog_member *self = &m->member[slot];
-
-	m->self = slot;
-	m->slot = slot;
-	atomic_store(&m->hot->shared->slot, slot + 1);
-	*self = (struct mlog_member){
-	    .state = MLOG_MEMBER_JOINING,
-	    .node = m->config.node,
-	    .incarnation = m->incarnation,
-	    .informed = true,
-	    .live = m->live,
-	    .replicated = self->replicated,
-	    .marked = self->marked,
-	    .bound = self->bound > own_bound(m) ? self->bound : own_bound(m),
-	};
-	if (m->live && sync_recovering(m) < m->config.region_count)
-		members_lease_one(self, sync_recovering(m));
-}
-
-static bool returned(struct mlog *m, const struct mlog_member *e)
-{
-	const struct peer *peer = peer_of(m, e->node);
-
-	return peer != NULL && peer->joined && peer->join.join.live;
-}
-
-/* Has each of the other members whose marks are in memory come back with its own? */
-static bool all_returned(struct mlog *m)
-{
-	for (uint32_t i = 0; i < m->config.members; i++) {
-		const struct mlog_member *e = &m->member[i];
-
-		if (i != m->self && e->state != MLOG_MEMBER_NONE &&
-		    (e->replicated || !m->config.has_disk) && !returned(m, e))
-			return false;
-	}
-	return true;
-}
-
-/* Everybody else has to come back first, and until then may be writing. Who does not come with its
- * memory may have gone on without me, and without a log device nobody knows what it wrote. */
-static void found_from_memory(struct mlog *m)
-{
-	uint32_t slot = m->self;
-
-	if (!all_returned(m))
-		m->taken_all = true;
-	for (uint32_t i = 0; i < m->config.members; i++) {
-		struct mlog_member *e = &m->member[i];
-
-		if (i != slot && e->state != MLOG_MEMBER_NONE)
-			e->state = MLOG_MEMBER_GONE;
-	}
-	m->snap_from = MLOG_NO_SLOT;
-	self_set(m, slot);
-	repair_reconcile(m);
-	members_taken(m);
-	members_changed(m);
-	m->group = GROUP_LOCKING;
-}
-
-/* Somebody who is suspended, or has left unheard, has or had in memory what is newer than what I
- * shall load. */
-static bool outdone(const struct mlog *m)
-{
-	uint64_t known = m->config.has_disk && rank(m) == RANK_NONE ? RANK_KNOWS : rank(m);
-
-	for (uint32_t i = 0; i < m->peer_count && !m->live; i++)
-		if (!m->peer[i].joining && m->peer[i].applied > known)
-			return true;
-	return group_ahead(m) || (m->left_out && !m->live && !m->config.has_disk);
-}
-
-/* All that the group knew when I last heard of it: nothing of an earlier daemon's is newer. */
-bool group_remembers(const struct mlog *m)
-{
-	return m->live && !m->mangled && m->applied > 0 && m->self != MLOG_NO_SLOT;
-}
-
-/* The most that anybody's state was worth so far. */
-static uint64_t rank_max(const struct mlog *m)
-{
-	uint64_t max = rank(m);
-
-	for (uint32_t i = 0; i < m->peer_count; i++)
-		if (m->peer[i].applied > max)
-			max = m->peer[i].applied;
-	return max;
-}
-
-static void found(struct mlog *m)
-{
-	uint64_t own = rank(m);
-
-	m->founder = true;
-	m->found_ms = m->now_ms;
-	m->outdone = outdone(m);
-	m->found_rank = rank_max(m);
-	m->group = GROUP_FOUNDING;
-	if (group_remembers(m)) {
-		found_from_memory(m);
-		return;
-	}
-	members_handed(m);
-	members_reset(m);
-	m->applied = own > RANK_MEMORY ? own - RANK_MEMORY : 0;
-	m->loaded = false;
-	if (!m->config.has_disk || m->config.members == 1)
-		group_loaded(m, NULL);
-}
-
-static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
-{
-	const struct gates *g = &m->gates[slot];
-	struct mlog_member *e = &m->member[slot];
-
-	*e = (struct mlog_member){
-	    .state = MLOG_MEMBER_GONE,
-	    .node = node,
-	    .live = true,
-	    .bound = m->config.region_count,
-	    .lease_any = true,
-	    .claim_seq = g->seq,
-	};
-	/* Its mover may still copy what I have closed for it. */
-	for (uint32_t i = 0; g->seq != 0 && i < MLOG_COPIES_MAX; i++)
-		if ((g->closed >> i & 1) != 0)
-			e->claim[e->claim_count++] = g->region[i];
-}
-
-/* All other slots are to be taken over, or their owners come back: the log device knows those that
- * have claimed it; one whose device has failed it does not know, but the lock of its slot does.
- * When it is not free, what was loaded is not what that one's kernel knows. */
-void group_loaded(struct mlog *m, const struct mlog_history *h)
-{
-	const uint32_t *owner = h == NULL ? NULL : h->owner;
-	uint32_t slot = MLOG_NO_SLOT;
-
-	if (m->group != GROUP_FOUNDING)
-		return;
-	for (uint32_t i = 0; owner != NULL && i < m->config.members; i++) {
-		if (owner[i] == m->config.node)
-			slot = i;
-		else if (owner[i] != 0)
-			slot_in_use(m, i, owner[i]);
-	}
-	if (m->live && m->slot != MLOG_NO_SLOT)
-		slot = m->slot;
-	slot = members_alloc(m, m->config.node, slot);
-	m->foreign = slot == MLOG_NO_SLOT;
-	/* All are in use: the lock of the first proves its owner dead, and what it holds becomes
-	 * mine. */
-	self_set(m, m->foreign ? 0 : slot);
-	m->to_prove = 0;
-	for (uint32_t i = 0; i < m->config.members; i++) {
-		if (m->member[i].state != MLOG_MEMBER_NONE)
-			continue;
-		slot_in_use(m, i, MLOG_NODE_UNKNOWN);
-		if (!m->live && (h != NULL || !m->config.has_disk))
-			m->to_prove |= UINT32_C(1) << i;
-	}
-	/* Their marks were on the device that this one has replaced. */
-	if (m->live && h != NULL && owner == NULL && m->config.members > 1)
-		m->taken_all = true;
-	repair_reconcile(m);
-	m->group = GROUP_LOCKING;
+	peers_send_none(m, peer);
 }
 
 static void informed(struct mlog *m)
@@ -577,122 +170,7 @@ static void informed(struct mlog *m)
 	members_changed(m);
 }
 
-/* ---- telling */
-
-/* The next region that my kernel takes for stale, and all others for in sync. */
-static uint64_t next_untold(const struct mlog *m, uint64_t from)
-{
-	uint64_t none = m->config.region_count;
-
-	while (from < none) {
-		uint64_t region =
-		    min_ms(hot_next_reported(m->hot, from), hot_next_unseen(m->hot, from));
-
-		if (region == none || hot_in_sync(m->hot, region))
-			return region;
-		from = region + 1;
-	}
-	return none;
-}
-
-/* Into my slot first: who hears of it writes one leg only, without a mark, and all who have heard
- * may be gone before the map is on the device. Nor may somebody hear of it at all: of two nodes
- * that have parted each is quorate until one is fenced. */
-static void untold_to_slot(struct mlog *m, uint64_t from)
-{
-	for (uint64_t r = next_untold(m, from); r < m->config.region_count;
-	     r = next_untold(m, r + 1)) {
-		hot_reported_set(m->hot, r, true);
-		if (!bits_test(m->image, r >> m->hot->shift))
-			dirty_inherit(m, r >> m->hot->shift);
-	}
-}
-
-static bool tell_stale(struct mlog *m)
-{
-	uint64_t region = next_untold(m, m->tell_cursor);
-	struct mlog_message *message;
-
-	m->tell_cursor = region;
-	if (region == m->config.region_count)
-		return false;
-	untold_to_slot(m, region);
-	if (!hot_dirty(m->hot, region) && device_waits(m))
-		return true; /* when it is written */
-	m->tell_cursor = region + 1;
-	message = group_send(m, MLOG_MSG_SYNC);
-	message->sync.region = region;
-	message->sync.in_sync = false;
-	return true;
-}
-
-static void collect(struct mlog_items *items, const uint64_t *map, uint64_t bits, uint64_t *cursor)
-{
-	uint64_t at = bits_next_set(map, bits, *cursor);
-
-	while (at < bits && items->count < MLOG_ITEMS_MAX) {
-		items->item[items->count++] = at;
-		at = bits_next_set(map, bits, at + 1);
-	}
-	*cursor = at;
-}
-
-static bool tell_dirty(struct mlog *m)
-{
-	uint64_t bits = hot_slot_bits(m->hot);
-	struct mlog_message *message;
-
-	if (!m->taken_all && bits_next_set(m->taken, bits, m->tell_cursor) == bits)
-		return false;
-	message = group_send(m, MLOG_MSG_DIRTY);
-	message->dirty_bits.slot = m->self;
-	message->dirty_bits.all = m->taken_all;
-	m->taken_all = false;
-	collect(&message->dirty_bits.items, m->taken, bits, &m->tell_cursor);
-	return true;
-}
-
-static bool tell_marks(struct mlog *m)
-{
-	uint64_t bits = hot_slot_bits(m->hot);
-	struct mlog_message *message;
-
-	if (m->config.members == 1 || !dirty_replicated(m) || m->tell_cursor > bits)
-		return false;
-	message = group_send(m, MLOG_MSG_MARKS);
-	collect(&message->marks.items, m->image, bits, &m->tell_cursor);
-	message->marks.all = m->tell_cursor == bits;
-	m->tell_cursor += message->marks.all;
-	return true;
-}
-
-static void tell(struct mlog *m)
-{
-	static bool (*const step[])(struct mlog *) = {tell_stale, tell_dirty, tell_marks};
-
-	if (m->heard < m->tell_seq)
-		return;
-	while (m->tell_step < sizeof(step) / sizeof(step[0])) {
-		if (step[m->tell_step](m)) {
-			m->tell_seq = m->seq;
-			return;
-		}
-		m->tell_step++;
-		m->tell_cursor = 0;
-	}
-	group_send(m, MLOG_MSG_READY);
-	m->group = GROUP_READYING;
-}
-
-static void tell_start(struct mlog *m)
-{
-	m->group = GROUP_TELLING;
-	m->tell_step = 0;
-	m->tell_cursor = 0;
-	m->tell_seq = 0;
-}
-
-static void lock_granted(struct mlog *m)
+static void slot_mine(struct mlog *m)
 {
 	m->group = GROUP_LOADING;
 	if (m->live && !m->closed)
@@ -705,7 +183,7 @@ static void lock_granted(struct mlog *m)
 void group_device_done(struct mlog *m)
 {
 	if (m->group == GROUP_LOADING)
-		tell_start(m);
+		tell_begin(m);
 }
 
 static void ready(struct mlog *m)
@@ -753,7 +231,7 @@ static void outdated(struct mlog *m)
 
 static void asking_message(struct mlog *m, const struct mlog_message *message)
 {
-	struct peer *peer = peer_of(m, message->from);
+	struct peer *peer = peers_find(m, message->from);
 
 	switch (message->kind) {
 	case MLOG_MSG_NONE:
@@ -1006,7 +484,7 @@ void group_message(struct mlog *m, const struct mlog_message *message)
 		return;
 	}
 	if (!own && message->kind == MLOG_MSG_LEAVE && m->group < GROUP_IN)
-		peer_left(m, message);
+		peers_left(m, message);
 	if (own && message->kind == MLOG_MSG_LEAVE && !has_state(m)) {
 		if (m->leaving)
 			left(m);
@@ -1038,15 +516,15 @@ static void peers_view(struct mlog *m)
 	bool newcomer = false;
 
 	for (uint32_t i = 0; i < m->peer_count; i++)
-		if (in_view(m, m->peer[i].node))
+		if (peers_in_view(m, m->peer[i].node))
 			m->peer[kept++] = m->peer[i];
 	m->peer_count = kept;
 	for (uint32_t i = 0; i < m->view_count; i++)
 		newcomer =
-		    newcomer || (m->view[i] != m->config.node && peer_of(m, m->view[i]) == NULL);
+		    newcomer || (m->view[i] != m->config.node && peers_find(m, m->view[i]) == NULL);
 	if (newcomer && m->group == GROUP_JOINING)
 		peers_ask(m); /* it will be given my JOIN */
-	if (newcomer && founds_in_vain(m))
+	if (newcomer && found_in_vain(m))
 		found_no_more(m, NULL);
 	if (newcomer && asks(m))
 		join_send(m); /* it was not, and may have a state */
@@ -1071,8 +549,8 @@ static void copying_view(struct mlog *m)
 {
 	struct mlog_message view = {.kind = BUFFERED_VIEW};
 
-	if (!in_view(m, m->snap_node)) {
-		asking_again(m, NULL);
+	if (!peers_in_view(m, m->snap_node)) {
+		group_ask_again(m, NULL);
 		return;
 	}
 	for (uint32_t i = 0; i < m->view_count; i++)
@@ -1200,95 +678,9 @@ void group_end(struct mlog *m)
 /* The log device has been left behind as it should be. */
 void group_released(struct mlog *m)
 {
-	unlock_all(m);
+	lock_release_all(m);
 	if (!m->left_last)
 		members_reset(m);
-}
-
-static bool to_be_proved(const struct mlog *m, uint32_t slot)
-{
-	return (m->to_prove >> slot & 1) != 0;
-}
-
-/* Nobody is where nobody is known to be. */
-static bool others_proved(struct mlog *m)
-{
-	for (uint32_t i = 0; i < m->config.members; i++)
-		if (to_be_proved(m, i) && !group_holds(m, i))
-			return false;
-	for (uint32_t i = 0; i < m->config.members; i++)
-		if (to_be_proved(m, i)) {
-			m->member[i] = (struct mlog_member){.state = MLOG_MEMBER_NONE};
-			group_unlock(m, i);
-		}
-	m->to_prove = 0;
-	repair_reconcile(m);
-	return true;
-}
-
-/* Whose slot's lock I wait for is here, and comes back: before me or after. */
-static bool others_met(struct mlog *m)
-{
-	for (uint32_t i = 0; i < m->peer_count; i++) {
-		const struct peer *peer = &m->peer[i];
-		uint32_t slot = peer->join.join.slot;
-
-		if (!peer->joined || !peer->joining || !peer->join.join.live ||
-		    slot >= m->config.members || !to_be_proved(m, slot))
-			continue;
-		if (goes_first(m, peer))
-			return true;
-		m->to_prove &= ~(UINT32_C(1) << slot);
-	}
-	return false;
-}
-
-/* Has a kernel that was alive in this slot come back, with what it knows? */
-static bool met(const struct mlog *m, uint32_t slot)
-{
-	for (uint32_t i = 0; i < m->peer_count; i++) {
-		const struct peer *peer = &m->peer[i];
-
-		if (peer->joined && peer->joining && peer->join.join.live &&
-		    peer->join.join.slot == slot)
-			return true;
-	}
-	return false;
-}
-
-/* They may be in a planned restart as well, which takes milliseconds. Whose lock is free does not
- * come back, and what it did without me nobody knows; nor is longer waited for. */
-static bool others_to_meet(struct mlog *m)
-{
-	for (uint32_t i = 0; i < m->config.members; i++) {
-		if ((m->to_meet >> i & 1) == 0)
-			continue;
-		if (met(m, i)) {
-			m->to_meet &= ~(UINT32_C(1) << i);
-			group_unlock(m, i);
-			continue;
-		}
-		group_lock(m, i);
-		if (group_holds(m, i) || m->now_ms >= m->found_ms + STUCK_MS)
-			m->missed = true;
-	}
-	if (m->missed || m->mangled)
-		m->to_meet = 0;
-	return m->to_meet != 0;
-}
-
-static void lock_slots(struct mlog *m)
-{
-	if (others_met(m)) {
-		found_no_more(m, NULL);
-		return;
-	}
-	group_lock(m, m->self);
-	for (uint32_t i = 0; i < m->config.members; i++)
-		if (to_be_proved(m, i))
-			group_lock(m, i);
-	if (m->lock[m->self] == LOCK_HELD && others_proved(m) && !others_to_meet(m))
-		lock_granted(m);
 }
 
 static void rejoin(struct mlog *m)
@@ -1296,11 +688,11 @@ static void rejoin(struct mlog *m)
 	m->rejoin = false;
 	m->peer_count = 0;
 	/* Somebody may be founding with it, who waits for me as I would for him. */
-	unlock_soon(m, MLOG_LOCK_MAP);
+	lock_release_soon(m, MLOG_LOCK_MAP);
 	m->map_whole = true;
 	if (!m->live) {
 		m->mangled = true;
-		unlock_all(m);
+		lock_release_all(m);
 	}
 	m->group = GROUP_OUT;
 }
@@ -1328,13 +720,13 @@ static void donate(struct mlog *m)
 /* Of a write that was given up it is as if the load had failed. */
 static bool load_due(const struct mlog *m)
 {
-	return m->group == GROUP_FOUNDING && group_holds(m, MLOG_LOCK_MAP) && !m->loaded &&
-	       (device_idle(m) || write_given_up(m));
+	return m->group == GROUP_FOUNDING && lock_held(m, MLOG_LOCK_MAP) && !m->loaded &&
+	       (device_idle(m) || lock_write_given_up(m));
 }
 
 void group_settle(struct mlog *m)
 {
-	unlock_settle(m);
+	lock_settle(m);
 	if (!m->quorate)
 		return;
 	if (m->rejoin && m->copies_moving == 0 && device_idle(m))
@@ -1343,22 +735,22 @@ void group_settle(struct mlog *m)
 		return;
 	if (m->group == GROUP_OUT && wants_in(m) && m->copies_moving == 0 && !m->leaving)
 		join_send(m);
-	if (asks(m) && first_of_all(m))
+	if (asks(m) && peers_let_me_first(m))
 		found(m);
 	else if (asks(m) && m->now_ms >= m->asked_ms + ASK_AGAIN_MS)
 		join_send(m); /* they may have had no room */
 	if (m->group == GROUP_FOUNDING)
-		group_lock(m, MLOG_LOCK_MAP);
+		lock_take(m, MLOG_LOCK_MAP);
 	if (load_due(m))
 		device_load(m);
-	if (m->group == GROUP_LOCKING)
-		lock_slots(m);
+	if (m->group == GROUP_LOCKING && found_locks(m))
+		slot_mine(m);
 	if (m->group == GROUP_TELLING)
 		tell(m);
 	if (m->group != GROUP_IN)
 		return;
 	if (m->config.has_disk && !m->leaving)
-		group_lock(m, MLOG_LOCK_MAP);
+		lock_take(m, MLOG_LOCK_MAP);
 	late_acks_settle(m);
 	donate(m);
 }

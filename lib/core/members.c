@@ -159,6 +159,15 @@ static bool may_write(const struct mlog_member *e)
 	return e->state == MLOG_MEMBER_READY || (e->state != MLOG_MEMBER_NONE && e->live);
 }
 
+/* Stale regions below it my kernel may write without a mark, for all that it knows. */
+uint64_t members_own_bound(const struct mlog *m)
+{
+	uint64_t unseen_end = atomic_load(&m->hot->shared->unseen_end);
+	uint64_t hint = atomic_load(&m->hot->shared->hint);
+
+	return m->live && hint > unseen_end ? hint : unseen_end;
+}
+
 /* What the kernel was told it goes by until its table is loaded again: the members' state has it as
  * my bound, and the next daemon, who may find nobody to ask, goes by the maps. */
 static void hint_put(struct mlog *m, uint64_t hint)
@@ -342,7 +351,7 @@ static uint64_t others_words(const struct mlog *m)
 void members_hand_over(struct mlog *m)
 {
 	for (uint64_t w = 0; w < others_words(m); w++) {
-		uint64_t marks = group_remembers(m) ? 0 : hot_others_word(m->hot, w);
+		uint64_t marks = found_remembers(m) ? 0 : hot_others_word(m->hot, w);
 
 		for (uint32_t i = 0; i < m->config.members; i++)
 			if (i != m->self && m->marks[i] != NULL && m->member[i].replicated)

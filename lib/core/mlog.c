@@ -141,7 +141,7 @@ static void handle(struct mlog *m, const struct mlog_event *event)
 		group_message(m, event->message);
 		break;
 	case MLOG_EV_LOCKED:
-		group_locked(m, event->locked.lock, event->locked.error);
+		lock_answered(m, event->locked.lock, event->locked.error);
 		break;
 	case MLOG_EV_SLOT_READ:
 		takeover_read(m, event->slot.slot, event->slot.error, event->slot.dirty);
@@ -206,7 +206,7 @@ bool mlog_next(struct mlog *m, struct mlog_effect *ret)
 void mlog_follow(struct mlog *m, const struct mlog *from)
 {
 	m->follows = m->follows || from->follows || from->attached_once;
-	if (group_ahead(from))
+	if (peers_ahead(from))
 		atomic_store(&m->hot->shared->truth, MLOG_TRUTH_AHEAD);
 }
 

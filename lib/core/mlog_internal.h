@@ -299,6 +299,13 @@ struct mlog {
 	uint32_t verify_listed;
 };
 
+/* How much my state is worth when nobody has a complete one:
+ *	KNOWS	that there was one: nothing of mine counts as in sync, or the log device tells
+ *	AHEAD	the same, and the log device does not tell all
+ *	MEMORY	and as many more as it has been given messages: the last to leave knows most
+ */
+enum rank { RANK_NONE, RANK_KNOWS, RANK_AHEAD, RANK_MEMORY };
+
 /* mlog.c */
 struct mlog_effect *effect_add(struct mlog *m, enum mlog_effect_kind kind);
 void notice_add(struct mlog *m, enum mlog_notice code, uint64_t value);
@@ -328,6 +335,7 @@ void members_hand_over(struct mlog *m);
 void members_handed(struct mlog *m);
 void members_handed_forget(struct mlog *m);
 struct mlog_member *members_find(struct mlog *m, uint32_t node);
+uint64_t members_own_bound(const struct mlog *m);
 uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted);
 uint32_t members_others(const struct mlog *m); /* mask of slots in use but mine */
 uint32_t members_gone(const struct mlog *m);
@@ -353,22 +361,52 @@ void group_end(struct mlog *m); /* without a detach */
 void group_restored(struct mlog *m, bool handed_over);
 void group_view(struct mlog *m, const uint32_t *node, uint32_t count, bool quorate);
 void group_message(struct mlog *m, const struct mlog_message *message);
-void group_locked(struct mlog *m, uint32_t lock, int error);
-/* The founder has read the log device; NULL: it could not, or there is none. */
-void group_loaded(struct mlog *m, const struct mlog_history *h);
 void group_device_done(struct mlog *m); /* it is claimed, or has failed */
 void group_released(struct mlog *m);
 void group_settle(struct mlog *m);
 uint64_t group_deadline(const struct mlog *m);
 struct mlog_message *group_send(struct mlog *m, enum mlog_message_kind kind);
-void group_lock(struct mlog *m, uint32_t lock);
-void group_unlock(struct mlog *m, uint32_t lock);
-bool group_holds(const struct mlog *m, uint32_t lock); /* and is going to */
-bool group_remembers(const struct mlog *m);
-bool group_ahead(const struct mlog *m); /* the log device does not tell all */
+void group_ask_again(struct mlog *m, const struct peer *but);
 void acks_expect(struct mlog *m, struct acks *acks, uint64_t seq);
 bool acks_complete(const struct acks *acks);
 bool acks_settled(const struct acks *acks); /* complete, or none are waited for */
+
+/* peers.c */
+uint64_t peers_rank(const struct mlog *m);     /* of my memory: enum rank, or more */
+uint64_t peers_rank_max(const struct mlog *m); /* the most that anybody's was worth so far */
+bool peers_ahead(const struct mlog *m);	       /* the log device does not tell all */
+bool peers_in_view(const struct mlog *m, uint32_t node);
+struct peer *peers_find(struct mlog *m, uint32_t node);
+struct peer *peers_add(struct mlog *m, uint32_t node); /* NULL: there are too many */
+void peers_ask(struct mlog *m);
+void peers_send_none(struct mlog *m, const struct peer *peer);
+void peers_left(struct mlog *m, const struct mlog_message *message);
+bool peers_let_me_first(const struct mlog *m); /* all have answered, and nobody goes before me */
+bool peer_goes_first(const struct mlog *m, const struct peer *peer);
+
+/* found.c */
+void found(struct mlog *m);
+/* The founder has read the log device; NULL: it could not, or there is none. */
+void found_loaded(struct mlog *m, const struct mlog_history *h);
+bool found_locks(struct mlog *m); /* my slot's is mine, and all others are as I believe */
+bool found_remembers(const struct mlog *m);
+bool found_against(const struct mlog *m, const struct peer *peer);
+bool found_in_vain(const struct mlog *m);
+void found_no_more(struct mlog *m, const struct peer *for_whom); /* to be told by the caller */
+
+/* lock.c: a slot's number, or MLOG_LOCK_MAP */
+void lock_take(struct mlog *m, uint32_t lock);
+void lock_release(struct mlog *m, uint32_t lock);
+void lock_release_soon(struct mlog *m, uint32_t lock);
+void lock_release_all(struct mlog *m);
+bool lock_held(const struct mlog *m, uint32_t lock); /* and is going to stay so */
+void lock_answered(struct mlog *m, uint32_t lock, int error);
+bool lock_write_given_up(const struct mlog *m);
+void lock_settle(struct mlog *m);
+
+/* tell.c */
+void tell_begin(struct mlog *m);
+void tell(struct mlog *m);
 
 /* takeover.c */
 void takeover_settle(struct mlog *m);

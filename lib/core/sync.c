@@ -101,7 +101,7 @@ void sync_deliver(struct mlog *m, uint64_t region, bool in_sync)
 /* One member writes the map: who holds its lock. */
 bool sync_map_writer(const struct mlog *m)
 {
-	return m->config.members == 1 || group_holds(m, MLOG_LOCK_MAP);
+	return m->config.members == 1 || lock_held(m, MLOG_LOCK_MAP);
 }
 
 static bool map_write_allowed(const struct mlog *m)
@@ -435,7 +435,7 @@ void sync_settle(struct mlog *m)
 	lease_end(m);
 	wake_settle(m);
 	reload_settle(m);
-	if (m->map_whole && group_holds(m, MLOG_LOCK_MAP) && m->group == GROUP_IN) {
+	if (m->map_whole && lock_held(m, MLOG_LOCK_MAP) && m->group == GROUP_IN) {
 		m->map_whole = false;
 		sync_write_all(m); /* a log that does not work yet writes all when it is claimed */
 	}

@@ -72,7 +72,7 @@ static void slot_unlock(struct mlog *m, uint32_t slot)
 {
 	invariant(m->takeover == TAKEOVER_NONE || slot != m->takeover_slot);
 	invariant(!m->emptying || slot != m->takeover_slot);
-	group_unlock(m, slot);
+	lock_release(m, slot);
 }
 
 static void empty(struct mlog *m)
@@ -184,7 +184,7 @@ static void unlock_others(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (i != m->self && (m->takeover == TAKEOVER_NONE || i != m->takeover_slot) &&
-		    group_holds(m, i) && !being_emptied(m, i) &&
+		    lock_held(m, i) && !being_emptied(m, i) &&
 		    m->member[i].state != MLOG_MEMBER_GONE)
 			slot_unlock(m, i);
 }
@@ -206,8 +206,8 @@ void takeover_settle(struct mlog *m)
 			continue;
 		/* One queues; but whoever was granted the lock is the heir. */
 		if (members_first_ready(m) == m->self)
-			group_lock(m, i);
-		if (group_holds(m, i) || mutation(MUTATE_GONE_IS_DEAD)) {
+			lock_take(m, i);
+		if (lock_held(m, i) || mutation(MUTATE_GONE_IS_DEAD)) {
 			begin(m, i);
 			return;
 		}

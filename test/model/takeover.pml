@@ -13,13 +13,13 @@
  *	slot used		the log device; a write is one step, but for EMPTY_SLOT, which may land late
  *	taken			bits in this node's slot of which nobody else has heard; the sweep spares them
  *	deliver() apply()	group_message(), group_view(); members_apply(), members_view()
- *	settle_slot() grant()	takeover_settle() with unlock_others() and begin(); group_locked()
+ *	settle_slot() grant()	takeover_settle() with unlock_others() and begin(); lock_answered()
  *	save() emptied()	takeover_read() until inherited(); takeover_emptied()
  *	next_step()		empty(), then tell_start(); its delivery is told()
- *	takeover_stop() landed()  takeover_stop(); a late takeover_emptied(), unlock_settle()
+ *	takeover_stop() landed()  takeover_stop(); a late takeover_emptied(), lock_settle()
  *	join() come_back()	join_send(), without and with live
- *	found() inform()	found(), group_loaded(); members_state_take(), informed()
- *	load()			lock_granted(), joiner_loaded() or dirty_restore(), tell(), ready()
+ *	found() inform()	found(), found_loaded(); members_state_take(), informed()
+ *	load()			slot_mine(), joiner_loaded() or dirty_restore(), tell(), ready()
  *	detach() left()		group_detach(), left(), device_released(), group_released()
  *	sweep()			sweep() in dirty.c, with hot_busy()
  *	mark() written()	the node's kernel (see hot.pml for what is between them)
