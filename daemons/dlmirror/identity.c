@@ -7,7 +7,7 @@
 
 #include "daemons/common/host.h"
 #include "daemons/dlmirror/ui.h"
-#include "daemons/dlmirrord/config.h"
+#include "daemons/common/config.h"
 
 void identity_of_daemon(const struct dlmirror_daemon *daemon, struct disk_owner *ret)
 {

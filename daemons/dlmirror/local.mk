@@ -23,7 +23,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/ui.c daemons/dlmirror/ui.h \
 	daemons/dlmirror/verb.h \
 	daemons/dlmirror/verify.c \
-	daemons/dlmirrord/config.c daemons/dlmirrord/config.h
+	daemons/common/config.c daemons/common/config.h
 dlmirror_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	$(SMARTCOLS_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(INIH_CFLAGS)
 dlmirror_LDADD = libcommand.la libcommon.la libdlmirror.la \

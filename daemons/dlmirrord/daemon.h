@@ -14,7 +14,7 @@
 
 #include "codec/disk.h"
 #include "daemons/dlmirrord/admin.h"
-#include "daemons/dlmirrord/config.h"
+#include "daemons/common/config.h"
 #include "daemons/dlmirrord/devmap.h"
 #include "daemons/dlmirrord/handover.h"
 #include "daemons/dlmirrord/mover.h"

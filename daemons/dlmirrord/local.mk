@@ -33,7 +33,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/admin.h daemons/dlmirrord/admin_server.c \
 	daemons/dlmirrord/admin_source.c \
 	daemons/dlmirrord/clock.h \
-	daemons/dlmirrord/config.c daemons/dlmirrord/config.h \
+	daemons/common/config.c daemons/common/config.h \
 	daemons/dlmirrord/control.c \
 	daemons/dlmirrord/daemon.c daemons/dlmirrord/daemon.h \
 	daemons/dlmirrord/flight.c daemons/dlmirrord/flight.h \

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemons/dlmirrord/config.h"
+#include "daemons/common/config.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/supervisor.h"
 

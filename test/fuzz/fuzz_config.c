@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemons/dlmirrord/config.h"
+#include "daemons/common/config.h"
 #include "test/fuzz/fuzz.h"
 
 #define TEXT_MAX 4096U

@@ -110,7 +110,7 @@ test_unit_test_responder_stress_LDADD = libcodec.la libcore.la libbase.la $(CMOC
 
 # configuration
 check_PROGRAMS += test/unit/test_config
-test_unit_test_config_SOURCES = test/unit/test_config.c daemons/dlmirrord/config.c
+test_unit_test_config_SOURCES = test/unit/test_config.c daemons/common/config.c
 test_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(INIH_CFLAGS)
 test_unit_test_config_LDADD = $(CMOCKA_LIBS) $(INIH_LIBS)
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "daemons/dlmirrord/config.h"
+#include "daemons/common/config.h"
 
 static char error[256];
 

@@ -14,7 +14,7 @@
 
 #include "core/mlog.h"
 #include "codec/disk.h"
-#include "daemons/dlmirrord/config.h"
+#include "daemons/common/config.h"
 
 enum option_kind {
 	OPTION_NUMBER, /* uint32_t */
