@@ -16,13 +16,17 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <qb/qblog.h>
+#include <qb/qbloop.h>
 
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
+
+#define LEFT_MS 1000U /* before what could not be restored is tried again */
 
 static void reply(struct daemon *d, const struct kmsg *k, int error, const void *data, size_t size)
 {
@@ -455,7 +459,7 @@ static bool another_in_use(const struct log *log)
 
 /* What the earlier log wrote when it was suspended is what this one reads. Where that is not to be
  * had (no log device, another one, or it has failed), it takes over what is known in memory. */
-static void inherit(struct log *log, const struct log *from)
+static int inherit(struct log *log, const struct log *from)
 {
 	struct mlog_status status;
 
@@ -465,7 +469,8 @@ static void inherit(struct log *log, const struct log *from)
 	if (!log->table.has_disk || strcmp(from->device, log->device) != 0 ||
 	    (status.phase == MLOG_SUSPENDED &&
 	     (status.log == MLOG_LOG_FAILED || status.log == MLOG_LOG_NONE)))
-		mlog_inherit(log->pump.mlog, from->pump.mlog);
+		return mlog_inherit(log->pump.mlog, from->pump.mlog);
+	return 0;
 }
 
 /* A suspend that we did not hear of: no daemon listened, or the receive buffer was full. */
@@ -488,14 +493,16 @@ static bool others_awaited(const struct log *log, const struct handoff_item *ite
 
 /*
  * The table of this log is in use, so those that look so are not any more. Their marks count as
- * crash-dirty: with a log device they are on it, and it says "in use". False: that has to wait.
+ * crash-dirty: with a log device they are on it, and it says "in use". -EBUSY: the item waits for
+ * their copies; -ENOMEM: it is to be asked again.
  */
-static bool others_end(struct log *log, const struct handoff_item *item)
+static int others_end(struct log *log, const struct handoff_item *item)
 {
 	struct registry *r = &log->daemon->registry;
+	int code;
 
 	if (others_awaited(log, item))
-		return false;
+		return -EBUSY;
 	for (size_t i = 0; i < r->count; i++) {
 		struct log *from = r->log[i];
 
@@ -508,22 +515,25 @@ static bool others_end(struct log *log, const struct handoff_item *item)
 		}
 		qb_log(LOG_NOTICE, "%s: log %016" PRIx64 " was replaced unseen", from->uuid,
 		       from->luid);
-		inherit(log, from);
+		code = inherit(log, from);
+		if (code != 0)
+			return code;
 		log_destroy(from, true);
 		i--;
 	}
-	return true;
+	return 0;
 }
 
-/* A table reload hands the device over. False: that has to wait. */
-static bool take_over(struct log *log, const struct handoff_item *item)
+/* A table reload hands the device over. Returns what others_end() does. */
+static int take_over(struct log *log, const struct handoff_item *item)
 {
 	const struct registry *r = &log->daemon->registry;
+	int code = 0;
 
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; i < r->count && code == 0; i++)
 		if (same_mirror(r->log[i], log) && log_phase(r->log[i]) == MLOG_SUSPENDED)
-			inherit(log, r->log[i]);
-	return others_end(log, item);
+			code = inherit(log, r->log[i]);
+	return code != 0 ? code : others_end(log, item);
 }
 
 /*
@@ -548,6 +558,18 @@ static bool replaces(const struct log *log, const struct mlog_request *request)
 	       kmsg_proves_use(request, log->reconnected);
 }
 
+/* The request says that the log's table is in use now: what other tables know becomes its own.
+ * Returns what others_end() does. */
+static int begins(struct log *log, const struct mlog_request *request,
+		  const struct handoff_item *item)
+{
+	int code = replaces(log, request) ? others_end(log, item) : 0;
+
+	if (code == 0 && request->type == ULOG_RESUME && log_phase(log) == MLOG_CREATED)
+		code = take_over(log, item);
+	return code;
+}
+
 static void straggler_reply(const struct log *log, const struct kmsg *k)
 {
 	static const uint64_t nothing[2];
@@ -559,6 +581,7 @@ static void control_request(struct log *log, const struct kmsg *k, const struct 
 {
 	struct mlog_request request;
 	enum kmsg_problem problem = kmsg_request(k, log->hot.regions, &request);
+	int code;
 
 	if (problem != KMSG_OK) {
 		responders_malformed(log->daemon->responders, problem);
@@ -569,9 +592,13 @@ static void control_request(struct log *log, const struct kmsg *k, const struct 
 		straggler_reply(log, k);
 		return;
 	}
-	if (replaces(log, &request) && !others_end(log, item))
-		return;
-	if (k->type == ULOG_RESUME && log_phase(log) == MLOG_CREATED && !take_over(log, item))
+	code = begins(log, &request, item);
+	/* Not answered: the kernel asks again in 15 s, and no I/O fails meanwhile. */
+	if (code == -ENOMEM)
+		qb_log(LOG_CRIT,
+		       "%s: no memory to take over what is known of it, its I/O waits: free memory",
+		       log->uuid);
+	if (code != 0)
 		return;
 	ports_request(log, &request, k->request_type, item->received_us);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
@@ -586,6 +613,18 @@ static void control_cleared(struct log *log, const struct kmsg *k)
 		pump_event(&log->pump, &event);
 }
 
+/* What could not be restored at the start for want of memory. Its file has marks of a kernel that
+ * goes on writing: until it is a log again, nobody may make another one of it. */
+static bool is_left(const struct daemon *d, uint64_t luid)
+{
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/logs/%016" PRIx64, d->config.run_dir, luid);
+	return d->left && access(path, F_OK) == 0;
+}
+
+static bool left_restore(struct daemon *d);
+
 void control_item(struct daemon *d, const struct handoff_item *item)
 {
 	struct kmsg k;
@@ -599,8 +638,12 @@ void control_item(struct daemon *d, const struct handoff_item *item)
 	if (item->cleared) {
 		if (log != NULL)
 			control_cleared(log, &k);
+	} else if (k.type == ULOG_CTR && d->left && !left_restore(d)) {
+		reply(d, &k, -ENOMEM, NULL, 0); /* it may need what another table's log knows */
 	} else if (k.type == ULOG_CTR) {
 		control_ctr(d, &k, item);
+	} else if (k.type == ULOG_DTR && log == NULL && is_left(d, k.luid)) {
+		return; /* asked again in 15 s */
 	} else if (k.type == ULOG_DTR) {
 		control_dtr(d, &k, log, item);
 	} else if (log == NULL) {
@@ -673,6 +716,11 @@ static bool mirror_exists(const struct devmap_mirror *mirror, unsigned count, co
 	return false;
 }
 
+static bool no_memory(int code)
+{
+	return code == -ENOMEM || code == -EMFILE || code == -ENFILE;
+}
+
 /* A log on its way back. */
 struct restoring {
 	STAILQ_ENTRY(restoring) next;
@@ -718,7 +766,8 @@ static void on_restoring_opened(void *context, int code, struct storage *storage
 
 /*
  * A log device that was whole is gone on with where the last daemon stopped, so it is opened now.
- * Any other is opened when the core loads it, and nobody else waits for it.
+ * Any other is opened when the core loads it, and nobody else waits for it; so is that of a log
+ * which was left, because the others are served already.
  */
 static int restoring_open(struct daemon *d, struct restoring *r)
 {
@@ -731,7 +780,8 @@ static int restoring_open(struct daemon *d, struct restoring *r)
 		return code;
 	}
 	device_name(log);
-	if (d->unplanned || !log->table.has_disk || atomic_load(&log->hot.shared->whole) == 0)
+	if (d->unplanned || d->left || !log->table.has_disk ||
+	    atomic_load(&log->hot.shared->whole) == 0)
 		return 0;
 	if (log_device_open(d, log->uuid, &log->table, on_restoring_opened, r, error) != 0)
 		qb_log(LOG_ERR, "%s: %s", log->uuid, error);
@@ -749,26 +799,36 @@ static void restoring_drop(struct restoring *r)
 	free(r);
 }
 
-static void restoring_end(struct daemon *d, struct restoring *r)
+/* False: there is no memory for it now. */
+static bool restoring_end(struct daemon *d, struct restoring *r)
 {
 	struct mlog_event event = {.kind = MLOG_EV_RESTORED};
 	struct log *log = r->log;
+	int code = log_start(log, &r->header);
 
-	if (log_start(log, &r->header) != 0) {
-		qb_log(LOG_CRIT, "%s: cannot be restored: no memory", log->uuid);
+	if (code != 0) {
+		if (!no_memory(code))
+			qb_log(LOG_CRIT, "%s: cannot be restored: %s", log->uuid, strerror(-code));
 		restoring_drop(r);
-		return;
+		return !no_memory(code);
 	}
-	event.handed_over = !d->unplanned && (log->storage != NULL || !log->table.has_disk);
+	/* Who had to wait may have been told that there is no such log. */
+	event.handed_over =
+	    !d->unplanned && !d->left && (log->storage != NULL || !log->table.has_disk);
 	pump_event(&log->pump, &event);
 	group_local_view(&log->pump);
-	if (d->unplanned && atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
+	if ((d->unplanned || d->left) &&
+	    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
 	qb_log(LOG_INFO, "%s: log %016" PRIx64 " restored", log->uuid, log->luid);
 	free(r);
+	if (d->left)
+		daemon_suspect(log);
+	return true;
 }
 
-static void restore_one(struct daemon *d, const char *path, const struct devmap_mirror *mirror,
+/* False: there is no memory for it now. */
+static bool restore_one(struct daemon *d, const char *path, const struct devmap_mirror *mirror,
 			unsigned mirrors, bool mirrors_known, struct restorings *list)
 {
 	struct statefile_header header;
@@ -776,41 +836,96 @@ static void restore_one(struct daemon *d, const char *path, const struct devmap_
 	struct restoring *r;
 	int code = statefile_open(path, &header, &state);
 
+	if (no_memory(code))
+		return false;
 	if (code != 0) {
 		qb_log(LOG_ERR, "%s is not usable (%s): its mirror will be compared as a whole",
 		       path, strerror(-code));
 		remove(path);
-		return;
+		return true;
 	}
 	if (mirrors_known && !mirror_exists(mirror, mirrors, header.uuid)) {
 		qb_log(LOG_NOTICE, "%s: its mirror was removed meanwhile", header.uuid);
 		statefile_close(&state, true);
-		return;
+		return true;
 	}
 	r = restoring_make(d, &header, &state);
 	if (r == NULL) {
-		qb_log(LOG_CRIT, "%s: cannot be restored: no memory", header.uuid);
 		statefile_close(&state, false);
-	} else if (restoring_open(d, r) != 0) {
-		restoring_drop(r);
-	} else {
-		STAILQ_INSERT_TAIL(list, r, next);
+		return false;
 	}
+	if (restoring_open(d, r) != 0)
+		restoring_drop(r);
+	else
+		STAILQ_INSERT_TAIL(list, r, next);
+	return true;
 }
 
-/* All at once: those that do not answer are given up together. */
-static void restorings_end(struct daemon *d, struct restorings *list)
+/* Opened all at once: those that do not answer are given up together. */
+static bool restorings_end(struct daemon *d, struct restorings *list)
 {
 	struct restoring *r;
 	uint64_t until_ms;
+	bool all = true;
 
-	while ((until_ms = opener_expire(d->opener, clock_ms())) != 0)
+	/* What is being opened later is not of this list, and nobody waits for it. */
+	while (!d->left && (until_ms = opener_expire(d->opener, clock_ms())) != 0)
 		if (opener_wait(d->opener, until_ms))
 			opener_dispatch(d->opener);
 	while ((r = STAILQ_FIRST(list)) != NULL) {
 		STAILQ_REMOVE_HEAD(list, next);
-		restoring_end(d, r);
+		all = restoring_end(d, r) && all;
 	}
+	return all;
+}
+
+static bool has_log(const struct daemon *d, const char *path)
+{
+	return registry_find(&d->registry, strtoull(strrchr(path, '/') + 1, NULL, 16)) != NULL;
+}
+
+/* All that are no logs yet; false: some still are not. */
+static bool restore_all(struct daemon *d, const struct devmap_mirror *mirror, unsigned mirrors,
+			bool mirrors_known)
+{
+	struct restorings list = STAILQ_HEAD_INITIALIZER(list);
+	DIR *directory = statefiles_open(d);
+	char path[1024];
+	/* Where it is not there, there are no files. */
+	bool all = directory != NULL || !no_memory(-errno);
+
+	while (statefile_next(d, directory, path, sizeof(path)))
+		if (!has_log(d, path))
+			all = restore_one(d, path, mirror, mirrors, mirrors_known, &list) && all;
+	if (directory != NULL)
+		closedir(directory);
+	return restorings_end(d, &list) && all;
+}
+
+static bool left_restore(struct daemon *d)
+{
+	d->left = !restore_all(d, NULL, 0, false);
+	daemon_lost(d);
+	return !d->left;
+}
+
+static void left_later(struct daemon *d);
+
+static void on_left(void *context)
+{
+	struct daemon *d = context;
+
+	daemon_enter(d);
+	if (d->left && !left_restore(d))
+		left_later(d);
+	daemon_leave(d);
+}
+
+static void left_later(struct daemon *d)
+{
+	qb_loop_timer_handle timer;
+
+	qb_loop_timer_add(d->loop, QB_LOOP_MED, LEFT_MS * QB_TIME_NS_IN_MSEC, d, on_left, &timer);
 }
 
 /* What the kernel has, and no file tells of. */
@@ -824,23 +939,21 @@ static void lost_note(struct daemon *d, const struct devmap_mirror *mirror, unsi
 
 void control_restore(struct daemon *d)
 {
-	struct restorings list = STAILQ_HEAD_INITIALIZER(list);
 	struct devmap_mirror *mirror = NULL;
 	unsigned mirrors = 0;
 	/* Handed over there was no gap in which a mirror could have gone. */
 	int error = d->unplanned ? devmap_scan(&mirror, &mirrors) : -EALREADY;
-	DIR *directory = statefiles_open(d);
-	char path[1024];
 
 	if (error != 0 && error != -EALREADY)
 		qb_log(LOG_WARNING, "cannot ask device-mapper for its mirrors: %s",
 		       strerror(-error));
-	while (statefile_next(d, directory, path, sizeof(path)))
-		restore_one(d, path, mirror, mirrors, error == 0, &list);
-	if (directory != NULL)
-		closedir(directory);
-	restorings_end(d, &list);
+	d->left = !restore_all(d, mirror, mirrors, error == 0);
 	if (error == 0)
 		lost_note(d, mirror, mirrors);
 	free(mirror);
+	if (!d->left)
+		return;
+	qb_log(LOG_CRIT, "no memory or files for all mirrors, I/O of some waits: free memory; they "
+			 "are tried again every second");
+	left_later(d);
 }

@@ -384,6 +384,11 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 
 	if (d->restart != RESTART_NO)
 		return 0;
+	/* It would take for handed over what nobody has had. */
+	if (d->left) {
+		snprintf(text, size, "there is no memory yet for all mirrors: free memory");
+		return -ENOMEM;
+	}
 	/* The new image reads the configuration; better to hear now what is wrong with it. */
 	config_default(&config);
 	error = config_read(d->config_path, &config, text, size);
@@ -758,31 +763,33 @@ static void signals_add(struct daemon *d)
 	qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGUSR1, d, on_blackbox, &handle);
 }
 
-/* What the last daemon left unfinished: mirrors that must be reset, or only compared. */
-static void suspects_begin(struct daemon *d)
+void daemon_suspect(struct log *log)
 {
 	struct mlog_event verify = {.kind = MLOG_EV_VERIFY};
+	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
 
 	verify.verify.repair = true;
+	legs_refresh(log);
+	if (suspect == SUSPECT_RESETTING)
+		legs_suspect(log, true);
+	else if (atomic_load(&log->hot.shared->open) == 0)
+		return;
+	else if (suspect == SUSPECT_NEW)
+		legs_suspect(log, false);
+	else if (suspect == SUSPECT_COMPARING && log->daemon->config.compare_after_gap)
+		pump_event(&log->pump, &verify);
+}
+
+void daemon_lost(struct daemon *d)
+{
+	if (d->left)
+		return; /* some may have a log yet, and until then none can be made */
 	for (unsigned i = 0; i < d->lost_count; i++)
-		legs_lost(d, d->lost[i]);
+		if (registry_find_name(&d->registry, d->lost[i]) == NULL)
+			legs_lost(d, d->lost[i]);
 	free(d->lost);
 	d->lost = NULL;
 	d->lost_count = 0;
-	for (size_t i = 0; i < d->registry.count; i++) {
-		struct log *log = d->registry.log[i];
-		uint32_t suspect = atomic_load(&log->hot.shared->suspect);
-
-		legs_refresh(log);
-		if (suspect == SUSPECT_RESETTING)
-			legs_suspect(log, true);
-		else if (atomic_load(&log->hot.shared->open) == 0)
-			continue;
-		else if (suspect == SUSPECT_NEW)
-			legs_suspect(log, false);
-		else if (suspect == SUSPECT_COMPARING && d->config.compare_after_gap)
-			pump_event(&log->pump, &verify);
-	}
 }
 
 /* What responders hand over is waited for like what they answer: without this the wake-up of the
@@ -837,7 +844,9 @@ static int start(struct daemon *d)
 	daemon_enter(d);
 	if (!handed_over)
 		requests_nudge(d);
-	suspects_begin(d);
+	daemon_lost(d);
+	for (size_t i = 0; i < d->registry.count; i++)
+		daemon_suspect(d->registry.log[i]);
 	daemon_leave(d);
 	on_heartbeat(d);
 	loop_hurry(d);

@@ -78,6 +78,7 @@ struct daemon {
 	bool threads;		  /* responders run as threads */
 	bool serving;		  /* the start is over */
 	bool unplanned;		  /* the last daemon ended without handing over */
+	bool left;		  /* there was no memory to restore all of its logs */
 	bool quiescing;		  /* second half of a planned restart: nobody answers */
 };
 
@@ -90,6 +91,10 @@ int daemon_restart(struct daemon *d, char *text, size_t size);
 /* -ECANCELED: the last one was given up, text says why; else text is what one waits for. */
 int daemon_restart_status(const struct daemon *d, char *text, size_t size);
 void daemon_stop(struct daemon *d);
+/* What an earlier daemon left unfinished: a mirror that must be reset, or only compared. */
+void daemon_suspect(struct log *log);
+/* The mirrors that have no log, as soon as it is known which. */
+void daemon_lost(struct daemon *d);
 /* Take and give back the core lock. */
 void daemon_enter(struct daemon *d);
 void daemon_leave(struct daemon *d);

@@ -2,6 +2,7 @@
 /* Events in, effects out: the step, and what all files of the core share. */
 #include "core/mlog.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,19 +211,23 @@ void mlog_follow(struct mlog *m, const struct mlog *from)
 		atomic_store(&m->hot->shared->truth, MLOG_TRUTH_AHEAD);
 }
 
-void mlog_inherit(struct mlog *m, const struct mlog *from)
+int mlog_inherit(struct mlog *m, const struct mlog *from)
 {
 	size_t words = bits_words(from->config.region_count);
 	/* Who left others behind does not know what they did. */
 	bool outdated = from->phase == MLOG_SUSPENDED &&
 			atomic_load(&from->hot->shared->truth) != MLOG_TRUTH_MEMORY;
-	uint64_t *in_sync = calloc(words, sizeof(*in_sync));
-	uint64_t *dirty = calloc(words, sizeof(*dirty));
+	uint64_t *in_sync;
+	uint64_t *dirty;
 
-	if (in_sync == NULL || dirty == NULL || !from->attached_once) {
+	if (!from->attached_once)
+		return 0;
+	in_sync = calloc(words, sizeof(*in_sync));
+	dirty = calloc(words, sizeof(*dirty));
+	if (in_sync == NULL || dirty == NULL) {
 		free(in_sync);
 		free(dirty);
-		return;
+		return -ENOMEM;
 	}
 	free((void *)(uintptr_t)m->inherited.in_sync);
 	free((void *)(uintptr_t)m->inherited.dirty);
@@ -239,6 +244,7 @@ void mlog_inherit(struct mlog *m, const struct mlog *from)
 	    .distrust = outdated,
 	};
 	m->inherited_applied = from->applied;
+	return 0;
 }
 
 uint64_t mlog_word(const struct mlog *m, enum mlog_area area, uint64_t word)

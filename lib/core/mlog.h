@@ -445,8 +445,9 @@ bool mlog_next(struct mlog *m, struct mlog_effect *ret);
 /* After a table reload, before RESUME: from (same uuid) is the table before; what it knows is on
  * the log device, or else to be inherited. */
 void mlog_follow(struct mlog *m, const struct mlog *from);
-/* Take over what from (suspended) knows in memory. */
-void mlog_inherit(struct mlog *m, const struct mlog *from);
+/* Take over what from (suspended) knows in memory. 0 or -ENOMEM: then m must not be resumed, nobody
+ * else knows it. */
+int mlog_inherit(struct mlog *m, const struct mlog *from);
 
 /* 64 bits of what is to be written, bit i of word w is slot bit or region 64 * w + i. */
 uint64_t mlog_word(const struct mlog *m, enum mlog_area area, uint64_t word);

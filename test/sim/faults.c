@@ -106,6 +106,9 @@ static void begin(struct world *w, const struct fault *f, unsigned place)
 	case FAULT_MOVER_ERROR:
 		node_mover_fail(node, f->duration_us);
 		break;
+	case FAULT_NO_MEMORY:
+		node_no_memory(node, f->duration_us);
+		break;
 	case FAULT_DEACTIVATE:
 		agent_remove(agent, true);
 		break;

@@ -11,6 +11,11 @@
 #include "test/sim/node.h"
 #include "test/sim/world.h"
 
+/*
+ * What DLM has and this has not, because the core uses neither: a conversion (a lock is taken
+ * exclusively or not at all, and given back whole), and lock values (nothing is kept in them, so a
+ * lost one is no loss). Who begins to use one models it here first, with its loss (VALNOTVALID).
+ */
 #define LOCKS	       (MLOG_LOCK_MAP + 1U) /* of a mirror */
 #define WAITERS_MAX    (4U * SIM_NODES_MAX)
 #define NOBODY	       UINT32_MAX

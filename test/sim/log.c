@@ -27,6 +27,7 @@
 #define STATE_WORDS	  64U /* of a STATE message */
 #define WAKE_US		  (1 * MS_US)
 #define AWAITED_US	  (1 * MS_US)
+#define LEFT_US		  (1 * SECOND_US)
 
 static const struct pump_ports ports;
 
@@ -188,6 +189,11 @@ static struct log *log_take_place(struct node *node, struct state *state)
 	return NULL;
 }
 
+static bool no_memory(const struct node *node)
+{
+	return world_now_us(node->world) < node->no_memory_until_us;
+}
+
 /* 0, or why it cannot be: then the place is free again. */
 static int log_make(struct log *log, bool restoring)
 {
@@ -195,6 +201,8 @@ static int log_make(struct log *log, bool restoring)
 	struct mlog_config config;
 	int code = table_parse(log->state->args, strlen(log->state->args), &log->table, error);
 
+	if (code == 0 && no_memory(log->node))
+		code = -ENOMEM;
 	if (code == 0 && log->table.has_disk && !device_open(log) && !restoring)
 		code = -EIO;
 	if (code == 0) {
@@ -483,14 +491,25 @@ static bool others_awaited(const struct log *log)
 	return awaited;
 }
 
+static bool others_known(const struct log *log)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (log->node->log[i].used && &log->node->log[i] != log &&
+		    log->node->log[i].mirror == log->mirror)
+			return true;
+	return false;
+}
+
 /* A table reload hands the device over; where that is not to be had, the new log takes over what
- * the old one knows in memory. False: that has to wait. */
-static bool inherit(struct log *log)
+ * the old one knows in memory. -EBUSY: that has to wait; -ENOMEM: it is to be asked again. */
+static int inherit(struct log *log)
 {
 	if (phase_of(log) != MLOG_CREATED)
-		return true;
+		return 0;
 	if (others_awaited(log))
-		return false;
+		return -EBUSY;
+	if (no_memory(log->node) && others_known(log))
+		return -ENOMEM;
 	for (unsigned i = 0; i < LOGS_MAX; i++) {
 		struct log *from = &log->node->log[i];
 		struct mlog_status other;
@@ -511,7 +530,7 @@ static bool inherit(struct log *log)
 			mlog_inherit(log->pump.mlog, from->pump.mlog);
 		}
 	}
-	return true;
+	return 0;
 }
 
 /* Somebody in the kernel waits with a table that is not in use any more, and has found the daemon
@@ -543,6 +562,7 @@ static void straggler_answer(struct log *log, const struct kmsg *k)
 static bool take_request(struct log *log, const struct kmsg *k)
 {
 	struct mlog_event event = {.kind = MLOG_EV_REQUEST};
+	int code = 0;
 
 	if (kmsg_request(k, log->hot.regions, &event.request) != KMSG_OK) {
 		reply(log->node, log->mirror, k, -EINVAL, NULL, 0);
@@ -552,8 +572,10 @@ static bool take_request(struct log *log, const struct kmsg *k)
 		straggler_answer(log, k);
 		return true;
 	}
-	if (replaces(log, &event.request) && !inherit(log))
-		return false;
+	if (replaces(log, &event.request))
+		code = inherit(log);
+	if (code != 0) /* without memory it is not heard: the kernel asks again */
+		return code != -EBUSY;
 	if (k->type == ULOG_RESUME && detached(log) && !attached_elsewhere(log))
 		on_orphans(log->node, log->mirror->index);
 	pump_event(&log->pump, &event);
@@ -570,6 +592,81 @@ static void take_cleared(struct log *log, const struct kmsg *k)
 		pump_event(&log->pump, &event);
 }
 
+static void verify(struct log *log, bool repair);
+static void on_suspects(void *context, uint64_t life);
+
+static bool restore_log(struct node *node, struct state *state, bool handed_over)
+{
+	struct mlog_event event = {.kind = MLOG_EV_RESTORED};
+	struct log *log;
+	uint32_t suspect;
+
+	state->reconnected = true; /* if it was, the last daemon knew */
+	log = log_take_place(node, state);
+	if (log == NULL || log_make(log, true) != 0)
+		return false;
+	event.handed_over = handed_over && (log->identity != 0 || !log->table.has_disk);
+	pump_event(&log->pump, &event);
+	/* When all daemons are replaced at once, each has forgotten the others' marks. */
+	if (!log->table.has_disk)
+		checker_repair_all(world_checker(node->world), log->mirror);
+	suspect = atomic_load(&log->hot.shared->suspect);
+	if (!handed_over && suspect != SUSPECT_RESETTING)
+		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
+	if (suspect == SUSPECT_RESETTING)
+		log_suspect(log);
+	else if (suspect == SUSPECT_COMPARING && handed_over)
+		verify(log, true);
+	return true;
+}
+
+static bool has_log(const struct node *node, const struct state *state)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->log[i].used && node->log[i].state == state)
+			return true;
+	return false;
+}
+
+/* What could not be restored when the daemon started; false: some is left still. */
+static bool restore_left(struct node *node)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		struct state *state = &node->state[i];
+
+		if (!state->used || has_log(node, state))
+			continue;
+		if (!restore_log(node, state, false)) {
+			all = false;
+			continue;
+		}
+		if (node->viewed)
+			view_tell(log_find(node, state->luid));
+		world_after(node->world, SUSPECT_POLL_US, on_suspects, node, node->life);
+	}
+	return all;
+}
+
+static void on_left(void *context, uint64_t life)
+{
+	struct node *node = context;
+
+	if (life == node->life && (node_busy(node, on_left, node, life) != 0 || restore_left(node)))
+		return;
+	if (life == node->life)
+		world_after(node->world, LEFT_US, on_left, node, life);
+}
+
+static bool is_left(const struct node *node, uint64_t luid)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++)
+		if (node->state[i].used && node->state[i].luid == luid)
+			return !has_log(node, &node->state[i]);
+	return false;
+}
+
 /* False: it has to wait for copies of a log that it ends. */
 static bool take(struct node *node, const uint8_t *datagram, size_t size, bool cleared)
 {
@@ -580,8 +677,13 @@ static bool take(struct node *node, const uint8_t *datagram, size_t size, bool c
 	if (kmsg_decode(datagram, size, &k) != KMSG_OK)
 		return true; /* it has been reported */
 	mirror = mirror_of(node, k.uuid);
-	log = log_find(node, k.luid);
 	assert(mirror != NULL);
+	if (k.type == ULOG_CTR && !cleared && !restore_left(node)) {
+		/* It may need what another knows. */
+		reply(node, mirror, &k, -ENOMEM, NULL, 0);
+		return true;
+	}
+	log = log_find(node, k.luid);
 	if (log != NULL && log->mirror != mirror && k.type != ULOG_CTR)
 		log = NULL;
 	if (cleared) {
@@ -591,6 +693,8 @@ static bool take(struct node *node, const uint8_t *datagram, size_t size, bool c
 	}
 	if (k.type == ULOG_CTR)
 		return take_ctr(node, mirror, &k);
+	if (k.type == ULOG_DTR && is_left(node, k.luid))
+		return true; /* asked again in 15 s */
 	if (k.type == ULOG_DTR)
 		return take_dtr(node, mirror, log, &k);
 	if (log != NULL && k.type != ULOG_STATUS_INFO && k.type != ULOG_STATUS_TABLE)
@@ -732,43 +836,27 @@ static void on_suspects(void *context, uint64_t life)
 
 /* ---- a daemon starts and ends */
 
-static void restore(struct node *node, struct state *state, bool handed_over)
+static bool restore(struct node *node, struct state *state, bool handed_over)
 {
-	struct mlog_event event = {.kind = MLOG_EV_RESTORED};
 	struct kernel *k = node->kernel[state->mirror];
-	struct log *log;
-	uint32_t suspect;
 
 	if (!handed_over && kernel_luid(k) == 0 && !kernel_has_luid(k, state->luid)) {
 		state->used = false;
 		orphans_release(node, state->mirror);
-		return;
+		return true;
 	}
-	state->reconnected = true; /* if it was, the last daemon knew */
-	log = log_take_place(node, state);
-	if (log == NULL || log_make(log, true) != 0) {
-		state->used = false;
-		return;
-	}
-	event.handed_over = handed_over && (log->identity != 0 || !log->table.has_disk);
-	pump_event(&log->pump, &event);
-	/* When all daemons are replaced at once, each has forgotten the others' marks. */
-	if (!log->table.has_disk)
-		checker_repair_all(world_checker(node->world), log->mirror);
-	suspect = atomic_load(&log->hot.shared->suspect);
-	if (!handed_over && suspect != SUSPECT_RESETTING)
-		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
-	if (suspect == SUSPECT_RESETTING)
-		log_suspect(log);
-	else if (suspect == SUSPECT_COMPARING && handed_over)
-		verify(log, true);
+	return restore_log(node, state, handed_over);
 }
 
 void log_restore_all(struct node *node, bool handed_over)
 {
+	bool left = false;
+
 	for (unsigned i = 0; i < LOGS_MAX; i++)
 		if (node->state[i].used)
-			restore(node, &node->state[i], handed_over);
+			left = !restore(node, &node->state[i], handed_over) || left;
+	if (left)
+		world_after(node->world, LEFT_US, on_left, node, node->life);
 	world_after(node->world, SUSPECT_POLL_US, on_suspects, node, node->life);
 }
 

@@ -495,6 +495,14 @@ void node_mover_fail(struct node *node, uint64_t duration_us)
 	node->mover_fails_until_us = world_now_us(node->world) + duration_us;
 }
 
+void node_no_memory(struct node *node, uint64_t duration_us)
+{
+	uint64_t until_us = world_now_us(node->world) + duration_us;
+
+	if (until_us > node->no_memory_until_us)
+		node->no_memory_until_us = until_us;
+}
+
 /* ---- power */
 
 static void on_daemon_start(void *context, uint64_t boot)
@@ -566,6 +574,7 @@ void node_power_off(struct node *node)
 	node->viewed = false;
 	node->stopped_until_us = 0;
 	node->overrun_until_us = 0;
+	node->no_memory_until_us = 0;
 	node->sockets++;
 	held_drop(node);
 	cpg_station_down(world_cpg(w), node->index);

@@ -36,6 +36,8 @@ void node_daemon_stop(struct node *node, uint64_t duration_us);
 void node_overrun(struct node *node, uint64_t duration_us);
 void node_clock_jump(struct node *node, uint64_t ms);
 void node_verify(struct node *node, unsigned mirror, bool repair);
+/* No log can be made: CTR says so, a daemon that starts leaves what it finds for later. */
+void node_no_memory(struct node *node, uint64_t duration_us);
 void node_mover_fail(struct node *node, uint64_t duration_us);
 
 /*

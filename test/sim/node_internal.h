@@ -82,6 +82,7 @@ struct node {
 	uint64_t stopped_until_us;
 	uint64_t overrun_until_us;
 	uint64_t mover_fails_until_us;
+	uint64_t no_memory_until_us;
 	uint64_t quiesce_limit_us;
 	uint16_t version; /* protocol version of the daemon */
 	uint16_t next_version;

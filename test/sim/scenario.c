@@ -30,6 +30,7 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_CLOCK] = "clock",
     [FAULT_UPGRADE] = "upgrade",
     [FAULT_OUTAGE] = "outage",
+    [FAULT_NO_MEMORY] = "no-memory",
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -531,6 +532,30 @@ static void draw_extremes(struct random *r, struct scenario *s)
 		draw_absence(r, s);
 }
 
+/* One under which no seed that was kept until then draws it. */
+#define NO_MEMORY_STREAM (UINT32_MAX - 16)
+
+/* A daemon has no memory just when it is to make a log: for a table that is loaded or loaded again,
+ * for a device that is created, or for all that it had before it was replaced. */
+static void draw_no_memory(struct random *r, struct scenario *s)
+{
+	static const enum fault_kind makes[] = {FAULT_DAEMON_DEATH, FAULT_DAEMON_RESTART,
+						FAULT_RELOAD, FAULT_DEACTIVATE, FAULT_NODE_DEATH};
+
+	for (uint64_t left = between(r, 1, 3); left > 0; left--) {
+		uint32_t victim = UINT32_C(1) << random_below(r, s->nodes);
+		enum fault_kind kind = makes[random_below(r, sizeof(makes) / sizeof(makes[0]))];
+		uint64_t at_us = between(r, SECOND / 10, s->load_us);
+		uint64_t gone_us = scaled(r, SECOND / 50, 2 * SECOND);
+		uint64_t before_us = scaled(r, SECOND / 50, SECOND);
+		uint64_t after_us = scaled(r, SECOND / 50, 8 * SECOND);
+
+		fault_add(s, kind, at_us, gone_us, victim);
+		fault_add(s, FAULT_NO_MEMORY, at_us > before_us ? at_us - before_us : 0,
+			  before_us + gone_us + after_us, victim);
+	}
+}
+
 void scenario_draw(struct scenario *ret, uint64_t seed)
 {
 	struct random random;
@@ -567,6 +592,9 @@ void scenario_draw(struct scenario *ret, uint64_t seed)
 	draw_faults(r, ret);
 	random_seed(r, seed, UINT32_MAX - 1);
 	draw_extremes(r, ret);
+	random_seed(r, seed, NO_MEMORY_STREAM);
+	if (random_chance(r, 40))
+		draw_no_memory(r, ret);
 }
 
 void scenario_draw_limited(struct scenario *ret, uint64_t seed,

@@ -39,6 +39,7 @@ enum fault_kind {
 	FAULT_CLOCK,	      /* node: its clock jumps ahead by value ms */
 	FAULT_UPGRADE,	      /* node: planned restart with the other protocol version */
 	FAULT_OUTAGE,	      /* mask of nodes: power off at once; on again after duration */
+	FAULT_NO_MEMORY,      /* node: its daemon can make no log for duration */
 	FAULT_KINDS,
 };
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +98,26 @@ void opener_dispatch(struct opener *opener)
 	(void)opener;
 }
 
+void daemon_enter(struct daemon *daemon)
+{
+	(void)daemon;
+}
+
+void daemon_leave(struct daemon *daemon)
+{
+	(void)daemon;
+}
+
+void daemon_suspect(struct log *log)
+{
+	(void)log;
+}
+
+void daemon_lost(struct daemon *daemon)
+{
+	(void)daemon;
+}
+
 void legs_suspect(struct log *log, bool finish)
 {
 	(void)log;
@@ -135,7 +156,8 @@ const struct pump_ports ports = {.now_ms = port_now_ms, .timer = port_timer};
 static struct daemon d;
 static struct kmsg answer;
 
-static void ask(enum ulog_type type, uint64_t luid, const void *data, size_t size)
+/* The request's number. */
+static uint32_t tell(enum ulog_type type, uint64_t luid, const void *data, size_t size)
 {
 	static uint32_t last_seq;
 	const uint32_t seq = ++last_seq;
@@ -154,6 +176,13 @@ static void ask(enum ulog_type type, uint64_t luid, const void *data, size_t siz
 	assert_int_not_equal(item.size, 0);
 	sent.size = 0;
 	control_item(&d, &item);
+	return seq;
+}
+
+static void ask(enum ulog_type type, uint64_t luid, const void *data, size_t size)
+{
+	uint32_t seq = tell(type, luid, data, size);
+
 	assert_int_not_equal(sent.size, 0);
 	/* A reply has the form of a request. */
 	assert_int_equal(kmsg_decode(sent.datagram, sent.size, &answer), KMSG_OK);
@@ -234,11 +263,53 @@ static void test_unknown_log_leaves_room(void **state)
 	assert_int_equal(atomic_load(&responders_counters(d.responders)->malformed), 3);
 }
 
+/* No file can be opened: as if there were no memory for a log. */
+static void files_limit(bool none)
+{
+	static struct rlimit usual;
+	struct rlimit limit;
+
+	if (usual.rlim_cur == 0)
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	limit = usual;
+	if (none)
+		limit.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* A log that there is no memory for is the same one later, and nobody makes another of it. */
+static void test_left_is_restored(void **state)
+{
+	static const char table[] = "65536 clustered-core 1024"; /* with its NUL: a reconnect */
+	struct log *log = registry_find(&d.registry, LUID);
+
+	(void)state;
+	assert_non_null(log);
+	log_destroy(log, false);
+	d.left = true;
+	files_limit(true);
+	ask(ULOG_CTR, LUID, table, sizeof(table));
+	assert_int_equal(answer_error(), -ENOMEM);
+	ask(ULOG_CTR, LUID + 64, table, sizeof(table) - 1);
+	assert_int_equal(answer_error(), -ENOMEM);
+	tell(ULOG_DTR, LUID, NULL, 0);
+	assert_int_equal(sent.size, 0);
+	assert_true(d.left);
+	files_limit(false);
+	ask(ULOG_CTR, LUID, table, sizeof(table));
+	assert_int_equal(answer_error(), 0);
+	assert_false(d.left);
+	log = registry_find(&d.registry, LUID);
+	assert_non_null(log);
+	assert_true(log->restored);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_bad_payload_is_counted),
 	    cmocka_unit_test(test_unknown_log_leaves_room),
+	    cmocka_unit_test(test_left_is_restored),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
