@@ -1301,7 +1301,6 @@ static void port_timer(void *context, uint64_t at_ms)
 	struct world *w = log->node->world;
 	uint64_t now = node_now_ms(log->node);
 	uint64_t at = at_ms > now ? at_ms : now + 1;
-	uint64_t now_us = world_now_us(w) + log->node->clock_us;
 
 	world_cancel(w, log->timer);
 	log->timer = 0;
@@ -1309,7 +1308,7 @@ static void port_timer(void *context, uint64_t at_ms)
 		return;
 	if (at_ms > now + TIMER_URGENT_MS)
 		at += TIMER_MULTIPLE_MS - at % TIMER_MULTIPLE_MS;
-	log->timer = world_after(w, at * MS_US - now_us, on_timer, log, log->object);
+	log->timer = world_after(w, node_until_us(log->node, at), on_timer, log, log->object);
 }
 
 static void port_notice(void *context, enum mlog_notice code, uint64_t value)

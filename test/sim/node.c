@@ -86,9 +86,31 @@ uint64_t node_boots(const struct node *node)
 	return node->boots;
 }
 
+/* Of a second of the world, in us. */
+static uint64_t clock_rate(const struct node *node)
+{
+	uint64_t drift = world_scenario(node->world)->drift_ppm;
+
+	return node->index % 2 == 0 ? SECOND_US + drift : SECOND_US - drift;
+}
+
+static uint64_t now_us(const struct node *node)
+{
+	uint64_t now = world_now_us(node->world);
+
+	return now * clock_rate(node) / SECOND_US + node->clock_us;
+}
+
 uint64_t node_now_ms(const struct node *node)
 {
-	return (world_now_us(node->world) + node->clock_us) / MS_US;
+	return now_us(node) / MS_US;
+}
+
+uint64_t node_until_us(const struct node *node, uint64_t at_ms)
+{
+	uint64_t rate = clock_rate(node);
+
+	return ((at_ms * MS_US - now_us(node)) * SECOND_US + rate - 1) / rate;
 }
 
 uint64_t node_busy(struct node *node, queue_fn fn, void *context, uint64_t argument)

@@ -110,6 +110,8 @@ struct node {
 
 /* node.c */
 uint64_t node_now_ms(const struct node *node);
+/* How long it is until its clock says at_ms, which is to come. */
+uint64_t node_until_us(const struct node *node, uint64_t at_ms);
 void node_reply(struct node *node, unsigned mirror, const uint8_t *datagram, size_t size);
 struct datagram *datagram_take(struct node *node);
 void datagram_free(struct datagram *d);

@@ -53,16 +53,37 @@ struct field {
 	}
 
 static const struct field whole_fields[] = {
-    FIELD(scenario, seed),	  FIELD(scenario, nodes),	   FIELD(scenario, mirrors),
-    FIELD(scenario, last_man),	  FIELD(scenario, fence_us),	   FIELD(scenario, token_us),
-    FIELD(scenario, message_us),  FIELD(scenario, lock_us),	   FIELD(scenario, device_us),
-    FIELD(scenario, leg_us),	  FIELD(scenario, responder_us),   FIELD(scenario, version_min),
-    FIELD(scenario, version_max), FIELD(scenario, hysteresis_ms),  FIELD(scenario, sync_delay_ms),
-    FIELD(scenario, retry_ms),	  FIELD(scenario, log_timeout_ms), FIELD(scenario, copies),
-    FIELD(scenario, busy_gap_ms), FIELD(scenario, load_us),	   FIELD(scenario, heal_us),
-    FIELD(scenario, start_us[0]), FIELD(scenario, start_us[1]),	   FIELD(scenario, start_us[2]),
-    FIELD(scenario, start_us[3]), FIELD(scenario, start_us[4]),	   FIELD(scenario, start_us[5]),
-    FIELD(scenario, start_us[6]), FIELD(scenario, start_us[7]),	   {NULL, 0, 0},
+    FIELD(scenario, seed),
+    FIELD(scenario, nodes),
+    FIELD(scenario, mirrors),
+    FIELD(scenario, last_man),
+    FIELD(scenario, fence_us),
+    FIELD(scenario, token_us),
+    FIELD(scenario, message_us),
+    FIELD(scenario, lock_us),
+    FIELD(scenario, device_us),
+    FIELD(scenario, leg_us),
+    FIELD(scenario, responder_us),
+    FIELD(scenario, version_min),
+    FIELD(scenario, version_max),
+    FIELD(scenario, hysteresis_ms),
+    FIELD(scenario, sync_delay_ms),
+    FIELD(scenario, retry_ms),
+    FIELD(scenario, log_timeout_ms),
+    FIELD(scenario, copies),
+    FIELD(scenario, busy_gap_ms),
+    FIELD(scenario, load_us),
+    FIELD(scenario, heal_us),
+    FIELD(scenario, start_us[0]),
+    FIELD(scenario, start_us[1]),
+    FIELD(scenario, start_us[2]),
+    FIELD(scenario, start_us[3]),
+    FIELD(scenario, start_us[4]),
+    FIELD(scenario, start_us[5]),
+    FIELD(scenario, start_us[6]),
+    FIELD(scenario, start_us[7]),
+    FIELD(scenario, drift_ppm),
+    {NULL, 0, 0},
 };
 
 static const struct field mirror_fields[] = {
@@ -261,7 +282,7 @@ static bool numbers_valid(const struct scenario *s)
 bool scenario_valid(const struct scenario *s)
 {
 	if (!numbers_valid(s) || s->responder_us == 0 || s->copies < 1 || s->copies > 16 ||
-	    s->version_min < 1 || s->version_min > s->version_max)
+	    s->drift_ppm > 100000 || s->version_min < 1 || s->version_min > s->version_max)
 		return false;
 	for (uint32_t m = 0; m < s->mirrors; m++)
 		if (!mirror_valid(s, &s->mirror[m]))
@@ -532,8 +553,9 @@ static void draw_extremes(struct random *r, struct scenario *s)
 		draw_absence(r, s);
 }
 
-/* One under which no seed that was kept until then draws it. */
+/* Some under which no seed that was kept until then draws it. */
 #define NO_MEMORY_STREAM (UINT32_MAX - 16)
+#define DRIFT_STREAM	 (UINT32_MAX - 64)
 
 /* A daemon has no memory just when it is to make a log: for a table that is loaded or loaded again,
  * for a device that is created, or for all that it had before it was replaced. */
@@ -595,6 +617,9 @@ void scenario_draw(struct scenario *ret, uint64_t seed)
 	random_seed(r, seed, NO_MEMORY_STREAM);
 	if (random_chance(r, 40))
 		draw_no_memory(r, ret);
+	random_seed(r, seed, DRIFT_STREAM);
+	if (random_chance(r, 40))
+		ret->drift_ppm = (uint32_t)scaled(r, 10, 1000);
 }
 
 void scenario_draw_limited(struct scenario *ret, uint64_t seed,

@@ -107,6 +107,8 @@ struct scenario {
 	uint32_t log_timeout_ms;
 	uint32_t copies;
 	uint32_t busy_gap_ms;
+	uint32_t
+	    drift_ppm; /* clocks run so much too fast (nodes 1, 3, ...) or too slow (2, 4, ...) */
 
 	uint64_t start_us[SIM_NODES_MAX]; /* when each node comes up */
 	uint64_t load_us;		  /* writers run until then */
