@@ -62,10 +62,12 @@ const char *mutation_name(enum mutation which);
  * What the owner of a fact asserts of it: an invariant of ARCHITECTURE.md. The simulator looks for
  * the same from outside, and with a deliberate fault on it is to be that which finds it.
  */
+#ifdef DLM_MUTATIONS
+extern bool mutation_asserted;
+#endif
 #ifdef NDEBUG
 #define invariant(holds) ((void)sizeof(holds))
 #elif defined(DLM_MUTATIONS)
-extern bool mutation_asserted;
 #define mutation_excuses() (mutation_active != MUTATE_NOTHING && !mutation_asserted)
 #define invariant(holds)   assert((holds) || mutation_excuses())
 #else
