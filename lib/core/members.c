@@ -869,13 +869,18 @@ static uint64_t map_words(const struct mlog *m, uint32_t map)
 	return bits_words(m->config.region_count);
 }
 
+static bool map_shared(const struct mlog *m, uint32_t map)
+{
+	return map < MLOG_MAP_MARKS || m->member[map - MLOG_MAP_MARKS].replicated;
+}
+
 static bool map_sent(const struct mlog *m, uint32_t map)
 {
 	if (map == MLOG_MAP_REPAIR && mutation(MUTATE_REPAIR_NOT_IN_STATE))
 		return false;
-	if (map < MLOG_MAP_MARKS)
-		return true;
-	return m->member[map - MLOG_MAP_MARKS].replicated && !mutation(MUTATE_MARKS_NOT_IN_STATE);
+	if (map >= MLOG_MAP_MARKS && mutation(MUTATE_MARKS_NOT_IN_STATE))
+		return false;
+	return map_shared(m, map);
 }
 
 static uint64_t map_word(const struct mlog *m, uint32_t map, uint64_t word)
@@ -990,7 +995,7 @@ uint64_t mlog_state_hash(const struct mlog *m)
 	if (!group_in(m))
 		return 0;
 	for (uint32_t map = 0; map < MLOG_MAP_MARKS + m->config.members; map++)
-		for (uint64_t w = 0; map_sent(m, map) && w < map_words(m, map); w++)
+		for (uint64_t w = 0; map_shared(m, map) && w < map_words(m, map); w++)
 			hash = hash_add(hash, map_word(m, map, w));
 	for (uint32_t i = 0; i < m->config.members; i++) {
 		const struct mlog_member *e = &m->member[i];

@@ -429,7 +429,9 @@ void node_starts(struct cluster *c, uint32_t number, enum mlog_sync sync, bool r
 	c->incarnation += 1000;
 	n->incarnation = c->incarnation - 1;
 	config.sync = sync;
-	if (!restored) {
+	if (!restored) { /* another table */
+		n->m = mlog_destroy(n->m);
+		free(n->memory);
 		n->memory = calloc(1, hot_bytes(REGIONS, 0));
 		hot_bind(&n->hot, n->memory, REGIONS, 0);
 	}
