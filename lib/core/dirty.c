@@ -81,11 +81,12 @@ bool dirty_replicated(const struct mlog *m)
 	return !device_waits(m);
 }
 
-/* Nobody has to hear of a mark: there is a log device, or there is nobody. */
+/* Nobody has to hear of a mark: there is nobody. But what an UNMARKS on its way could undo goes
+ * behind it: who joins meanwhile may be given a state from before it, and applies it as well. */
 static bool silent(const struct mlog *m)
 {
 	return m->config.members == 1 || mutation(MUTATE_MARKS_NOT_SENT) ||
-	       (m->group == GROUP_IN && members_alone(m));
+	       (m->group == GROUP_IN && members_alone(m) && m->heard >= m->unmarks_seq);
 }
 
 /* I1: from now on a MARK of it is answered. Its page, or its message, is on its way no more. */
@@ -208,14 +209,23 @@ void dirty_failed(struct mlog *m)
 	}
 }
 
+static struct mlog_message *unmarks_send(struct mlog *m)
+{
+	struct mlog_message *message = group_send(m, MLOG_MSG_UNMARKS);
+
+	m->unmarks_seq = message->seq;
+	return message;
+}
+
 void dirty_whole(struct mlog *m)
 {
 	if (m->config.members > 1 && group_in(m) && member_self(m)->replicated)
-		group_send(m, MLOG_MSG_UNMARKS)->marks.all = true;
+		unmarks_send(m)->marks.all = true;
 }
 
 void dirty_group_lost(struct mlog *m)
 {
+	m->unmarks_seq = 0;
 	if (m->marks_acks.seq == 0)
 		return;
 	m->marks_acks = (struct acks){.seq = 0};
@@ -267,10 +277,10 @@ static void marks_settle(struct mlog *m)
 		batch_durable(m);
 		m->marks_acks = (struct acks){.seq = 0};
 	}
-	if (!dirty_replicated(m) || silent(m) || !group_in(m) || m->leaving ||
-	    m->marks_acks.seq != 0)
+	if (!dirty_replicated(m) || !group_in(m) || m->leaving || m->marks_acks.seq != 0)
 		return;
-	if (m->queued_count > 0 || m->announce_cursor < hot_slot_bits(m->hot))
+	/* What was queued when there was somebody is answered all the same. */
+	if (m->queued_count > 0 || (!silent(m) && m->announce_cursor < hot_slot_bits(m->hot)))
 		marks_send(m);
 }
 
@@ -300,22 +310,9 @@ static void unmark(struct mlog *m, uint64_t bit, struct mlog_message **message)
 		return;
 	}
 	if (*message == NULL || (*message)->marks.items.count == MLOG_ITEMS_MAX)
-		*message = group_send(m, MLOG_MSG_UNMARKS);
+		*message = unmarks_send(m);
 	items = &(*message)->marks.items;
 	items->item[items->count++] = bit;
-}
-
-/* An UNMARKS of mine was delivered. When it was sent there was somebody to be told; who has become
- * alone meanwhile may have marked the same anew without a word, and a joiner is to know that. Who
- * has my state by then was given it behind the UNMARKS. */
-void dirty_unmarked(struct mlog *m)
-{
-	uint64_t bit;
-
-	if (!dirty_replicated(m) || members_listeners(m) != 0)
-		return;
-	bits_for_each_set (bit, m->image, hot_slot_bits(m->hot))
-		members_marks_sole(m, bit, true);
 }
 
 /* A sweep that sends messages leaves what does not fit into a few of them to the next. */

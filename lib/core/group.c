@@ -88,6 +88,7 @@ static void join_send(struct mlog *m)
 	m->late_acks = 0;
 	m->seq = 0;
 	m->heard = 0;
+	m->unmarks_seq = 0;
 	m->founder = false;
 	m->to_prove = 0;
 	m->snap_sent = false;
@@ -437,9 +438,6 @@ static void own_applied(struct mlog *m, const struct mlog_message *message)
 		break;
 	case MLOG_MSG_MARKS:
 		acks_expect(m, &m->marks_acks, message->seq);
-		break;
-	case MLOG_MSG_UNMARKS:
-		dirty_unmarked(m);
 		break;
 	case MLOG_MSG_SYNC:
 		acks_expect(m, &m->stale_acks, message->seq);

@@ -230,6 +230,7 @@ struct mlog {
 	uint32_t writing_count;
 	uint64_t sweep_ms;
 	struct acks marks_acks;
+	uint64_t unmarks_seq;	  /* of my last UNMARKS; 0: none */
 	uint64_t announce_cursor; /* image bits below are in messages, while replicated */
 
 	/* sync.c: which regions are in sync, which the kernel resyncs */
@@ -433,7 +434,6 @@ void request_group_lost(struct mlog *m); /* what was sent may not arrive */
 
 /* dirty.c */
 void dirty_group_lost(struct mlog *m);
-void dirty_unmarked(struct mlog *m);
 void dirty_remember_repair(struct mlog *m);  /* before the state of others replaces mine */
 void dirty_whole(struct mlog *m);	     /* the log device has every mark again */
 void dirty_failed(struct mlog *m);	     /* it has not */
