@@ -200,8 +200,7 @@ static void attach_founder(struct mlog *m)
 /* The maps are an earlier daemon's. Nobody waits for the device. */
 static void attach_live(struct mlog *m)
 {
-	/* Bits that the others remember as my marks may be in no slot: a claim is to write them. */
-	bool whole = m->handed_whole && !member_self(m)->replicated;
+	bool whole = m->handed_whole;
 
 	m->handed_whole = false;
 	m->slot_known = m->slot_known || whole;

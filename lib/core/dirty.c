@@ -336,8 +336,9 @@ static void sweep(struct mlog *m)
 		     bit = hot_next_dirty(m->hot, bit + 1, end)) {
 			if (sweep_full(m))
 				break;
-			/* One that the others remembered may be on its way all the same: a mark
-			 * that joined it would be answered by what an UNMARKS then undoes. */
+			/* One may be on its way all the same: its page was written before the batch
+			 * failed, or I have become alone. A mark that joined it would be answered
+			 * by what an UNMARKS then undoes. */
 			if (hot_recent_take(m->hot, bit) || hot_busy(m->hot, bit) ||
 			    on_its_way(m, bit))
 				continue;

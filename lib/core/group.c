@@ -148,7 +148,6 @@ static void peer_joined(struct mlog *m, const struct mlog_message *message)
 static void informed(struct mlog *m)
 {
 	struct mlog_member *self = members_find(m, m->config.node);
-	uint64_t slot_bit;
 
 	if (self == NULL || self->incarnation != m->incarnation ||
 	    self->state != MLOG_MEMBER_JOINING) {
@@ -164,9 +163,6 @@ static void informed(struct mlog *m)
 	m->group = GROUP_LOCKING;
 	repair_load(m);
 	repair_reconcile(m);
-	if (m->live && self->replicated && m->marks[m->self] != NULL)
-		bits_for_each_set (slot_bit, m->marks[m->self], hot_slot_bits(m->hot))
-			dirty_inherit(m, slot_bit);
 	sync_restart(m);
 	members_changed(m);
 }

@@ -78,6 +78,30 @@ static bool tell_dirty(struct mlog *m)
 	return true;
 }
 
+/* What they remember as my marks and is not in my image: an UNMARKS did not reach them, or a MARKS
+ * that the kernel has no answer to; nothing of it is being written. It is not taken back as dirty:
+ * that one of them knows a mark does not say that all do. */
+static bool tell_unmarks(struct mlog *m)
+{
+	uint64_t bits = hot_slot_bits(m->hot);
+	struct mlog_items *items = NULL;
+	uint64_t at;
+
+	if (m->config.members == 1 || !dirty_replicated(m))
+		return false;
+	for (at = bits_next_set(m->marks[m->self], bits, m->tell_cursor);
+	     at < bits && (items == NULL || items->count < MLOG_ITEMS_MAX);
+	     at = bits_next_set(m->marks[m->self], bits, at + 1)) {
+		if (bits_test(m->image, at))
+			continue;
+		if (items == NULL)
+			items = &group_send(m, MLOG_MSG_UNMARKS)->marks.items;
+		items->item[items->count++] = at;
+	}
+	m->tell_cursor = at;
+	return items != NULL;
+}
+
 static bool tell_marks(struct mlog *m)
 {
 	uint64_t bits = hot_slot_bits(m->hot);
@@ -94,7 +118,8 @@ static bool tell_marks(struct mlog *m)
 
 void tell(struct mlog *m)
 {
-	static bool (*const step[])(struct mlog *) = {tell_stale, tell_dirty, tell_marks};
+	static bool (*const step[])(struct mlog *) = {tell_stale, tell_dirty, tell_unmarks,
+						      tell_marks};
 
 	if (m->heard < m->tell_seq)
 		return;

@@ -334,25 +334,63 @@ static void an_older_unmark_does_not_undo_a_mark_of_who_became_alone(void **stat
 	cluster_end(c);
 }
 
-/* The others remember a mark that its node has not been told of, and announces again: an UNMARKS
- * must not come between that and the next mark, which goes by the same acknowledgement. */
-static void a_mark_that_is_on_its_way_is_not_swept(void **state)
+/* Who has the state from another hears from it of a mark that a third one may not have been given.
+ */
+static void a_mark_that_is_remembered_is_not_acknowledged(void **state)
+{
+	static const uint32_t alone[] = {2};
+
+	(void)state;
+	for (uint32_t restarted = 0; restarted <= 1; restarted++) {
+		struct cluster *c = cluster_of(false, 2);
+		struct mlog_event e = {.kind = MLOG_EV_VIEW, .view = {.node = alone, .count = 1}};
+		uint32_t seq;
+
+		c->lost = UINT32_C(1) << MLOG_MSG_ACK;
+		seq = node_asks(c, 2, ULOG_MARK_REGION, 20, false);
+		assert_null(node_reply(&c->node[2], seq));
+		if (restarted) {
+			daemon_dies(c, 2);
+			node_starts(c, 2, MLOG_SYNC_NOSYNC, true);
+			seq = node_asks(c, 2, ULOG_MARK_REGION, 20, false);
+		} else {
+			node_step(c, &c->node[2], &e);
+			cluster_view(c);
+		}
+		assert_int_equal(node_status(c, 2).members, 2);
+		assert_int_equal(atomic_load(&c->node[2].hot.shared->open), 1);
+		assert_null(node_reply(&c->node[2], seq));
+		c->lost = 0;
+		node_step(c, &c->node[2], &e);
+		cluster_view(c);
+		node_answered(c, 2, seq);
+		cluster_end(c);
+	}
+}
+
+/* Nobody was given the UNMARKS: it is said again. */
+static void what_is_remembered_for_nothing_is_forgotten(void **state)
 {
 	static const uint32_t alone[] = {2};
 	struct cluster *c = cluster_of(false, 2);
 	struct mlog_event e = {.kind = MLOG_EV_VIEW, .view = {.node = alone, .count = 1}};
-	uint32_t seq;
 
 	(void)state;
-	c->lost = UINT32_C(1) << MLOG_MSG_ACK;
-	seq = node_asks(c, 2, ULOG_MARK_REGION, 20, false);
-	assert_null(node_reply(&c->node[2], seq));
+	node_marks(c, 2, 20);
+	node_marks(c, 2, 21);
+	node_clears(c, 2, 20);
+	c->lost = UINT32_C(1) << MLOG_MSG_UNMARKS;
+	time_passes(c, 10000);
+	c->lost = 0;
+	assert_int_equal(node_status(c, 2).dirty, 1);
 	node_step(c, &c->node[2], &e);
 	cluster_view(c);
-	node_answered(c, 2, seq);
-	node_clears(c, 2, 20);
-	time_passes(c, 10000);
-	assert_int_equal(node_status(c, 2).dirty, 1);
+	same_everywhere(c);
+	c->node[1].hold_copies = true;
+	node_dies(c, 2);
+	node_fenced(c, 2);
+	assert_int_equal(node_status(c, 1).repair, 1);
+	assert_true(hot_repair(&c->node[1].hot, 21));
 	cluster_end(c);
 }
 
@@ -651,7 +689,8 @@ int main(void)
 	    cmocka_unit_test(what_was_not_handed_over_counts_not),
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
 	    cmocka_unit_test(an_older_unmark_does_not_undo_a_mark_of_who_became_alone),
-	    cmocka_unit_test(a_mark_that_is_on_its_way_is_not_swept),
+	    cmocka_unit_test(a_mark_that_is_remembered_is_not_acknowledged),
+	    cmocka_unit_test(what_is_remembered_for_nothing_is_forgotten),
 	    cmocka_unit_test(the_next_daemon_knows_the_highest_hint),
 	    cmocka_unit_test(a_kernel_that_did_not_clear_a_region_may_write_it_unseen),
 	    cmocka_unit_test(a_founder_knows_more_than_who_suspended_before_it),

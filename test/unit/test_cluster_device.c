@@ -500,6 +500,7 @@ static void so_does_the_next_daemon(void **state)
 {
 	struct cluster *c = cluster_with_old_marks();
 	uint32_t slot = node_status(c, 1).slot;
+	uint32_t seq;
 
 	(void)state;
 	node_clears(c, 1, 20);
@@ -508,9 +509,12 @@ static void so_does_the_next_daemon(void **state)
 	c->lost = 0;
 	assert_false(bits_test(c->slot[slot], 20));
 	daemon_hands_over(c, 1);
-	c->failing = c->silent = FAILS(MLOG_WRITE); /* under way */
+	c->silent = FAILS(MLOG_WRITE); /* under way */
 	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
-	node_marks(c, 1, 20);
+	seq = node_asks(c, 1, ULOG_MARK_REGION, 20, false);
+	assert_null(node_reply(&c->node[1], seq));
+	device_answers(c);
+	node_answered(c, 1, seq);
 	assert_true(bits_test(c->slot[slot], 20));
 	assert_false(mlog_member(c->node[2].m, slot)->replicated);
 	cluster_end(c);
