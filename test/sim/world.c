@@ -316,6 +316,9 @@ static void on_ending(void *context, uint64_t argument)
 	struct world *w = context;
 
 	(void)argument;
+	/* While corosync forms a ring nothing is ordered, and that may take a minute. */
+	if (!cpg_settled(w->cpg))
+		w->limit_us = w->now_us + IDLE_MAX_US;
 	if (kernels_idle(w)) {
 		checker_final(w->checker);
 		w->over = true;
