@@ -404,13 +404,16 @@ static enum hot_verdict answer_remote_recovering(struct hot *h, const struct mlo
 	return answer_words(ret, 2, 0, atomic_load(&h->shared->hint));
 }
 
-bool hot_in_sync_told(struct hot *h, uint64_t region)
+/* In this order: the gate of what has become stale was closed before. */
+bool hot_in_sync_told(struct hot *h, uint64_t region, bool *ret)
 {
-	bool in_sync = hot_in_sync(h, region);
-
-	if (!in_sync)
-		hot_unseen_set(h, region, true);
-	return in_sync;
+	*ret = hot_in_sync(h, region);
+	if (*ret)
+		return true;
+	if (hot_gated(h, region))
+		return false;
+	hot_unseen_set(h, region, true);
+	return true;
 }
 
 bool hot_is_late(const struct hot *h, uint32_t seq)
@@ -421,6 +424,8 @@ bool hot_is_late(const struct hot *h, uint32_t seq)
 enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 			    struct mlog_reply *ret, bool *ret_cleared)
 {
+	bool in_sync;
+
 	*ret = (struct mlog_reply){.type = request->type, .seq = request->seq};
 	*ret_cleared = false;
 	atomic_store_explicit(&h->shared->last_seq, request->seq, memory_order_relaxed);
@@ -428,7 +433,9 @@ enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 		return HOT_HAND_OVER;
 	switch (request->type) {
 	case ULOG_IN_SYNC:
-		return answer_words(ret, 1, hot_in_sync_told(h, request->region[0]), 0);
+		if (!hot_in_sync_told(h, request->region[0], &in_sync))
+			return HOT_HAND_OVER;
+		return answer_words(ret, 1, in_sync, 0);
 	case ULOG_IS_CLEAN:
 		return answer_words(
 		    ret, 1, !hot_held(h, request->region[0]) && !hot_dirty(h, request->region[0]),

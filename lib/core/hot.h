@@ -120,9 +120,10 @@ void hot_repair_set(struct hot *h, uint64_t region, bool repair);
 bool hot_reported(const struct hot *h, uint64_t region);
 void hot_reported_set(struct hot *h, uint64_t region, bool reported);
 void hot_unseen_set(struct hot *h, uint64_t region, bool unseen);
-/* In sync, as the kernel is told: a write that meets a stale region goes unmarked, and the kernel may
- * remember that. */
-bool hot_in_sync_told(struct hot *h, uint64_t region);
+/* *ret: in sync, as the kernel is told: a write that meets a stale region goes unmarked, and the
+ * kernel may remember that. False: not to be told while the gate is closed, it became stale under
+ * the mover, and no mark would wait there. */
+bool hot_in_sync_told(struct hot *h, uint64_t region, bool *ret);
 /* Has a newer request of this log been seen? */
 bool hot_is_late(const struct hot *h, uint32_t seq);
 /* Some write of a stale region up to this one may be on its way. */

@@ -182,6 +182,16 @@ static void admit_region_sync(struct mlog *m, const struct mlog_request *request
 	pend(m, request);
 }
 
+static bool in_sync_answer(struct mlog *m, const struct mlog_request *request)
+{
+	bool in_sync;
+
+	if (!hot_in_sync_told(m->hot, request->region[0], &in_sync))
+		return false;
+	reply_words(m, request, 1, in_sync, 0);
+	return true;
+}
+
 static void admit_remote_recovering(struct mlog *m, const struct mlog_request *request)
 {
 	bool wait = false;
@@ -229,7 +239,8 @@ static void admit_serving(struct mlog *m, const struct mlog_request *request)
 {
 	switch (request->type) {
 	case ULOG_IN_SYNC:
-		reply_words(m, request, 1, hot_in_sync_told(m->hot, request->region[0]), 0);
+		if (!in_sync_answer(m, request))
+			pend(m, request);
 		break;
 	case ULOG_IS_CLEAN:
 		reply_words(m, request, 1,
@@ -355,6 +366,10 @@ static enum due request_due(struct mlog *m, struct pending *p)
 			return regions_ready(m, request) && !regions_being_recovered(m, request)
 				   ? DUE_REPLY
 				   : DUE_WAIT;
+		break;
+	case ULOG_IN_SYNC:
+		if (serving(m))
+			return in_sync_answer(m, request) ? DUE_ANSWERED : DUE_WAIT;
 		break;
 	case ULOG_SET_REGION_SYNC:
 		if (serving(m) &&

@@ -332,6 +332,8 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
  */
 static bool remote_recovering(struct mlog *m, uint64_t region)
 {
+	if (hot_gated(m->hot, region))
+		return true; /* the mover has it, and what is stale is written without a mark */
 	if (m->config.members == 1 || sync_mine(m, region) || mutation(MUTATE_REMOTE_NOT_HELD))
 		return false;
 	if (!group_in(m) || m->leaving)

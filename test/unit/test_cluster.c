@@ -104,6 +104,40 @@ static void a_claim_holds_the_marks_of_all(void **state)
 	cluster_end(c);
 }
 
+/* Who resumes a table that did not clear it tells it as stale: what is stale is written without a
+ * mark, and the mover has it already. */
+static void a_region_that_becomes_stale_while_it_is_copied_is_not_written(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+	struct mlog_event e = {.kind = MLOG_EV_COPIED};
+	uint32_t copier;
+	uint32_t seq;
+
+	(void)state;
+	c->node[1].hold_copies = c->node[2].hold_copies = true;
+	node_marks(c, 3, 20);
+	node_answered(c, 3, node_asks(c, 3, ULOG_PRESUSPEND, REGIONS, false));
+	seq = node_asks(c, 3, ULOG_POSTSUSPEND, REGIONS, false);
+	time_passes(c, 1000);
+	node_answered(c, 3, seq);
+	copier = c->node[1].copies > 0 ? 1 : 2;
+	assert_int_equal(node_status(c, copier).copying, 1);
+	node_answered(c, 3, node_asks(c, 3, ULOG_RESUME, REGIONS, false));
+	assert_false(hot_in_sync(&c->node[1].hot, 20));
+	seq = node_asks(c, 3, ULOG_IS_REMOTE_RECOVERING, 20, false);
+	assert_int_equal(node_reply(&c->node[3], seq)->word[0], 1);
+	seq = node_asks(c, 3 - copier, ULOG_IN_SYNC, 20, false);
+	assert_null(node_reply(&c->node[3 - copier], seq));
+	e.copied.region = 20;
+	e.copied.result = MLOG_COPY_REPAIRED;
+	node_step(c, &c->node[copier], &e);
+	cluster_settle(c);
+	assert_int_equal(node_reply(&c->node[3 - copier], seq)->word[0], 0);
+	seq = node_asks(c, 3, ULOG_IS_REMOTE_RECOVERING, 20, false);
+	assert_int_equal(node_reply(&c->node[3], seq)->word[0], 0);
+	cluster_end(c);
+}
+
 static void a_new_daemon_comes_back_with_its_marks(void **state)
 {
 	struct cluster *c = cluster_of(true, 3);
@@ -679,6 +713,7 @@ int main(void)
 	    cmocka_unit_test(each_marks_its_own_slot_without_a_message),
 	    cmocka_unit_test(a_dead_node_is_taken_over_when_it_is_proved_dead),
 	    cmocka_unit_test(a_claim_holds_the_marks_of_all),
+	    cmocka_unit_test(a_region_that_becomes_stale_while_it_is_copied_is_not_written),
 	    cmocka_unit_test(a_new_daemon_comes_back_with_its_marks),
 	    cmocka_unit_test(a_node_that_boots_again_tells_what_it_left),
 	    cmocka_unit_test(all_nodes_crash_and_one_comes_back),
