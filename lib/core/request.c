@@ -294,10 +294,13 @@ void request_admit(struct mlog *m, const struct mlog_request *request)
 		reply_words(m, request, 1, sync_count(m), 0);
 	} else if (serving(m)) {
 		admit_serving(m, request);
+	} else if (request->type == ULOG_CLEAR_REGION &&
+		   (attached(m) || m->phase == MLOG_DETACHING)) {
+		/* The kernel's last, which race with the suspend. One that waited for a new daemon
+		 * to know the others would come behind it. */
+		admit_clear(m, request);
 	} else if (attached(m)) {
 		pend(m, request);
-	} else if (m->phase == MLOG_DETACHING && request->type == ULOG_CLEAR_REGION) {
-		admit_clear(m, request); /* the kernel's last, which race with the suspend */
 	} else if (nothing) {
 		request_reply(m, request, 0);
 	} else if (m->phase == MLOG_ATTACHING) {

@@ -445,6 +445,29 @@ static void the_next_daemon_knows_the_highest_hint(void **state)
 	cluster_end(c);
 }
 
+/* It has not heard of the others yet. What waited would count as not cleared at a POSTSUSPEND. */
+static void a_new_daemon_obeys_a_clear_at_once(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	uint32_t seq;
+
+	(void)state;
+	node_marks(c, 2, 20);
+	daemon_hands_over(c, 2);
+	c->lost = UINT32_C(1) << MLOG_MSG_JOIN;
+	node_starts(c, 2, MLOG_SYNC_NOSYNC, true);
+	seq = node_asks(c, 2, ULOG_IN_SYNC, 20, false);
+	assert_null(node_reply(&c->node[2], seq));
+	node_clears(c, 2, 20);
+	assert_false(hot_held(&c->node[2].hot, 20));
+	node_answered(c, 2, node_asks(c, 2, ULOG_PRESUSPEND, REGIONS, false));
+	c->lost = 0;
+	node_answered(c, 2, node_asks(c, 2, ULOG_POSTSUSPEND, REGIONS, false));
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_true(hot_in_sync(&c->node[1].hot, 20));
+	cluster_end(c);
+}
+
 /* A flush had failed it. The table that is resumed may write that leg only, another one asks. */
 static void a_kernel_that_did_not_clear_a_region_may_write_it_unseen(void **state)
 {
@@ -727,6 +750,7 @@ int main(void)
 	    cmocka_unit_test(a_mark_that_is_remembered_is_not_acknowledged),
 	    cmocka_unit_test(what_is_remembered_for_nothing_is_forgotten),
 	    cmocka_unit_test(the_next_daemon_knows_the_highest_hint),
+	    cmocka_unit_test(a_new_daemon_obeys_a_clear_at_once),
 	    cmocka_unit_test(a_kernel_that_did_not_clear_a_region_may_write_it_unseen),
 	    cmocka_unit_test(a_founder_knows_more_than_who_suspended_before_it),
 	    cmocka_unit_test(a_new_daemon_does_not_found_from_what_it_had_among_others),
