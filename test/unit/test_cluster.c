@@ -368,6 +368,23 @@ static void an_older_unmark_does_not_undo_a_mark_of_who_became_alone(void **stat
 	cluster_end(c);
 }
 
+/* One mark was out when the other left, and one waited behind it. */
+static void what_was_to_be_told_to_who_has_left_is_answered(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+
+	(void)state;
+	c->lost = UINT32_C(1) << MLOG_MSG_ACK;
+	node_asks(c, 1, ULOG_MARK_REGION, 20, false);
+	node_asks(c, 1, ULOG_MARK_REGION, 21, false);
+	assert_int_equal(c->node[1].replies, 0);
+	c->lost = 0;
+	node_asks(c, 2, ULOG_PRESUSPEND, REGIONS, false);
+	node_asks(c, 2, ULOG_POSTSUSPEND, REGIONS, false);
+	assert_int_equal(c->node[1].replies, 2);
+	cluster_end(c);
+}
+
 /* Who has the state from another hears from it of a mark that a third one may not have been given.
  */
 static void a_mark_that_is_remembered_is_not_acknowledged(void **state)
@@ -747,6 +764,7 @@ int main(void)
 	    cmocka_unit_test(what_was_not_handed_over_counts_not),
 	    cmocka_unit_test(core_mode_marks_need_several_messages),
 	    cmocka_unit_test(an_older_unmark_does_not_undo_a_mark_of_who_became_alone),
+	    cmocka_unit_test(what_was_to_be_told_to_who_has_left_is_answered),
 	    cmocka_unit_test(a_mark_that_is_remembered_is_not_acknowledged),
 	    cmocka_unit_test(what_is_remembered_for_nothing_is_forgotten),
 	    cmocka_unit_test(the_next_daemon_knows_the_highest_hint),
