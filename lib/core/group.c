@@ -492,6 +492,10 @@ void group_message(struct mlog *m, const struct mlog_message *message)
 			buffer_add(m, message);
 		return;
 	}
+	/* Who is suspended may come back when those who went on have left, and know nothing more. */
+	if (m->group < GROUP_ASKING && !own && message->kind == MLOG_MSG_READY &&
+	    !m->config.has_disk)
+		outdated(m);
 	if (m->group == GROUP_ASKING) {
 		asking_message(m, message);
 	} else if (m->group == GROUP_COPYING) {

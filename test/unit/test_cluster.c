@@ -746,6 +746,19 @@ static void who_is_left_without_a_newer_state_does_not_go_by_its_memory(void **s
 	cluster_end(c);
 }
 
+/* Node 2 has gone on, has left, and knows nothing any more: node 1 has heard of it while suspended. */
+static void who_was_suspended_while_others_went_on_does_not_go_by_its_memory(void **state)
+{
+	struct cluster *c = cluster_founded_again();
+
+	(void)state;
+	node_leaves(c, 2);
+	daemon_dies(c, 2);
+	node_answered(c, 1, node_asks(c, 1, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 1).in_sync, 0);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -781,6 +794,7 @@ int main(void)
 	    cmocka_unit_test(who_rejoins_does_not_keep_the_lock_of_the_map),
 	    cmocka_unit_test(what_is_founded_is_newer_than_what_was_remembered),
 	    cmocka_unit_test(who_is_left_without_a_newer_state_does_not_go_by_its_memory),
+	    cmocka_unit_test(who_was_suspended_while_others_went_on_does_not_go_by_its_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
