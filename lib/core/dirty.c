@@ -193,20 +193,25 @@ static void requeue(struct mlog *m)
 	m->writing_count = 0;
 }
 
-/* The log device has failed: the others' memory must do, or mine. */
-void dirty_failed(struct mlog *m)
+/* There is nobody to be told: my memory must do. */
+static void marks_sole(struct mlog *m)
 {
 	uint64_t bit;
 
-	requeue(m);
-	m->announce_cursor = 0;
-	if (!silent(m))
-		return;
 	m->queued_count = 0;
 	bits_for_each_set (bit, m->image, hot_slot_bits(m->hot)) {
 		hot_dirty_set(m->hot, bit);
 		members_marks_sole(m, bit, true);
 	}
+}
+
+/* The log device has failed: the others' memory must do, or mine. */
+void dirty_failed(struct mlog *m)
+{
+	requeue(m);
+	m->announce_cursor = 0;
+	if (silent(m))
+		marks_sole(m);
 }
 
 static struct mlog_message *unmarks_send(struct mlog *m)
@@ -270,9 +275,18 @@ static void marks_send(struct mlog *m)
 	m->marks_acks = (struct acks){.seq = message->seq};
 }
 
+/* Of two nodes that have parted both may be quorate until one is fenced: a mark that nobody
+ * acknowledges proves nothing while somebody is gone, who would read my slot and not find it. (Where
+ * there are no slots all is compared then.) */
+static bool marks_acknowledged(const struct mlog *m)
+{
+	return acks_complete(&m->marks_acks) &&
+	       (!m->config.has_disk || members_listeners(m) != 0 || !members_unsure(m));
+}
+
 static void marks_settle(struct mlog *m)
 {
-	if (acks_complete(&m->marks_acks) ||
+	if (marks_acknowledged(m) ||
 	    (m->marks_acks.delivered && mutation(MUTATE_MARKS_NOT_ACKNOWLEDGED))) {
 		batch_durable(m);
 		m->marks_acks = (struct acks){.seq = 0};

@@ -686,6 +686,28 @@ static void so_it_is_by_the_word_of_a_joiner(void **state)
 	cluster_end(c);
 }
 
+/* It may be node 1 that is fenced, and then node 2 reads its slot. */
+static void a_mark_that_nobody_hears_waits_until_it_is_known_who_lives(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	uint32_t first;
+	uint32_t second;
+
+	(void)state;
+	node_dies(c, 2);
+	c->failing = FAILS(MLOG_WRITE) | FAILS(MLOG_CLAIM) | FAILS(MLOG_READ_SLOT);
+	c->error = -EIO;
+	first = node_asks(c, 1, ULOG_MARK_REGION, 5, false);
+	second = node_asks(c, 1, ULOG_MARK_REGION, 6, false);
+	assert_false(hot_dirty(&c->node[1].hot, 5) || hot_dirty(&c->node[1].hot, 6));
+	node_fenced(c, 2);
+	assert_true(hot_dirty(&c->node[1].hot, 5) && hot_dirty(&c->node[1].hot, 6));
+	assert_int_equal(c->node[1].replies, 2);
+	assert_int_equal(c->node[1].reply[0].seq, first);
+	assert_int_equal(c->node[1].reply[1].seq, second);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -720,6 +742,7 @@ int main(void)
 	    cmocka_unit_test(a_daemon_that_takes_over_claims_its_slot),
 	    cmocka_unit_test(what_is_crash_dirty_is_in_a_slot_when_the_device_is_back),
 	    cmocka_unit_test(so_it_is_by_the_word_of_a_joiner),
+	    cmocka_unit_test(a_mark_that_nobody_hears_waits_until_it_is_known_who_lives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
