@@ -11,7 +11,7 @@
 #include "test/sim/shrink.h"
 #include "test/sim/world.h"
 
-#define MUTATION_SEEDS 10000U /* a mutation that survives so many is not caught */
+#define MUTATION_SEEDS 30000U /* a mutation that survives so many is not caught */
 
 extern enum mutation mutation_active;
 
