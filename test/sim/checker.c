@@ -23,6 +23,7 @@
 struct truth {
 	uint64_t acknowledged;
 	uint64_t acknowledged_us;
+	uint32_t acknowledged_by; /* node */
 	uint64_t unknown[UNKNOWN_MAX];
 	uint8_t unknowns;
 	bool busy; /* somebody is writing it */
@@ -176,13 +177,14 @@ static bool lost_by_kernel(const struct checker *c, const struct mirror *mirror,
 	return missed != 0 && ((missed & 1) != 0 || default_differs(c, mirror));
 }
 
-static void acknowledge(struct checker *c, const struct mirror *mirror, struct truth *t,
-			uint64_t number, uint32_t missed)
+static void acknowledge(struct checker *c, const struct node *node, const struct mirror *mirror,
+			struct truth *t, uint64_t number, uint32_t missed)
 {
 	if (t->discarding)
 		return;
 	t->acknowledged = number;
 	t->acknowledged_us = world_now_us(c->world);
+	t->acknowledged_by = node_id(node);
 	t->unknowns = 0;
 	t->wild = lost_by_kernel(c, mirror, missed);
 }
@@ -320,7 +322,7 @@ void checker_write_ended(struct checker *c, const struct node *node, const struc
 
 		t->busy = false;
 		if (outcome == CHECKER_DONE)
-			acknowledge(c, mirror, t, number, missed);
+			acknowledge(c, node, mirror, t, number, missed);
 	}
 	if (outcome == CHECKER_DONE && !discard && missed == 0)
 		written_check(c, node, mirror, range, number);
@@ -357,12 +359,22 @@ static bool remembers_it_in_sync(const struct node *node, const struct mirror *m
 	       kernel_region(k, region) == KERNEL_DIRTY;
 }
 
+/* Acknowledged when the read was under way already. Or by those who have gone on without this node:
+ * until it is fenced it may read what they wrote as it was, because nobody can tell it which leg
+ * has missed that, and nobody asked for it before the write was done. It has no locks, either, to
+ * come after them. */
+static bool acknowledged_later(const struct node *node, const struct truth *t, uint64_t begun_us)
+{
+	return t->acknowledged_us > begun_us ||
+	       (t->acknowledged_by != node_id(node) && t->acknowledged_us > node_doomed_us(node));
+}
+
 void checker_read(struct checker *c, const struct node *node, const struct mirror *mirror,
 		  uint32_t region, uint32_t block, unsigned leg, uint64_t number, uint64_t begun_us)
 {
 	const struct truth *t = block_of(c, mirror, region, block);
 
-	if (may_hold(t, number) || t->acknowledged_us > begun_us ||
+	if (may_hold(t, number) || acknowledged_later(node, t, begun_us) ||
 	    reads_elsewhere(c, node, mirror, region, leg) ||
 	    remembers_it_in_sync(node, mirror, region) || truth_of(c, mirror)->forgiven[region])
 		return;

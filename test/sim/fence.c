@@ -12,7 +12,8 @@
 struct victim {
 	enum { FENCE_OUTSIDE, FENCE_MEMBER, FENCE_LOST } state;
 	uint64_t boot; /* while not OUTSIDE */
-	uint32_t by;   /* LOST: those of the ring that lost it, as far as they live */
+	uint64_t lost_us;
+	uint32_t by; /* LOST: those of the ring that lost it, as far as they live */
 };
 
 struct fence {
@@ -86,6 +87,7 @@ static void member_lost(struct fence *f, unsigned index, uint32_t by)
 	struct victim *v = &f->victim[index];
 
 	v->state = FENCE_LOST;
+	v->lost_us = world_now_us(f->world);
 	v->by = by;
 	world_after(f->world,
 		    random_spread(world_random(f->world, RANDOM_FAULTS),
@@ -133,4 +135,9 @@ bool fence_pending(const struct fence *f)
 bool fence_awaits(const struct fence *f, unsigned node)
 {
 	return f->victim[node].state == FENCE_LOST;
+}
+
+uint64_t fence_lost_us(const struct fence *f, unsigned node)
+{
+	return fence_awaits(f, node) ? f->victim[node].lost_us : UINT64_MAX;
 }

@@ -18,5 +18,7 @@ void fence_ring_formed(struct fence *f, uint32_t members, bool quorate);
 bool fence_pending(const struct fence *f);
 /* The node is lost to the quorate ring, and will be fenced unless it comes back. */
 bool fence_awaits(const struct fence *f, unsigned node);
+/* Since when; UINT64_MAX: it is not. */
+uint64_t fence_lost_us(const struct fence *f, unsigned node);
 
 #endif

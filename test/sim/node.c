@@ -66,6 +66,11 @@ bool node_doomed(const struct node *node)
 	return fence_awaits(world_fence(node->world), node->index);
 }
 
+uint64_t node_doomed_us(const struct node *node)
+{
+	return fence_lost_us(world_fence(node->world), node->index);
+}
+
 struct kernel *node_kernel(const struct node *node, unsigned mirror)
 {
 	return node->up ? node->kernel[mirror] : NULL;

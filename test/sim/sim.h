@@ -113,6 +113,7 @@ bool node_daemon_takes(const struct node *node); /* and is not stopped */
 bool node_quorate(const struct node *node);
 /* Will be, or is being fenced: what it does or does not do is nobody's concern. */
 bool node_doomed(const struct node *node);
+uint64_t node_doomed_us(const struct node *node); /* since when; UINT64_MAX: it is not */
 struct kernel *node_kernel(const struct node *node, unsigned mirror); /* NULL: the node is off */
 /* The core object and the hot maps of a loaded table; NULL while there is no daemon (the hot maps
  * stay) or it does not know that luid. */

@@ -235,6 +235,12 @@ bool node_doomed(const struct node *node)
 	return false;
 }
 
+uint64_t node_doomed_us(const struct node *node)
+{
+	(void)node;
+	return UINT64_MAX;
+}
+
 bool node_distrusts(const struct node *node, unsigned mirror)
 {
 	(void)node;
