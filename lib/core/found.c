@@ -72,14 +72,23 @@ static bool all_returned(struct mlog *m)
 	return true;
 }
 
+/* Have all who were members with me come back as they were? Others may have gone on without me,
+ * called regions stale, and left. */
+static bool all_live(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != m->self && m->member[i].state != MLOG_MEMBER_NONE &&
+		    !returned(m, &m->member[i]))
+			return false;
+	return true;
+}
+
 /* Everybody else has to come back first, and until then may be writing. Who does not come with its
  * memory may have gone on without me, and without a log device nobody knows what it wrote. */
 static void found_from_memory(struct mlog *m)
 {
 	uint32_t slot = m->self;
 
-	if (!all_returned(m))
-		m->taken_all = true;
 	for (uint32_t i = 0; i < m->config.members; i++) {
 		struct mlog_member *e = &m->member[i];
 
@@ -123,8 +132,14 @@ void found(struct mlog *m)
 	m->found_rank = peers_rank_max(m);
 	m->group = GROUP_FOUNDING;
 	if (found_remembers(m)) {
-		found_from_memory(m);
-		return;
+		if (!all_returned(m))
+			m->taken_all = true;
+		if (!m->config.has_disk || all_live(m)) {
+			found_from_memory(m);
+			return;
+		}
+		/* What they called stale is on the log device, and counts beside what I know. */
+		members_marks_keep(m);
 	}
 	members_handed(m);
 	members_reset(m);

@@ -708,6 +708,29 @@ static void a_mark_that_nobody_hears_waits_until_it_is_known_who_lives(void **st
 	cluster_end(c);
 }
 
+/* Node 2 was parted meanwhile, and finds nobody who could tell it. */
+static void what_others_called_stale_and_left_counts_beside_memory(void **state)
+{
+	struct mlog_event view = {.kind = MLOG_EV_VIEW};
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	for (uint32_t n = 2; n >= 1; n--) {
+		view.view.node = &n;
+		view.view.count = 1;
+		view.view.quorate = n == 1;
+		node_step(c, &c->node[n], &view);
+	}
+	cluster_settle(c);
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 5, false));
+	node_leaves(c, 1);
+	assert_int_equal(node_status(c, 2).in_sync, REGIONS);
+	cluster_view(c);
+	assert_true(node_status(c, 2).quorate);
+	assert_false(hot_in_sync(&c->node[2].hot, 5));
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -743,6 +766,7 @@ int main(void)
 	    cmocka_unit_test(what_is_crash_dirty_is_in_a_slot_when_the_device_is_back),
 	    cmocka_unit_test(so_it_is_by_the_word_of_a_joiner),
 	    cmocka_unit_test(a_mark_that_nobody_hears_waits_until_it_is_known_who_lives),
+	    cmocka_unit_test(what_others_called_stale_and_left_counts_beside_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
