@@ -85,18 +85,20 @@ static bool tell_unmarks(struct mlog *m)
 {
 	uint64_t bits = hot_slot_bits(m->hot);
 	struct mlog_items *items = NULL;
+	uint32_t count = 0;
 	uint64_t at;
 
 	if (m->config.members == 1 || !dirty_replicated(m))
 		return false;
 	for (at = bits_next_set(m->marks[m->self], bits, m->tell_cursor);
-	     at < bits && (items == NULL || items->count < MLOG_ITEMS_MAX);
+	     at < bits && count < MLOG_ITEMS_MAX;
 	     at = bits_next_set(m->marks[m->self], bits, at + 1)) {
 		if (bits_test(m->image, at))
 			continue;
 		if (items == NULL)
 			items = &group_send(m, MLOG_MSG_UNMARKS)->marks.items;
-		items->item[items->count++] = at;
+		items->item[count++] = at;
+		items->count = count;
 	}
 	m->tell_cursor = at;
 	return items != NULL;
