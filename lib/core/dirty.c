@@ -193,25 +193,20 @@ static void requeue(struct mlog *m)
 	m->writing_count = 0;
 }
 
-/* There is nobody to be told: my memory must do. */
-static void marks_sole(struct mlog *m)
+/* The log device has failed: the others' memory must do, or mine. */
+void dirty_failed(struct mlog *m)
 {
 	uint64_t bit;
 
+	requeue(m);
+	m->announce_cursor = 0;
+	if (!silent(m))
+		return;
 	m->queued_count = 0;
 	bits_for_each_set (bit, m->image, hot_slot_bits(m->hot)) {
 		hot_dirty_set(m->hot, bit);
 		members_marks_sole(m, bit, true);
 	}
-}
-
-/* The log device has failed: the others' memory must do, or mine. */
-void dirty_failed(struct mlog *m)
-{
-	requeue(m);
-	m->announce_cursor = 0;
-	if (silent(m))
-		marks_sole(m);
 }
 
 static struct mlog_message *unmarks_send(struct mlog *m)

@@ -59,32 +59,23 @@ static bool returned(struct mlog *m, const struct mlog_member *e)
 	return peer != NULL && peer->joined && peer->join.join.live;
 }
 
-/* Has each of the other members whose marks are in memory come back with its own? */
-static bool all_returned(struct mlog *m)
+/* Has each of the other members come back with what it knows, or each of those whose marks are in
+ * memory only? */
+static bool all_returned(struct mlog *m, bool in_memory_only)
 {
 	for (uint32_t i = 0; i < m->config.members; i++) {
 		const struct mlog_member *e = &m->member[i];
 
-		if (i != m->self && e->state != MLOG_MEMBER_NONE &&
-		    (e->replicated || !m->config.has_disk) && !returned(m, e))
+		if (i == m->self || e->state == MLOG_MEMBER_NONE ||
+		    (in_memory_only && m->config.has_disk && !e->replicated))
+			continue;
+		if (!returned(m, e))
 			return false;
 	}
 	return true;
 }
 
-/* Have all who were members with me come back as they were? Others may have gone on without me,
- * called regions stale, and left. */
-static bool all_live(struct mlog *m)
-{
-	for (uint32_t i = 0; i < m->config.members; i++)
-		if (i != m->self && m->member[i].state != MLOG_MEMBER_NONE &&
-		    !returned(m, &m->member[i]))
-			return false;
-	return true;
-}
-
-/* Everybody else has to come back first, and until then may be writing. Who does not come with its
- * memory may have gone on without me, and without a log device nobody knows what it wrote. */
+/* Everybody else has to come back first, and until then may be writing. */
 static void found_from_memory(struct mlog *m)
 {
 	uint32_t slot = m->self;
@@ -132,13 +123,15 @@ void found(struct mlog *m)
 	m->found_rank = peers_rank_max(m);
 	m->group = GROUP_FOUNDING;
 	if (found_remembers(m)) {
-		if (!all_returned(m))
+		/* Who does not come with its memory may have gone on without me, and nobody knows
+		 * what it wrote. */
+		if (!all_returned(m, true))
 			m->taken_all = true;
-		if (!m->config.has_disk || all_live(m)) {
+		if (!m->config.has_disk || all_returned(m, false)) {
 			found_from_memory(m);
 			return;
 		}
-		/* What they called stale is on the log device, and counts beside what I know. */
+		/* What it called stale is on the log device, and counts beside what I know. */
 		members_marks_keep(m);
 	}
 	members_handed(m);
