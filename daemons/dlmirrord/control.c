@@ -153,7 +153,7 @@ void log_destroy(struct log *log, bool forget)
 	while (log->awaiting_count > 0)
 		free(log->awaiting[--log->awaiting_count]);
 	if (log->storage != NULL)
-		log->storage = storage_abandon(log->storage);
+		log->storage = storage_abandon(log->storage, NULL, NULL);
 	log->pump.mlog = mlog_destroy(log->pump.mlog);
 	statefile_close(&log->state, forget);
 	log_free(log);

@@ -209,7 +209,7 @@ static void wanted(struct log *log, enum mlog_event_kind kind, uint32_t slot, bo
 	log->wanted.whole = whole;
 	if (log->storage != NULL && storage_in_flight(log->storage) == 0 &&
 	    (log->log_error == -ENXIO || log->log_error == -ENODEV))
-		log->storage = storage_abandon(log->storage);
+		log->storage = storage_abandon(log->storage, NULL, NULL);
 	if (log->storage != NULL) {
 		wanted_begin(log);
 		return;

@@ -332,6 +332,9 @@ void storage_use(struct storage *s, struct storage_engine *engine,
 
 void storage_free(struct storage *s)
 {
+	void (*ended)(void *context) = s->ended;
+	void *context = s->ended_context;
+
 	jobs_free(s);
 	free(s->page[0]);
 	free(s->page[1]);
@@ -339,6 +342,8 @@ void storage_free(struct storage *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
+	if (ended != NULL)
+		ended(context);
 }
 
 struct storage *storage_close(struct storage *s)
@@ -350,12 +355,15 @@ struct storage *storage_close(struct storage *s)
 	return NULL;
 }
 
-struct storage *storage_abandon(struct storage *s)
+struct storage *storage_abandon(struct storage *s, void (*ended)(void *context), void *context)
 {
 	struct storage **at;
 
-	if (s == NULL)
+	if (s == NULL) {
+		if (ended != NULL)
+			ended(context);
 		return NULL;
+	}
 	for (at = &s->engine->waiting; *at != NULL; at = &(*at)->next_waiting) {
 		if (*at == s) {
 			*at = s->next_waiting;
@@ -363,6 +371,8 @@ struct storage *storage_abandon(struct storage *s)
 		}
 	}
 	aio_withdraw(s);
+	s->ended = ended;
+	s->ended_context = context;
 	if (s->in_flight == 0) {
 		storage_free(s);
 		return NULL;

@@ -74,8 +74,10 @@ void storage_use(struct storage *s, struct storage_engine *engine,
 		 const struct storage_callbacks *callbacks, void *context);
 /* No operation may be in flight, except after storage_abandon(). Takes NULL, returns NULL. */
 struct storage *storage_close(struct storage *s);
-/* Completions still to come are dropped silently, the memory is freed after the last of them. */
-struct storage *storage_abandon(struct storage *s);
+/* Completions still to come are dropped silently. The memory is freed after the last of them, at
+ * once when there are none; then ended (may be NULL) is called: nothing that was written by s is on
+ * its way any more. Takes NULL, returns NULL. */
+struct storage *storage_abandon(struct storage *s, void (*ended)(void *context), void *context);
 unsigned storage_in_flight(const struct storage *s);
 
 dev_t storage_devno(const struct storage *s);

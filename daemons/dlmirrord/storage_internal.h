@@ -134,6 +134,8 @@ struct storage {
 	unsigned in_flight; /* operations that will still complete */
 	struct storage *next_waiting;
 	struct storage *next_abandoned;
+	void (*ended)(void *context); /* see storage_abandon() */
+	void *ended_context;
 	struct page_op *page[2]; /* by enum mlog_area */
 	unsigned pages[2];
 	uint8_t *page_buffers;

@@ -539,11 +539,17 @@ static void device_that_refuses_writes(void **state)
 	signal(SIGXFSZ, was);
 }
 
+static void on_ended(void *context)
+{
+	(*(unsigned *)context)++;
+}
+
 /* A write that hangs when its log is given up may reach the device at any later time; nothing of
  * the next owner of the device may be overwritten by it. */
 static void claim_waits_for_abandoned_writes(void **state)
 {
 	struct rig *rig = *state;
+	unsigned ended = 0;
 	unsigned answers;
 	unsigned writes;
 
@@ -555,7 +561,7 @@ static void claim_waits_for_abandoned_writes(void **state)
 	storage_write(rig->storage, rig->own, MLOG_AREA_SLOT, 0);
 	storage_write(rig->storage, rig->own, MLOG_AREA_SLOT, 1);
 	assert_int_equal(storage_in_flight(rig->storage), 2);
-	rig->storage = storage_abandon(rig->storage);
+	rig->storage = storage_abandon(rig->storage, on_ended, &ended);
 	rig_open(rig);
 	answers = rig->answers;
 	storage_claim(rig->storage, rig->own, true);
@@ -564,11 +570,13 @@ static void claim_waits_for_abandoned_writes(void **state)
 		storage_engine_dispatch(rig->engine);
 	writes = rig_record.count;
 	assert_int_equal(writes, 2);
+	assert_int_equal(ended, 0);
 	rig_record.hold = false;
 	storage_engine_dispatch(rig->engine); /* the eventfd has been read while they were held */
 	rig_wait(rig, answers + 1);
 	assert_int_equal(rig->result, 0);
 	assert_int_equal(rig->written, 0); /* completions of the abandoned log are dropped */
+	assert_int_equal(ended, 1);
 	assert_true(rig_record.count > writes);
 	assert_crashed(rig, rig->sync, rig->slot);
 }
@@ -578,6 +586,7 @@ static void abandoned_jobs(void **state)
 {
 	struct rig *rig = *state;
 	bool claimed = false;
+	unsigned ended = 0;
 
 	maps_random(rig, 18);
 	for (unsigned dispatches = 0; !claimed && dispatches < 100; dispatches++) {
@@ -588,16 +597,21 @@ static void abandoned_jobs(void **state)
 		for (unsigned i = 0; i < dispatches && rig->answers == answers; i++)
 			storage_engine_dispatch(rig->engine);
 		claimed = rig->answers > answers;
-		rig->storage = storage_abandon(rig->storage);
+		rig->storage = storage_abandon(rig->storage, NULL, NULL);
 	}
 	assert_true(claimed);
+	rig_open(rig);
+	rig->storage = storage_abandon(rig->storage, on_ended, &ended);
+	assert_int_equal(ended, 1); /* nothing was in flight */
 	/* and the engine destroyed with an abandoned one in flight */
 	rig_open(rig);
 	assert_int_equal(rig_load(rig), 0);
 	rig_record.hold = true;
 	storage_write(rig->storage, rig->own, MLOG_AREA_SLOT, 0);
-	rig->storage = storage_abandon(rig->storage);
+	rig->storage = storage_abandon(rig->storage, on_ended, &ended);
+	assert_int_equal(ended, 1);
 	rig->engine = storage_engine_destroy(rig->engine);
+	assert_int_equal(ended, 2);
 	rig_record.hold = false;
 	assert_int_equal(storage_engine_create(&rig->engine), 0);
 	rig_open(rig);

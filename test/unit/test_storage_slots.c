@@ -383,7 +383,7 @@ static void abandoned_slot_jobs(void **state)
 		storage_empty_slot(n->a.storage, 2);
 		for (unsigned i = 0; i < dispatches && n->a.answers == answers; i++)
 			storage_engine_dispatch(n->a.engine);
-		n->a.storage = storage_abandon(n->a.storage);
+		n->a.storage = storage_abandon(n->a.storage, NULL, NULL);
 		answers = n->a.answers;
 		rig_open(&n->a);
 		assert_int_equal(rig_load(&n->a), 0);
