@@ -27,6 +27,17 @@ libstorage_la_SOURCES = \
 	daemons/dlmirrord/storage_slot.c
 libstorage_la_LIBADD = libcodec.la libdevmap.la $(AIO_LIBS)
 
+if CLUSTER
+noinst_LTLIBRARIES += libgroup_cpg.la
+libgroup_cpg_la_SOURCES = \
+	daemons/dlmirrord/group_cpg.c daemons/dlmirrord/group_cpg.h \
+	daemons/dlmirrord/group_cpg_internal.h \
+	daemons/dlmirrord/group_cpg_link.c \
+	daemons/dlmirrord/group_cpg_order.c
+libgroup_cpg_la_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
+libgroup_cpg_la_LIBADD = libbase.la
+endif
+
 sbin_PROGRAMS += dlmirrord
 dlmirrord_SOURCES = \
 	daemons/common/host.c daemons/common/host.h \

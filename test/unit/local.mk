@@ -108,6 +108,15 @@ test_unit_test_responder_stress_SOURCES = test/unit/test_responder_stress.c \
 test_unit_test_responder_stress_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_responder_stress_LDADD = libcodec.la libcore.la libbase.la $(CMOCKA_LIBS)
 
+# the group port, against a corosync of the test's own
+if CLUSTER
+check_PROGRAMS += test/unit/test_group_cpg
+test_unit_test_group_cpg_SOURCES = test/unit/test_group_cpg.c
+test_unit_test_group_cpg_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(COROSYNC_CFLAGS)
+test_unit_test_group_cpg_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+test_unit_test_group_cpg_LDADD = libgroup_cpg.la $(CMOCKA_LIBS) $(QB_LIBS)
+endif
+
 # configuration
 check_PROGRAMS += test/unit/test_config
 test_unit_test_config_SOURCES = test/unit/test_config.c daemons/common/config.c
