@@ -36,6 +36,13 @@ libgroup_cpg_la_SOURCES = \
 	daemons/dlmirrord/group_cpg_order.c
 libgroup_cpg_la_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
 libgroup_cpg_la_LIBADD = libbase.la
+noinst_LTLIBRARIES += liblocks.la
+liblocks_la_SOURCES = \
+	daemons/dlmirrord/locks_dlm.c daemons/dlmirrord/locks_dlm.h daemons/dlmirrord/locks_dlm_internal.h \
+	daemons/dlmirrord/locks_dlm_look.c \
+	daemons/dlmirrord/locks_dlm_queue.c
+liblocks_la_CPPFLAGS = $(AM_CPPFLAGS) $(DLM_CFLAGS)
+liblocks_la_LIBADD = liblockspace.la $(DLM_LIBS)
 endif
 
 sbin_PROGRAMS += dlmirrord

@@ -54,7 +54,20 @@ test_unit_test_trace_SOURCES = test/unit/test_trace.c
 test_unit_test_trace_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_trace_LDADD = libcodec.la $(CMOCKA_LIBS)
 
+# lib/lockspace
+check_PROGRAMS += test/unit/test_lockspace
+test_unit_test_lockspace_SOURCES = test/unit/test_lockspace.c test/unit/fake_dlm.c test/unit/fake_dlm.h
+test_unit_test_lockspace_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_lockspace_LDADD = liblockspace.la $(CMOCKA_LIBS)
+
 # daemons/dlmirrord
+if CLUSTER
+check_PROGRAMS += test/unit/test_locks_dlm
+test_unit_test_locks_dlm_SOURCES = test/unit/test_locks_dlm.c test/unit/fake_dlm.c test/unit/fake_dlm.h
+test_unit_test_locks_dlm_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_locks_dlm_LDADD = liblocks.la $(CMOCKA_LIBS)
+endif
+
 check_PROGRAMS += test/unit/test_pump
 test_unit_test_pump_SOURCES = test/unit/test_pump.c
 test_unit_test_pump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
