@@ -44,6 +44,10 @@ struct option {
 	{                                                                                          \
 		section, #field, OPTION_SWITCH, PLACE(field), 0, 0, NULL                           \
 	}
+#define NAMED_SWITCH(section, name, field)                                                         \
+	{                                                                                          \
+		section, name, OPTION_SWITCH, PLACE(field), 0, 0, NULL                             \
+	}
 #define CHOICE(section, field, choices)                                                            \
 	{                                                                                          \
 		section, #field, OPTION_CHOICE, PLACE(field), 0, 0, choices                        \
@@ -71,6 +75,7 @@ static const struct option options[] = {
     CHOICE("log", level, levels),
     CHOICE("log", target, targets),
     WORD("host", "id", host_id),
+    NAMED_SWITCH("cluster", "enabled", cluster),
     NUMBER("marks", hysteresis_ms, 10, 3600000),
     NUMBER("marks", sync_delay_ms, 0, 600000),
     NUMBER("marks", log_timeout_ms, 100, 600000),
@@ -282,7 +287,8 @@ static int on_option(void *context, const char *section, const char *name, const
 		     name);
 	else
 		fail(r,
-		     "there is no section [%s]; the sections are daemon, log, host, marks and "
+		     "there is no section [%s]; the sections are daemon, log, host, cluster, marks "
+		     "and "
 		     "repair",
 		     section);
 	return 0;

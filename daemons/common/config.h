@@ -22,6 +22,8 @@ struct config {
 	char target[16]; /* syslog or stderr */
 	/* [host] */
 	char host_id[65]; /* empty: /etc/machine-id, or the host name */
+	/* [cluster] */
+	bool cluster; /* with the daemons of other nodes, by corosync and DLM */
 	/* [marks] */
 	uint32_t hysteresis_ms;
 	uint32_t sync_delay_ms;

@@ -62,8 +62,3 @@ int host_boot_id(char *ret, size_t cap)
 {
 	return line_read(BOOT_ID, ret, cap);
 }
-
-bool host_same(const struct disk_owner *a, const struct disk_owner *b)
-{
-	return strcmp(a->cluster, b->cluster) == 0 && strcmp(a->host_id, b->host_id) == 0;
-}

@@ -3,7 +3,6 @@
 #ifndef DLM_COMMON_HOST_H
 #define DLM_COMMON_HOST_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "codec/disk.h"
@@ -17,8 +16,5 @@ int host_identity(const char *config_host_id, struct disk_owner *ret);
 
 /* Of the running kernel, as text; changes with each boot. 0 or negative errno. */
 int host_boot_id(char *ret, size_t cap);
-
-/* Is it the same host? (What it calls itself does not matter.) */
-bool host_same(const struct disk_owner *a, const struct disk_owner *b);
 
 #endif

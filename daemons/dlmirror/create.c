@@ -188,7 +188,7 @@ static int log_history_decide(struct create_options *options, struct logdev *log
 	if (search->belief == DISK_NEWER)
 		return ui_fail(UI_FAILED, "log device %s was written by a newer dlmirror; use that",
 			       log->path);
-	if (search->belief == DISK_IN_USE && !host_same(&search->super.owner, &options->host))
+	if (search->belief == DISK_IN_USE && !disk_owner_same(&search->super.owner, &options->host))
 		return ui_fail(UI_FAILED,
 			       "log device %s is in use by host %s (id %s); if that host does not "
 			       "write the mirror any more: dlmirror log adopt %s",

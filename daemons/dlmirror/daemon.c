@@ -16,6 +16,90 @@
 #define STOP_MS		10000U
 #define STOP_LOOK_MS	20U
 
+static const char *yes_no(bool yes)
+{
+	return yes ? "yes" : "no";
+}
+
+/* "1 2 3" */
+static void nodes_text(const struct dlmirror_cluster *c, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	ret[0] = '\0';
+	for (uint32_t i = 0; i < c->view_count && used < size; i++)
+		used += (size_t)snprintf(ret + used, size - used, "%s%" PRIu32, i > 0 ? " " : "",
+					 c->view[i]);
+}
+
+static void cluster_text(struct ui_facts *facts, const struct dlmirror_cluster *c)
+{
+	char nodes[DLMIRROR_VIEW_MAX * 12];
+
+	if (!c->enabled) {
+		ui_fact(facts, "Cluster", "none: alone on this host");
+		return;
+	}
+	nodes_text(c, nodes, sizeof(nodes));
+	ui_fact(facts, "Cluster", "%s", c->name[0] ? c->name : "not known yet");
+	if (c->problem[0])
+		ui_fact(facts, "Problem", "%s", c->problem);
+	ui_fact(facts, "Node", "%" PRIu32, c->node);
+	ui_fact(facts, "Quorum", "%s", yes_no(c->quorate));
+	ui_fact(facts, "Nodes with a daemon", "%s", nodes[0] ? nodes : "-");
+	ui_fact(facts, "Ring", "%" PRIu32 "/%" PRIu64, c->ring_node, c->ring_seq);
+	ui_fact(facts, "Protocol", "%" PRIu32, c->protocol);
+	ui_fact(facts, "Messages", "%" PRIu64 " sent, %" PRIu64 " received, %" PRIu32 " wait",
+		c->sent, c->received, c->queued);
+	ui_fact(facts, "Damaged, refused", "%" PRIu64 ", %" PRIu64, c->damaged, c->refused);
+	ui_fact(facts, "Lockspace", "%s",
+		!c->locks_joined      ? "not joined"
+		: c->locks_recovering ? "joined, DLM recovers"
+				      : "joined");
+	ui_fact(facts, "Locks", "%" PRIu32 " held, %" PRIu32 " waited for, %" PRIu32 " orphans",
+		c->locks_held, c->locks_waiting, c->locks_orphans);
+	ui_fact(facts, "Fencing", "%s", yes_no(c->fencing));
+}
+
+static void fact_bool(struct ui_facts *facts, const char *name, bool value)
+{
+	ui_fact_json(facts, name, SCOLS_JSON_BOOLEAN, "%d", value);
+}
+
+static void cluster_json(struct ui_facts *facts, const struct dlmirror_cluster *c)
+{
+	char nodes[DLMIRROR_VIEW_MAX * 12];
+
+	fact_bool(facts, "clustered", c->enabled);
+	if (!c->enabled)
+		return;
+	nodes_text(c, nodes, sizeof(nodes));
+	ui_fact_json(facts, "cluster", SCOLS_JSON_STRING, "%s", c->name);
+	ui_fact_json(facts, "problem", SCOLS_JSON_STRING, "%s", c->problem);
+	ui_fact_json(facts, "node", SCOLS_JSON_NUMBER, "%" PRIu32, c->node);
+	fact_bool(facts, "joined", c->joined);
+	fact_bool(facts, "quorate", c->quorate);
+	ui_fact_json(facts, "view", SCOLS_JSON_STRING, "%s", nodes);
+	ui_fact_json(facts, "ring", SCOLS_JSON_STRING, "%" PRIu32 "/%" PRIu64, c->ring_node,
+		     c->ring_seq);
+	ui_fact_json(facts, "protocol", SCOLS_JSON_NUMBER, "%" PRIu32, c->protocol);
+	ui_fact_json(facts, "sent", SCOLS_JSON_NUMBER, "%" PRIu64, c->sent);
+	ui_fact_json(facts, "received", SCOLS_JSON_NUMBER, "%" PRIu64, c->received);
+	ui_fact_json(facts, "sent_bytes", SCOLS_JSON_NUMBER, "%" PRIu64, c->sent_bytes);
+	ui_fact_json(facts, "received_bytes", SCOLS_JSON_NUMBER, "%" PRIu64, c->received_bytes);
+	ui_fact_json(facts, "retries", SCOLS_JSON_NUMBER, "%" PRIu64, c->retries);
+	ui_fact_json(facts, "queued", SCOLS_JSON_NUMBER, "%" PRIu32, c->queued);
+	ui_fact_json(facts, "damaged", SCOLS_JSON_NUMBER, "%" PRIu64, c->damaged);
+	ui_fact_json(facts, "refused", SCOLS_JSON_NUMBER, "%" PRIu64, c->refused);
+	ui_fact_json(facts, "reconnects", SCOLS_JSON_NUMBER, "%" PRIu64, c->reconnects);
+	fact_bool(facts, "locks_joined", c->locks_joined);
+	fact_bool(facts, "locks_recovering", c->locks_recovering);
+	fact_bool(facts, "fencing", c->fencing);
+	ui_fact_json(facts, "locks_held", SCOLS_JSON_NUMBER, "%" PRIu32, c->locks_held);
+	ui_fact_json(facts, "locks_waiting", SCOLS_JSON_NUMBER, "%" PRIu32, c->locks_waiting);
+	ui_fact_json(facts, "locks_orphans", SCOLS_JSON_NUMBER, "%" PRIu32, c->locks_orphans);
+}
+
 static void facts_text(struct ui_facts *facts, const struct dlmirror_daemon *d)
 {
 	char text[FORMAT_SIZE];
@@ -37,6 +121,7 @@ static void facts_text(struct ui_facts *facts, const struct dlmirror_daemon *d)
 	ui_fact(facts, "Buffer overruns", "%" PRIu64, d->overruns);
 	format_bytes(d->memory_bytes, text);
 	ui_fact(facts, "Memory", "%s", text);
+	cluster_text(facts, &d->cluster);
 }
 
 static void facts_json(struct ui_facts *facts, const struct dlmirror_daemon *d)
@@ -53,6 +138,7 @@ static void facts_json(struct ui_facts *facts, const struct dlmirror_daemon *d)
 	ui_fact_json(facts, "stale", SCOLS_JSON_NUMBER, "%" PRIu64, d->stale);
 	ui_fact_json(facts, "overruns", SCOLS_JSON_NUMBER, "%" PRIu64, d->overruns);
 	ui_fact_json(facts, "memory_bytes", SCOLS_JSON_NUMBER, "%" PRIu64, d->memory_bytes);
+	cluster_json(facts, &d->cluster);
 }
 
 static int daemon_status(int argc, char **argv)

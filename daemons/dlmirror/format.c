@@ -150,6 +150,20 @@ const char *format_request_type(unsigned type)
 	return type < DLMIRROR_TYPES ? names[type] : NULL;
 }
 
+const char *format_member_state(char state)
+{
+	switch (state) {
+	case 'R':
+		return "ready";
+	case 'J':
+		return "joining";
+	case 'G':
+		return "gone";
+	default:
+		return "unknown";
+	}
+}
+
 const char *format_leg_health(char health)
 {
 	switch (health) {
@@ -212,10 +226,18 @@ void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size)
 {
 	uint32_t i;
 	unsigned failed = 0;
+	unsigned gone = 0;
 
 	ret[0] = '\0';
+	if (m->clustered && !m->quorate && m->phase[0] == 'a')
+		part_add(ret, size, "waits for the cluster's quorum");
+	for (i = 0; i < m->member_count; i++)
+		gone += m->member[i].state == 'G';
+	if (gone > 0)
+		part_add(ret, size, "waits until %u nodes have been fenced or are back", gone);
 	if (phase_is(m, "attaching"))
-		part_add(ret, size, "reads its log device");
+		part_add(ret, size,
+			 m->clustered ? "joins the other nodes" : "reads its log device");
 	if (phase_is(m, "suspending") || phase_is(m, "detaching"))
 		part_add(ret, size, "writes its log device");
 	if (phase_is(m, "created"))

@@ -32,6 +32,7 @@ uint64_t format_mean_us(const struct dlmirror_counter *counter);
 /* "mark", "in-sync", … of a kernel request type; NULL when there is none of that number. */
 const char *format_request_type(unsigned type);
 const char *format_leg_health(char health);
+const char *format_member_state(char state);
 /* "ok", "failed: Input/output error", "none", … */
 void format_log_state(const struct dlmirror_mirror *m, char *ret, size_t size);
 

@@ -12,6 +12,7 @@
 void identity_of_daemon(const struct dlmirror_daemon *daemon, struct disk_owner *ret)
 {
 	*ret = (struct disk_owner){0};
+	(void)snprintf(ret->cluster, sizeof(ret->cluster), "%s", daemon->cluster.name);
 	(void)snprintf(ret->host_id, sizeof(ret->host_id), "%s", daemon->host_id);
 	(void)snprintf(ret->host_name, sizeof(ret->host_name), "%s", daemon->host_name);
 }

@@ -270,7 +270,7 @@ static int adopt(struct logdev *log, const struct disk_owner *host, bool force)
 			       "nobody has the log on %s in use; there is nothing to take "
 			       "over, create may use it",
 			       log->path);
-	if (host_same(&super->owner, host)) {
+	if (disk_owner_same(&super->owner, host)) {
 		(void)printf("%s is this host's already\n", log->path);
 		return UI_OK;
 	}

@@ -88,6 +88,12 @@ enum {
 	COLUMN_VERIFY_DIFFERED,
 	COLUMN_VERIFY_REPAIRED,
 	COLUMN_VERIFY_REGIONS,
+	COLUMN_CLUSTERED,
+	COLUMN_QUORATE,
+	COLUMN_SLOT,
+	COLUMN_MEMBERS,
+	COLUMN_MEMBER_SLOTS,
+	COLUMN_MEMBER_STATES,
 	COLUMN_LEGS,
 	COLUMN_LEG_SECTORS,
 	COLUMN_LEG_HEALTH,
@@ -123,6 +129,12 @@ static const struct ui_column columns[COLUMNS] = {
     [COLUMN_VERIFY_DIFFERED] = {"verify_differed", 0, SCOLS_JSON_NUMBER},
     [COLUMN_VERIFY_REPAIRED] = {"verify_repaired", 0, SCOLS_JSON_NUMBER},
     [COLUMN_VERIFY_REGIONS] = {"verify_regions", 0, SCOLS_JSON_ARRAY_NUMBER},
+    [COLUMN_CLUSTERED] = {"clustered", 0, SCOLS_JSON_BOOLEAN},
+    [COLUMN_QUORATE] = {"quorate", 0, SCOLS_JSON_BOOLEAN},
+    [COLUMN_SLOT] = {"slot", 0, SCOLS_JSON_NUMBER},
+    [COLUMN_MEMBERS] = {"members", 0, SCOLS_JSON_ARRAY_NUMBER},
+    [COLUMN_MEMBER_SLOTS] = {"member_slots", 0, SCOLS_JSON_ARRAY_NUMBER},
+    [COLUMN_MEMBER_STATES] = {"member_states", 0, SCOLS_JSON_ARRAY_STRING},
     [COLUMN_LEGS] = {"legs", 0, SCOLS_JSON_ARRAY_STRING},
     [COLUMN_LEG_SECTORS] = {"leg_start_sectors", 0, SCOLS_JSON_ARRAY_NUMBER},
     [COLUMN_LEG_HEALTH] = {"leg_health", 0, SCOLS_JSON_ARRAY_STRING},
@@ -166,6 +178,35 @@ static void legs_json(struct libscols_line *row, const struct dlmirror_mirror *m
 	text(row, COLUMN_LEGS, devices);
 	text(row, COLUMN_LEG_SECTORS, sectors);
 	text(row, COLUMN_LEG_HEALTH, health);
+}
+
+static void members_json(struct libscols_line *row, const struct dlmirror_mirror *m)
+{
+	char nodes[ARRAY_SIZE] = "";
+	char slots[ARRAY_SIZE] = "";
+	char states[ARRAY_SIZE] = "";
+	uint32_t i;
+
+	ui_cell(row, COLUMN_CLUSTERED, "%d", m->clustered);
+	if (!m->clustered)
+		return;
+	ui_cell(row, COLUMN_QUORATE, "%d", m->quorate);
+	number(row, COLUMN_SLOT, m->slot);
+	for (i = 0; i < m->member_count; i++) {
+		const struct dlmirror_member *member = &m->member[i];
+		const char *gap = i > 0 ? "\n" : "";
+		size_t used = strlen(nodes);
+
+		(void)snprintf(nodes + used, ARRAY_SIZE - used, "%s%" PRIu32, gap, member->node);
+		used = strlen(slots);
+		(void)snprintf(slots + used, ARRAY_SIZE - used, "%s%" PRIu32, gap, member->slot);
+		used = strlen(states);
+		(void)snprintf(states + used, ARRAY_SIZE - used, "%s%s", gap,
+			       format_member_state(member->state));
+	}
+	text(row, COLUMN_MEMBERS, nodes);
+	text(row, COLUMN_MEMBER_SLOTS, slots);
+	text(row, COLUMN_MEMBER_STATES, states);
 }
 
 static void verify_json(struct libscols_line *row, const struct dlmirror_mirror *m)
@@ -216,6 +257,7 @@ static void mirror_json(struct libscols_line *row, const struct dlmirror_mirror 
 	number(row, COLUMN_LOG_WRITES, m->log_writes);
 	number(row, COLUMN_MEMORY_BYTES, m->memory_bytes);
 	verify_json(row, m);
+	members_json(row, m);
 	legs_json(row, m);
 }
 

@@ -155,6 +155,21 @@ static void legs_add(struct libscols_table *table, struct libscols_line *parent,
 	ui_cell(row, COLUMN_STATE, "%s", state);
 }
 
+static void members_add(struct libscols_table *table, struct libscols_line *parent,
+			const struct dlmirror_mirror *m)
+{
+	for (uint32_t i = 0; i < m->member_count; i++) {
+		const struct dlmirror_member *member = &m->member[i];
+		struct libscols_line *row = ui_row(table, parent);
+
+		if (member->node == UINT32_MAX)
+			ui_cell(row, COLUMN_NAME, "unknown node");
+		else
+			ui_cell(row, COLUMN_NAME, "node %" PRIu32, member->node);
+		ui_cell(row, COLUMN_STATE, "%s", format_member_state(member->state));
+	}
+}
+
 static void mirror_add(struct libscols_table *table, const struct dlmirror_mirror *m,
 		       const struct watch *watch)
 {
@@ -177,6 +192,7 @@ static void mirror_add(struct libscols_table *table, const struct dlmirror_mirro
 		ui_cell(row, COLUMN_LEFT, "%s", text);
 	}
 	legs_add(table, row, m);
+	members_add(table, row, m);
 }
 
 static void screen_print(const struct dlmirror_mirror *mirrors, size_t count,

@@ -30,6 +30,30 @@ static void fill_legs(const struct log *log, struct dlmirror_mirror *ret)
 	}
 }
 
+static void fill_members(const struct log *log, const struct mlog_status *status,
+			 struct dlmirror_mirror *ret)
+{
+	static const char states[] = {
+	    [MLOG_MEMBER_JOINING] = 'J',
+	    [MLOG_MEMBER_READY] = 'R',
+	    [MLOG_MEMBER_GONE] = 'G',
+	};
+
+	ret->clustered = log->daemon->cluster != NULL;
+	if (!ret->clustered)
+		return;
+	ret->quorate = status->quorate;
+	ret->slot = status->slot;
+	for (uint32_t slot = 0; slot < MLOG_MEMBERS_MAX; slot++) {
+		const struct mlog_member *member = mlog_member(log->pump.mlog, slot);
+
+		if (member == NULL || member->state == MLOG_MEMBER_NONE)
+			continue;
+		ret->member[ret->member_count++] = (struct dlmirror_member){
+		    .node = member->node, .slot = slot, .state = states[member->state]};
+	}
+}
+
 static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
 {
 	struct mlog_status status;
@@ -67,6 +91,7 @@ static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
 	ret->verify_repaired = status.verify_repaired;
 	ret->verify_listed =
 	    mlog_verify_regions(log->pump.mlog, ret->verify_region, DLMIRROR_REGIONS_MAX);
+	fill_members(log, &status, ret);
 	fill_legs(log, ret);
 }
 
@@ -182,6 +207,44 @@ static uint64_t resident_bytes(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void fill_cluster(const struct daemon *d, struct dlmirror_cluster *ret)
+{
+	static struct cluster_status status; /* large */
+
+	if (d->cluster == NULL)
+		return;
+	cluster_status(d->cluster, &status);
+	*ret = (struct dlmirror_cluster){
+	    .enabled = true,
+	    .node = daemon_node(d, NULL),
+	    .joined = status.group.joined,
+	    .quorate = status.group.quorate,
+	    .ring_node = status.group.ring_node,
+	    .ring_seq = status.group.ring_seq,
+	    .view_count = status.group.view_count,
+	    .protocol = status.version,
+	    .sent = status.group.sent,
+	    .received = status.group.received,
+	    .sent_bytes = status.group.sent_bytes,
+	    .received_bytes = status.group.received_bytes,
+	    .retries = status.group.retries,
+	    .queued = status.group.queued,
+	    .damaged = status.damaged,
+	    .refused = status.group.refused,
+	    .reconnects = status.group.reconnects,
+	    .locks_joined = status.locks.joined,
+	    .locks_recovering = status.locks.recovering,
+	    .fencing = status.locks.fencing,
+	    .locks_held = status.locks.held,
+	    .locks_waiting = status.locks.waiting,
+	    .locks_orphans = status.locks.orphans,
+	};
+	snprintf(ret->name, sizeof(ret->name), "%s", d->owner.cluster);
+	snprintf(ret->problem, sizeof(ret->problem), "%s",
+		 status.problem != NULL ? status.problem : "");
+	memcpy(ret->view, status.group.view, sizeof(ret->view));
+}
+
 static void source_daemon(void *context, struct dlmirror_daemon *ret)
 {
 	struct daemon *d = context;
@@ -202,6 +265,7 @@ static void source_daemon(void *context, struct dlmirror_daemon *ret)
 	ret->stale = atomic_load(&counters->stale);
 	ret->unknown_log = atomic_load(&d->unknown_log);
 	ret->memory_bytes = resident_bytes();
+	fill_cluster(d, &ret->cluster);
 }
 
 static int command_stop(struct daemon *d, bool force, char *text, size_t size)
@@ -325,6 +389,13 @@ static int admin_command(void *context, enum dlmirror_daemon_command command, co
 	return error;
 }
 
+static void admin_daemon(void *context, struct dlmirror_daemon *ret)
+{
+	daemon_enter(context);
+	source_daemon(context, ret);
+	daemon_leave(context);
+}
+
 void admin_source_fill(struct daemon *d, struct admin_source *ret)
 {
 	*ret = (struct admin_source){
@@ -336,7 +407,7 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .verify = admin_verify,
 	    .verify_stop = admin_verify_stop,
 	    .log_retry = admin_log_retry,
-	    .daemon = source_daemon,
+	    .daemon = admin_daemon,
 	    .command = admin_command,
 	};
 }

@@ -37,22 +37,22 @@ static void reply(struct daemon *d, const struct kmsg *k, int error, const void 
 	    kmsg_encode_reply(k, error, data, (uint32_t)size, datagram, sizeof(datagram)));
 }
 
-static void core_config(struct daemon *d, const struct log *log, uint32_t page_bytes,
-			struct mlog_config *ret)
+static void core_config(struct daemon *d, const struct log *log,
+			const struct statefile_header *header, struct mlog_config *ret)
 {
 	*ret = (struct mlog_config){
 	    .region_count = log->table.region_count,
 	    .region_sectors = log->table.region_sectors,
 	    .sync = log->table.sync,
 	    .has_disk = log->table.has_disk,
-	    .page_bytes = page_bytes,
+	    .page_bytes = header->page_bytes,
 	    .hysteresis_ms = d->config.hysteresis_ms,
 	    .sync_delay_ms = d->config.sync_delay_ms,
 	    .retry_ms = d->config.retry_ms,
 	    .log_timeout_ms = d->config.log_timeout_ms,
 	    .copies = d->config.copies,
-	    .node = GROUP_LOCAL_NODE,
-	    .members = 1,
+	    .node = daemon_node(d, NULL),
+	    .members = header->members,
 	    .incarnation = &d->incarnation,
 	};
 	/* One region per gap makes the rate. */
@@ -63,6 +63,7 @@ static void core_config(struct daemon *d, const struct log *log, uint32_t page_b
 static void log_free(struct log *log)
 {
 	pthread_mutex_destroy(&log->mark_lock);
+	free(log->remains);
 	free(log);
 }
 
@@ -93,9 +94,12 @@ static void log_bind(struct log *log, const struct statefile_header *header)
 
 static int log_start(struct log *log, const struct statefile_header *header)
 {
+	struct cluster *cluster = log->daemon->cluster;
 	struct mlog_config config;
 
-	core_config(log->daemon, log, header->page_bytes, &config);
+	if (cluster != NULL && cluster_log_add(cluster, log) != 0)
+		return -ENOMEM;
+	core_config(log->daemon, log, header, &config);
 	log->pump = (struct pump){
 	    .mlog = mlog_create(&config, &log->hot),
 	    .ports = &ports,
@@ -103,6 +107,26 @@ static int log_start(struct log *log, const struct statefile_header *header)
 	    .queue = &log->daemon->queue,
 	};
 	return log->pump.mlog == NULL ? -ENOMEM : registry_add(&log->daemon->registry, log);
+}
+
+static void view_begin(struct log *log)
+{
+	if (log->daemon->cluster != NULL)
+		cluster_log_view(log->daemon->cluster, log);
+	else
+		group_local_view(&log->pump);
+}
+
+/* Every member's number is that of its slot, so all nodes must have the same idea of how many there
+ * may be. */
+static uint32_t members_max(const struct log *log)
+{
+	uint32_t slots =
+	    log->storage != NULL ? storage_layout(log->storage)->slots : CLUSTER_MEMBERS_DEFAULT;
+
+	if (log->daemon->cluster == NULL)
+		return 1;
+	return slots < MLOG_MEMBERS_MAX ? slots : MLOG_MEMBERS_MAX;
 }
 
 /* Also of a device that is not open. */
@@ -131,6 +155,8 @@ static int log_make(struct log *log, struct statefile_header *header, struct sto
 		header->shift = storage_layout(log->storage)->shift;
 		header->page_bytes = storage_page_bytes(log->storage);
 	}
+	header->clustered = log->daemon->cluster != NULL;
+	header->members = members_max(log);
 	device_name(log);
 	code = statefile_create(log->daemon->config.run_dir, header, &log->state);
 	if (code == 0) {
@@ -138,7 +164,7 @@ static int log_make(struct log *log, struct statefile_header *header, struct sto
 		code = log_start(log, header);
 	}
 	if (code == 0)
-		group_local_view(&log->pump);
+		view_begin(log);
 	if (code != 0)
 		snprintf(error, STORAGE_ERROR_SIZE, "no memory for %" PRIu64 " regions: %s",
 			 header->region_count, strerror(-code));
@@ -152,7 +178,9 @@ void log_destroy(struct log *log, bool forget)
 	registry_remove(&d->registry, log);
 	while (log->awaiting_count > 0)
 		free(log->awaiting[--log->awaiting_count]);
-	if (log->storage != NULL)
+	if (d->cluster != NULL)
+		cluster_log_gone(d->cluster, log, forget);
+	else
 		log->storage = storage_abandon(log->storage, NULL, NULL);
 	log->pump.mlog = mlog_destroy(log->pump.mlog);
 	statefile_close(&log->state, forget);
@@ -337,7 +365,12 @@ static void constructor_begin(struct constructor *c)
 {
 	char error[STORAGE_ERROR_SIZE];
 	int code = table_parse(c->header.args, strlen(c->header.args), &c->table, error);
+	const char *why;
 
+	if (code == 0 && daemon_node(c->daemon, &why) == 0) {
+		snprintf(error, sizeof(error), "%s", why);
+		code = -ENOTCONN;
+	}
 	if (code == 0 && c->table.has_disk) {
 		code = log_device_open(c->daemon, c->header.uuid, &c->table, on_constructor_opened,
 				       c, error);
@@ -455,6 +488,12 @@ static bool another_in_use(const struct log *log)
 		if (same_mirror(r->log[i], log) && log_in_use(r->log[i]))
 			return true;
 	return false;
+}
+
+/* A table that is not in use must not speak for the node while another of the mirror is. */
+bool control_listens(const struct log *log)
+{
+	return log_in_use(log) || !another_in_use(log);
 }
 
 /* What the earlier log wrote when it was suspended is what this one reads. Where that is not to be
@@ -600,6 +639,9 @@ static void control_request(struct log *log, const struct kmsg *k, const struct 
 		       log->uuid);
 	if (code != 0)
 		return;
+	if (k->type == ULOG_RESUME && log->daemon->cluster != NULL && !log_in_use(log) &&
+	    !another_in_use(log))
+		cluster_log_attach(log->daemon->cluster, log);
 	ports_request(log, &request, k->request_type, item->received_us);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
 		legs_suspect(log, false);
@@ -706,6 +748,32 @@ int control_check(struct daemon *d)
 	if (directory != NULL)
 		closedir(directory);
 	return code;
+}
+
+bool control_fits(struct daemon *d)
+{
+	DIR *directory = statefiles_open(d);
+	struct statefile_header header;
+	struct statefile state;
+	char path[1024];
+	bool fits = true;
+
+	while (fits && statefile_next(d, directory, path, sizeof(path))) {
+		if (statefile_open(path, &header, &state) != 0)
+			continue; /* told when it is restored */
+		statefile_close(&state, false);
+		fits = header.clustered == (d->cluster != NULL);
+		if (!fits)
+			qb_log(
+			    LOG_ERR,
+			    "%s is active and was loaded %s: set enabled = %s in section [cluster] "
+			    "of %s, or stop it first",
+			    header.uuid, header.clustered ? "in a cluster" : "on this node alone",
+			    header.clustered ? "yes" : "no", d->config_path);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	return fits;
 }
 
 static bool mirror_exists(const struct devmap_mirror *mirror, unsigned count, const char *uuid)
@@ -816,7 +884,7 @@ static bool restoring_end(struct daemon *d, struct restoring *r)
 	event.handed_over =
 	    !d->unplanned && !d->left && (log->storage != NULL || !log->table.has_disk);
 	pump_event(&log->pump, &event);
-	group_local_view(&log->pump);
+	view_begin(log);
 	if ((d->unplanned || d->left) &&
 	    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);

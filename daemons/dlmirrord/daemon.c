@@ -35,6 +35,7 @@
 
 #include "daemons/common/host.h"
 #include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
 #include "daemons/dlmirrord/logging.h"
 #include "daemons/dlmirrord/notify.h"
@@ -46,7 +47,8 @@
 #define RESTART_LIMIT_MS 5000U /* then we go on as we are */
 #define END_LIMIT_MS	 1000
 #define MARKER_LIMIT_S	 5U
-#define FLUSH_MS	 50U /* of the log, at a planned restart */
+#define CLUSTER_WAIT_MS	 3000U /* for corosync to tell who we are */
+#define FLUSH_MS	 50U   /* of the log, at a planned restart */
 #define NUDGE_BEFORE	 64U
 #define NUDGE_AFTER	 255U
 #define INCARNATION_BITS 20U /* a daemon joins less often, or borrows from the clock */
@@ -67,88 +69,82 @@ void daemon_leave(struct daemon *d)
 	pthread_mutex_unlock(&d->core_lock);
 }
 
+uint32_t daemon_node(const struct daemon *d, const char **ret_why)
+{
+	return d->cluster != NULL ? cluster_node(d->cluster, ret_why) : GROUP_LOCAL_NODE;
+}
+
 static void restart_step(struct daemon *d);
 
-static int32_t on_storage(int32_t fd, int32_t events, void *context)
+/* A descriptor in the loop, and what answers it. */
+struct source {
+	struct daemon *daemon;
+	void (*dispatch)(struct daemon *d);
+};
+
+static int32_t on_source(int32_t fd, int32_t events, void *context)
 {
-	struct daemon *d = context;
+	const struct source *source = context;
 
 	(void)fd;
 	(void)events;
-	daemon_enter(d);
+	daemon_enter(source->daemon);
+	source->dispatch(source->daemon);
+	restart_step(source->daemon);
+	daemon_leave(source->daemon);
+	return 0;
+}
+
+static int source_add(struct daemon *d, enum qb_loop_priority priority, int fd,
+		      void (*dispatch)(struct daemon *d))
+{
+	struct source *source = malloc(sizeof(*source)); /* as long as the process */
+
+	if (source == NULL)
+		return -ENOMEM;
+	source->daemon = d;
+	source->dispatch = dispatch;
+	return qb_loop_poll_add(d->loop, priority, fd, POLLIN, source, on_source);
+}
+
+static void dispatch_storage(struct daemon *d)
+{
 	storage_engine_dispatch(d->storage);
-	restart_step(d);
-	daemon_leave(d);
-	return 0;
 }
 
-static int32_t on_opener(int32_t fd, int32_t events, void *context)
+static void dispatch_opener(struct daemon *d)
 {
-	struct daemon *d = context;
-
-	(void)fd;
-	(void)events;
-	daemon_enter(d);
 	opener_dispatch(d->opener);
-	restart_step(d);
-	daemon_leave(d);
-	return 0;
 }
 
-static int32_t on_timers(int32_t fd, int32_t events, void *context)
+static void dispatch_mover(struct daemon *d)
 {
-	struct daemon *d = context;
-
-	(void)fd;
-	(void)events;
-	daemon_enter(d);
-	timers_run(d);
-	restart_step(d);
-	daemon_leave(d);
-	return 0;
-}
-
-static int32_t on_mover(int32_t fd, int32_t events, void *context)
-{
-	struct daemon *d = context;
-
-	(void)fd;
-	(void)events;
-	daemon_enter(d);
 	mover_dispatch(d->mover);
-	restart_step(d);
-	daemon_leave(d);
-	return 0;
 }
 
-static int32_t on_devmap(int32_t fd, int32_t events, void *context)
+static void dispatch_devmap(struct daemon *d)
 {
-	struct daemon *d = context;
-
-	(void)fd;
-	(void)events;
-	daemon_enter(d);
 	devmap_dispatch(d->devmap);
-	restart_step(d);
-	daemon_leave(d);
-	return 0;
+}
+
+static void dispatch_group(struct daemon *d)
+{
+	cluster_group_dispatch(d->cluster);
+}
+
+static void dispatch_locks(struct daemon *d)
+{
+	cluster_locks_dispatch(d->cluster);
+}
+
+static void dispatch_handoff(struct daemon *d)
+{
+	responders_dispatch(d->responders);
 }
 
 static void on_item(void *context, const struct handoff_item *item)
 {
 	control_item(context, item);
-}
-
-static int32_t on_handoff(int32_t fd, int32_t events, void *context)
-{
-	struct daemon *d = context;
-
-	(void)fd;
-	(void)events;
-	daemon_enter(d);
-	responders_dispatch(d->responders);
-	daemon_leave(d);
-	return 0;
 }
 
 /* Single-thread mode: the loop reads the sockets itself. */
@@ -394,6 +390,14 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 	error = config_read(d->config_path, &config, text, size);
 	if (error != 0 && error != -ENOENT)
 		return error;
+	if (config.cluster != d->config.cluster && d->registry.count > 0) {
+		snprintf(
+		    text, size,
+		    "%s changes enabled in section [cluster], but mirrors are loaded: remove them "
+		    "first",
+		    d->config_path);
+		return -EINVAL;
+	}
 	/* It would not find what it is to take over. */
 	if (strcmp(config.run_dir, d->config.run_dir) != 0 ||
 	    strcmp(config.state_dir, d->config.state_dir) != 0) {
@@ -704,22 +708,22 @@ static int ports_create(struct daemon *d)
 		error = responders_create(&d->registry, d->handover.socket,
 					  d->handover.socket_count, &core, &d->responders);
 	if (error == 0)
-		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, storage_engine_fd(d->storage),
-					 POLLIN, d, on_storage);
-	if (error == 0)
-		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, opener_fd(d->opener), POLLIN, d,
-					 on_opener);
-	if (error == 0)
-		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, d->timer_fd, POLLIN, d, on_timers);
-	if (error == 0)
 		error =
-		    qb_loop_poll_add(d->loop, QB_LOOP_MED, mover_fd(d->mover), POLLIN, d, on_mover);
+		    source_add(d, QB_LOOP_HIGH, storage_engine_fd(d->storage), dispatch_storage);
 	if (error == 0)
-		error = qb_loop_poll_add(d->loop, QB_LOOP_MED, devmap_fd(d->devmap), POLLIN, d,
-					 on_devmap);
+		error = source_add(d, QB_LOOP_HIGH, opener_fd(d->opener), dispatch_opener);
 	if (error == 0)
-		error = qb_loop_poll_add(d->loop, QB_LOOP_HIGH, responders_fd(d->responders),
-					 POLLIN, d, on_handoff);
+		error = source_add(d, QB_LOOP_HIGH, d->timer_fd, timers_run);
+	if (error == 0)
+		error = source_add(d, QB_LOOP_MED, mover_fd(d->mover), dispatch_mover);
+	if (error == 0)
+		error = source_add(d, QB_LOOP_MED, devmap_fd(d->devmap), dispatch_devmap);
+	if (error == 0)
+		error = source_add(d, QB_LOOP_HIGH, responders_fd(d->responders), dispatch_handoff);
+	if (error == 0 && d->config.cluster)
+		error = cluster_create(d, &d->cluster);
+	if (error == 0 && d->config.cluster)
+		error = source_add(d, QB_LOOP_HIGH, cluster_locks_fd(d->cluster), dispatch_locks);
 	if (error != 0)
 		qb_log(LOG_ERR, "cannot start: %s", strerror(-error));
 	return error;
@@ -734,6 +738,23 @@ static int core_lock_init(struct daemon *d)
 	pthread_mutexattr_setprotocol(&attribute, PTHREAD_PRIO_INHERIT);
 	error = -pthread_mutex_init(&d->core_lock, &attribute);
 	pthread_mutexattr_destroy(&attribute);
+	return error;
+}
+
+/* The last daemon of this node has left the group: it is gone. */
+static int cluster_start(struct daemon *d)
+{
+	int error;
+
+	daemon_enter(d);
+	error = cluster_join(d->cluster);
+	if (error == 0) {
+		cluster_wait(d->cluster, CLUSTER_WAIT_MS);
+		error = source_add(d, QB_LOOP_HIGH, cluster_group_fd(d->cluster), dispatch_group);
+	}
+	daemon_leave(d);
+	if (error != 0)
+		qb_log(LOG_ERR, "cannot join the cluster: %s", strerror(-error));
 	return error;
 }
 
@@ -831,6 +852,8 @@ static int start(struct daemon *d)
 	}
 	if (handed_over)
 		sockets_resize(d);
+	if (!control_fits(d))
+		return -1;
 	heartbeat_send(d); /* from here on the supervisor looks at us */
 	control_restore(d);
 	if (!handed_over && sockets_join(d) != 0)
@@ -839,6 +862,8 @@ static int start(struct daemon *d)
 		return -1;
 	if (d->handover.successor_fd >= 0)
 		handover_wait_end(&d->handover, END_LIMIT_MS);
+	if (d->config.cluster && cluster_start(d) != 0)
+		return -1;
 	if (admin_start(d) != 0)
 		return -1;
 	daemon_enter(d);
@@ -865,9 +890,12 @@ static int start(struct daemon *d)
 
 static void end(struct daemon *d)
 {
+	bool active;
+
 	if (d->responders != NULL)
 		serving_stop(d);
 	d->admin = admin_server_destroy(d->admin);
+	active = d->registry.count > 0;
 	while (d->registry.count > 0)
 		log_destroy(d->registry.log[0], false);
 	marker_finish(MARKER_LIMIT_S);
@@ -878,6 +906,7 @@ static void end(struct daemon *d)
 	d->responders = responders_destroy(d->responders);
 	d->opener = opener_destroy(d->opener);
 	d->storage = storage_engine_destroy(d->storage);
+	d->cluster = cluster_destroy(d->cluster, !active);
 	close(d->timer_fd);
 	registry_destroy(&d->registry);
 	qb_loop_destroy(d->loop);

@@ -15,6 +15,7 @@
 #include "codec/disk.h"
 #include "daemons/dlmirrord/admin.h"
 #include "daemons/common/config.h"
+#include "daemons/dlmirrord/cluster.h"
 #include "daemons/dlmirrord/devmap.h"
 #include "daemons/dlmirrord/handover.h"
 #include "daemons/dlmirrord/mover.h"
@@ -50,7 +51,8 @@ struct daemon {
 	int timer_fd;	   /* of all logs */
 	uint64_t timer_ms; /* when it fires; 0: never */
 	struct pump_queue queue;
-	uint64_t incarnation; /* of the last JOIN of a core object */
+	uint64_t incarnation;	 /* of the last JOIN of a core object */
+	struct cluster *cluster; /* NULL: alone */
 	struct registry registry;
 	struct storage_engine *storage;
 	struct opener *opener;
@@ -95,6 +97,9 @@ void daemon_stop(struct daemon *d);
 void daemon_suspect(struct log *log);
 /* The mirrors that have no log, as soon as it is known which. */
 void daemon_lost(struct daemon *d);
+/* Ours, in the group; 0: corosync has not told yet, and *ret_why (may be NULL) says what is missing.
+ */
+uint32_t daemon_node(const struct daemon *d, const char **ret_why);
 /* Take and give back the core lock. */
 void daemon_enter(struct daemon *d);
 void daemon_leave(struct daemon *d);
@@ -107,6 +112,11 @@ void control_item(struct daemon *d, const struct handoff_item *item);
 void control_copies_ended(struct log *log);
 /* Can all logs of the daemon that is to be replaced be restored? Says what cannot. */
 int control_check(struct daemon *d);
+/* Have they all been loaded by a daemon that was in a cluster, or all by one that was not, as we
+ * are? Says which has not. */
+bool control_fits(struct daemon *d);
+/* Is the log to be given the group's messages? */
+bool control_listens(const struct log *log);
 /* All logs that an earlier daemon left in the run directory; before the sockets are joined. */
 void control_restore(struct daemon *d);
 void log_destroy(struct log *log, bool forget);

@@ -493,6 +493,14 @@ void group_cpg_send(struct group_cpg *g, const void *datagram, size_t size)
 		timer_set(g);
 }
 
+void group_cpg_rejoin(struct group_cpg *g, const char *why)
+{
+	if (g->link == NULL)
+		return;
+	group_lose(g, "%s: leaving the group and joining again", why);
+	timer_set(g);
+}
+
 /* ---- status */
 
 static void problem_now(const struct group_cpg *g, char ret[GROUP_CPG_ERROR_SIZE])

@@ -80,6 +80,10 @@ void group_cpg_dispatch(struct group_cpg *g);
 /* To all, us included. At most GROUP_MESSAGE_MAX bytes. Never blocks: waits in a queue while
  * corosync is busy. Lost while we are not in the group. */
 void group_cpg_send(struct group_cpg *g, const void *datagram, size_t size);
+/* Leaves and joins again: what was delivered contradicts itself, so what we were told is not what
+ * the others were. The owner is told a view of us alone in the next dispatch, and nothing before.
+ * why is for people. */
+void group_cpg_rejoin(struct group_cpg *g, const char *why);
 void group_cpg_status(const struct group_cpg *g, struct group_cpg_status *ret);
 
 #endif

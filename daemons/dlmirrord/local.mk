@@ -51,6 +51,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/admin.h daemons/dlmirrord/admin_server.c \
 	daemons/dlmirrord/admin_source.c \
 	daemons/dlmirrord/clock.h \
+	daemons/dlmirrord/cluster.c daemons/dlmirrord/cluster.h \
 	daemons/common/config.c daemons/common/config.h \
 	daemons/dlmirrord/control.c \
 	daemons/dlmirrord/daemon.c daemons/dlmirrord/daemon.h \
@@ -75,5 +76,5 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/timers.c
 dlmirrord_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	$(QB_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(INIH_CFLAGS)
-dlmirrord_LDADD = libpump.la libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
-	$(QB_LIBS) $(INIH_LIBS)
+dlmirrord_LDADD = libgroup_cpg.la liblocks.la libpump.la libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
+	$(QB_LIBS) $(INIH_LIBS) $(COROSYNC_LIBS)

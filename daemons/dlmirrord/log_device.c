@@ -12,7 +12,6 @@
 
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
-#include "daemons/dlmirrord/group_local.h"
 
 static void on_loaded(void *context, int error, const struct mlog_history *history)
 {
@@ -120,7 +119,7 @@ int log_device_open(struct daemon *d, const char *uuid, const struct table *tabl
 	    .region_count = table->region_count,
 	    .region_sectors = table->region_sectors,
 	    .slots_wanted = d->config.slots,
-	    .node = GROUP_LOCAL_NODE,
+	    .node = daemon_node(d, NULL),
 	    .owner = d->owner,
 	    .boot_id = d->boot_id,
 	};

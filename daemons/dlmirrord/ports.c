@@ -149,10 +149,11 @@ static void notice_stale(struct log *log, const char *name, uint64_t region)
 	legs_refresh(log);
 }
 
-/* About the other nodes; of a node that is alone there is nothing to tell. */
-static void notice_member(const char *name, enum mlog_notice code, uint64_t node)
+/* About the other nodes. */
+static void notice_member(const struct log *log, const char *name, enum mlog_notice code,
+			  uint64_t node)
 {
-	if (node == GROUP_LOCAL_NODE)
+	if (node == daemon_node(log->daemon, NULL))
 		return;
 	switch (code) {
 	case MLOG_NOTICE_MEMBER_READY:
@@ -224,7 +225,7 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	case MLOG_NOTICE_MEMBER_LEFT:
 	case MLOG_NOTICE_MEMBER_GONE:
 	case MLOG_NOTICE_MEMBER_DEAD:
-		notice_member(name, code, value);
+		notice_member(log, name, code, value);
 		break;
 	case MLOG_NOTICE_QUORUM:
 		if (value != 0)
@@ -315,18 +316,32 @@ static void port_timer(void *context, uint64_t at_ms)
 
 static void port_send(void *context, const struct mlog_message *message)
 {
-	group_local_send(&((struct log *)context)->pump, message);
+	struct log *log = context;
+
+	if (log->daemon->cluster != NULL)
+		cluster_send(log->daemon->cluster, log, message);
+	else
+		group_local_send(&log->pump, message);
 }
 
 static void port_lock(void *context, uint32_t lock, bool keep)
 {
-	(void)keep; /* nobody else could take it after our death */
-	locks_local_lock(&((struct log *)context)->pump, lock);
+	struct log *log = context;
+
+	if (log->daemon->cluster != NULL)
+		cluster_lock(log->daemon->cluster, log, lock, keep);
+	else /* nobody else could take it after our death */
+		locks_local_lock(&log->pump, lock);
 }
 
 static void port_unlock(void *context, uint32_t lock)
 {
-	locks_local_unlock(&((struct log *)context)->pump, lock);
+	struct log *log = context;
+
+	if (log->daemon->cluster != NULL)
+		cluster_unlock(log->daemon->cluster, log, lock);
+	else
+		locks_local_unlock(&log->pump, lock);
 }
 
 static void port_wake(void *context)

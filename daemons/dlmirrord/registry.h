@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec/group.h"
 #include "codec/kmsg.h"
 #include "codec/table.h"
 #include "core/mlog.h"
@@ -22,6 +23,7 @@
 #include "daemons/dlmirrord/stats.h"
 #include "daemons/dlmirrord/storage.h"
 
+struct cluster_remains;
 struct daemon;
 struct handoff_item;
 
@@ -43,7 +45,9 @@ struct log_copy {
 
 struct log {
 	struct daemon *daemon;
-	uint64_t id; /* never used twice: what late completions are matched by */
+	uint64_t id;		    /* never used twice: what late completions are matched by */
+	struct group_mirror mirror; /* cluster.c: its uuid, in messages and locks */
+	struct cluster_remains *remains; /* cluster.c */
 	uint64_t luid;
 	char uuid[KMSG_UUID_SIZE];
 	char args[STATEFILE_ARGS_SIZE];

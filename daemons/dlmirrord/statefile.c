@@ -13,10 +13,11 @@
 #include "base/crc32c.h"
 #include "base/cursor.h"
 #include "core/hot.h"
+#include "core/mlog.h"
 
 #define HEADER_SIZE   4096U
 #define STATE_MAGIC   UINT32_C(0x646c6d73)
-#define STATE_VERSION 6U
+#define STATE_VERSION 7U
 
 /* magic, version and checksum of the rest come first */
 #define CHECKED_OFFSET 12U
@@ -33,6 +34,8 @@ static void header_encode(void *memory, const struct statefile_header *h)
 	write_u64(&w, h->region_count);
 	write_u32(&w, h->shift);
 	write_u32(&w, h->page_bytes);
+	write_u32(&w, h->clustered);
+	write_u32(&w, h->members);
 	write_zeros(&w, w.left);
 	w = writer_of(memory, CHECKED_OFFSET);
 	write_u32(&w, STATE_MAGIC);
@@ -60,7 +63,10 @@ static int header_decode(const void *memory, struct statefile_header *ret)
 	ret->region_count = read_u64(&r);
 	ret->shift = read_u32(&r);
 	ret->page_bytes = read_u32(&r);
-	if (r.failed || ret->region_count == 0 || ret->shift > 63 || ret->page_bytes < 512)
+	ret->clustered = read_u32(&r) != 0;
+	ret->members = read_u32(&r);
+	if (r.failed || ret->region_count == 0 || ret->shift > 63 || ret->page_bytes < 512 ||
+	    ret->members == 0 || ret->members > MLOG_MEMBERS_MAX)
 		return -EBADMSG;
 	return 0;
 }

@@ -23,6 +23,8 @@ struct statefile_header {
 	uint64_t region_count;
 	uint32_t shift;
 	uint32_t page_bytes;
+	bool clustered;	  /* shared with other nodes */
+	uint32_t members; /* most there may be */
 };
 
 struct statefile {

@@ -28,6 +28,9 @@ extern "C" {
 #define DLMIRROR_DEVICE_SIZE 128
 #define DLMIRROR_STATE_SIZE  16
 #define DLMIRROR_HOST_SIZE   65
+#define DLMIRROR_MEMBERS_MAX 32 /* nodes that have a mirror attached */
+#define DLMIRROR_VIEW_MAX    40 /* nodes with a daemon in the cluster's group */
+#define DLMIRROR_TEXT_SIZE   256
 
 struct dlmirror; /* a connection */
 
@@ -37,6 +40,13 @@ struct dlmirror_leg {
 	uint64_t start_sector;
 	char health; /* 'A' alive, 'D' dead (write error), 'S' stale, 'R' read error, 'F' flush
 			error, '?' */
+};
+
+/* A node that has the mirror attached, as this one knows. */
+struct dlmirror_member {
+	uint32_t node; /* corosync's nodeid; UINT32_MAX: nobody knows whose slot it is */
+	uint32_t slot;
+	char state; /* 'R' ready, 'J' joining, 'G' gone: has left without a word, may be writing */
 };
 
 /* One mirror log as the daemon knows it. */
@@ -72,6 +82,11 @@ struct dlmirror_mirror {
 	uint64_t verify_repaired;
 	uint32_t verify_listed; /* valid entries of verify_region */
 	uint64_t verify_region[DLMIRROR_REGIONS_MAX];
+	bool clustered; /* shared with other nodes; else the following are 0 */
+	bool quorate;	/* as far as this mirror goes */
+	uint32_t slot;	/* of this node, while active */
+	uint32_t member_count;
+	struct dlmirror_member member[DLMIRROR_MEMBERS_MAX];
 	uint32_t leg_count;
 	struct dlmirror_leg leg[DLMIRROR_LEGS_MAX];
 };
@@ -86,6 +101,36 @@ struct dlmirror_counter {
 
 struct dlmirror_counters {
 	struct dlmirror_counter type[DLMIRROR_TYPES];
+};
+
+/* What the daemon knows of its cluster. */
+struct dlmirror_cluster {
+	bool enabled;			  /* else all of this is empty */
+	char name[DLMIRROR_HOST_SIZE];	  /* empty: corosync has not told yet */
+	char problem[DLMIRROR_TEXT_SIZE]; /* what is missing and what to do; empty: nothing */
+	uint32_t node;			  /* this one's nodeid */
+	bool joined;			  /* the group */
+	bool quorate;
+	uint32_t ring_node;
+	uint64_t ring_seq;
+	uint32_t view_count;
+	uint32_t view[DLMIRROR_VIEW_MAX]; /* nodes with a daemon in the group */
+	uint32_t protocol;		  /* version that all of them speak */
+	uint64_t sent;			  /* messages */
+	uint64_t received;
+	uint64_t sent_bytes;
+	uint64_t received_bytes;
+	uint64_t retries; /* sends that corosync put off */
+	uint32_t queued;  /* that wait for that now */
+	uint64_t damaged; /* messages that could not be read */
+	uint64_t refused; /* messages and members that contradicted corosync's membership */
+	uint64_t reconnects;
+	bool locks_joined;     /* DLM's lockspace */
+	bool locks_recovering; /* DLM has stopped it meanwhile */
+	bool fencing; /* DLM fences nodes that die; without it, a lock's grant proves nothing */
+	uint32_t locks_held;
+	uint32_t locks_waiting;
+	uint32_t locks_orphans;
 };
 
 struct dlmirror_daemon {
@@ -103,6 +148,7 @@ struct dlmirror_daemon {
 	uint64_t unknown_log;  /* requests for logs not known, answered -ESRCH */
 	uint64_t stale;	       /* late duplicates dropped */
 	uint64_t memory_bytes; /* resident */
+	struct dlmirror_cluster cluster;
 };
 
 enum dlmirror_daemon_command {

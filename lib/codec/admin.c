@@ -198,6 +198,38 @@ static void read_leg(struct reader *r, struct dlmirror_leg *ret)
 	ret->health = (char)health;
 }
 
+static void write_members(struct writer *w, const struct dlmirror_mirror *m)
+{
+	write_u8(w, m->clustered);
+	write_u8(w, m->quorate);
+	write_u32(w, m->slot);
+	write_u8(w, (uint8_t)m->member_count);
+	for (uint32_t i = 0; i < m->member_count; i++) {
+		write_u32(w, m->member[i].node);
+		write_u32(w, m->member[i].slot);
+		write_u8(w, (uint8_t)m->member[i].state);
+	}
+}
+
+static void read_members(struct reader *r, struct dlmirror_mirror *ret)
+{
+	ret->clustered = read_bool(r);
+	ret->quorate = read_bool(r);
+	ret->slot = read_u32(r);
+	ret->member_count = read_u8(r);
+	if (ret->member_count > DLMIRROR_MEMBERS_MAX) {
+		r->failed = true;
+		return;
+	}
+	for (uint32_t i = 0; i < ret->member_count; i++) {
+		ret->member[i].node = read_u32(r);
+		ret->member[i].slot = read_u32(r);
+		ret->member[i].state = (char)read_u8(r);
+		if (ret->member[i].state < 'A' || ret->member[i].state > 'Z')
+			r->failed = true;
+	}
+}
+
 static void write_verify(struct writer *w, const struct dlmirror_mirror *m)
 {
 	uint32_t i;
@@ -258,6 +290,7 @@ static void write_mirror(struct writer *w, const struct dlmirror_mirror *m)
 	write_u32(w, m->pending);
 	write_u64(w, m->log_writes);
 	write_u64(w, m->memory_bytes);
+	write_members(w, m);
 	write_verify(w, m);
 	write_u8(w, (uint8_t)m->leg_count);
 	for (i = 0; i < m->leg_count; i++)
@@ -290,6 +323,7 @@ static void read_mirror(struct reader *r, struct dlmirror_mirror *ret)
 	ret->pending = read_u32(r);
 	ret->log_writes = read_u64(r);
 	ret->memory_bytes = read_u64(r);
+	read_members(r, ret);
 	read_verify(r, ret);
 	ret->leg_count = read_u8(r);
 	if (ret->leg_count > DLMIRROR_LEGS_MAX) {
@@ -304,8 +338,8 @@ bool admin_reply_add_mirror(struct admin_reply_writer *reply, const struct dlmir
 {
 	struct writer w = reply->w;
 
-	if (mirror->leg_count > DLMIRROR_LEGS_MAX || mirror->verify_listed > DLMIRROR_REGIONS_MAX ||
-	    reply->count >= ADMIN_PAGE_MIRRORS)
+	if (mirror->leg_count > DLMIRROR_LEGS_MAX || mirror->member_count > DLMIRROR_MEMBERS_MAX ||
+	    mirror->verify_listed > DLMIRROR_REGIONS_MAX || reply->count >= ADMIN_PAGE_MIRRORS)
 		return false;
 	write_mirror(&w, mirror);
 	if (w.failed)
@@ -372,6 +406,72 @@ int admin_reply_counters(struct admin_reply *reply, struct dlmirror_counters *re
 	return 0;
 }
 
+static void write_cluster(struct writer *w, const struct dlmirror_cluster *c)
+{
+	write_u8(w, c->enabled);
+	write_string(w, c->name);
+	write_string(w, c->problem);
+	write_u32(w, c->node);
+	write_u8(w, c->joined);
+	write_u8(w, c->quorate);
+	write_u32(w, c->ring_node);
+	write_u64(w, c->ring_seq);
+	write_u8(w, (uint8_t)c->view_count);
+	for (uint32_t i = 0; i < c->view_count; i++)
+		write_u32(w, c->view[i]);
+	write_u32(w, c->protocol);
+	write_u64(w, c->sent);
+	write_u64(w, c->received);
+	write_u64(w, c->sent_bytes);
+	write_u64(w, c->received_bytes);
+	write_u64(w, c->retries);
+	write_u32(w, c->queued);
+	write_u64(w, c->damaged);
+	write_u64(w, c->refused);
+	write_u64(w, c->reconnects);
+	write_u8(w, c->locks_joined);
+	write_u8(w, c->locks_recovering);
+	write_u8(w, c->fencing);
+	write_u32(w, c->locks_held);
+	write_u32(w, c->locks_waiting);
+	write_u32(w, c->locks_orphans);
+}
+
+static void read_cluster(struct reader *r, struct dlmirror_cluster *ret)
+{
+	ret->enabled = read_bool(r);
+	read_string(r, ret->name, sizeof(ret->name));
+	read_string(r, ret->problem, sizeof(ret->problem));
+	ret->node = read_u32(r);
+	ret->joined = read_bool(r);
+	ret->quorate = read_bool(r);
+	ret->ring_node = read_u32(r);
+	ret->ring_seq = read_u64(r);
+	ret->view_count = read_u8(r);
+	if (ret->view_count > DLMIRROR_VIEW_MAX) {
+		r->failed = true;
+		return;
+	}
+	for (uint32_t i = 0; i < ret->view_count; i++)
+		ret->view[i] = read_u32(r);
+	ret->protocol = read_u32(r);
+	ret->sent = read_u64(r);
+	ret->received = read_u64(r);
+	ret->sent_bytes = read_u64(r);
+	ret->received_bytes = read_u64(r);
+	ret->retries = read_u64(r);
+	ret->queued = read_u32(r);
+	ret->damaged = read_u64(r);
+	ret->refused = read_u64(r);
+	ret->reconnects = read_u64(r);
+	ret->locks_joined = read_bool(r);
+	ret->locks_recovering = read_bool(r);
+	ret->fencing = read_bool(r);
+	ret->locks_held = read_u32(r);
+	ret->locks_waiting = read_u32(r);
+	ret->locks_orphans = read_u32(r);
+}
+
 void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmirror_daemon *daemon)
 {
 	struct writer *w = &reply->w;
@@ -390,6 +490,7 @@ void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmir
 	write_u64(w, daemon->unknown_log);
 	write_u64(w, daemon->stale);
 	write_u64(w, daemon->memory_bytes);
+	write_cluster(w, &daemon->cluster);
 }
 
 int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret)
@@ -411,6 +512,7 @@ int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret)
 	daemon.unknown_log = read_u64(r);
 	daemon.stale = read_u64(r);
 	daemon.memory_bytes = read_u64(r);
+	read_cluster(r, &daemon.cluster);
 	if (r->failed || r->left > 0)
 		return -EBADMSG;
 	*ret = daemon;

@@ -106,6 +106,9 @@ struct disk_owner {
 	char host_name[DISK_NAME_SIZE];
 };
 
+/* The same cluster, or where there is none the same host, whatever it calls itself. */
+bool disk_owner_same(const struct disk_owner *a, const struct disk_owner *b);
+
 struct disk_super {
 	uint64_t generation; /* of every write; the higher of two good copies is believed */
 	bool in_use;

@@ -205,7 +205,7 @@ void disk_search_feed(struct disk_search *search, const void *buffer)
 }
 
 /* In a cluster the superblock names the host that claimed the log for all of them. */
-static bool owner_same(const struct disk_owner *a, const struct disk_owner *b)
+bool disk_owner_same(const struct disk_owner *a, const struct disk_owner *b)
 {
 	return strcmp(a->cluster, b->cluster) == 0 &&
 	       (a->cluster[0] != '\0' || strcmp(a->host_id, b->host_id) == 0);
@@ -220,7 +220,7 @@ int disk_search_refuse(const struct disk_search *search, const struct disk_owner
 		return -EPROTONOSUPPORT;
 	if (search->belief == DISK_KERNEL || !search->has_super || !super->in_use)
 		return 0;
-	if (!owner_same(&super->owner, owner))
+	if (!disk_owner_same(&super->owner, owner))
 		return -EBUSY;
 	return strcmp(super->uuid, uuid) == 0 ? 0 : -EEXIST;
 }

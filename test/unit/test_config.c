@@ -50,6 +50,7 @@ static void assert_config_equal(const struct config *a, const struct config *b)
 	assert_string_equal(a->level, b->level);
 	assert_string_equal(a->target, b->target);
 	assert_string_equal(a->host_id, b->host_id);
+	assert_int_equal(a->cluster, b->cluster);
 	assert_int_equal(a->hysteresis_ms, b->hysteresis_ms);
 	assert_int_equal(a->sync_delay_ms, b->sync_delay_ms);
 	assert_int_equal(a->log_timeout_ms, b->log_timeout_ms);
@@ -91,6 +92,7 @@ static void test_defaults(void **state)
 	assert_string_equal(c.level, "notice");
 	assert_string_equal(c.target, "syslog");
 	assert_string_equal(c.host_id, "");
+	assert_false(c.cluster);
 	assert_int_equal(c.hysteresis_ms, 3000);
 	assert_int_equal(c.sync_delay_ms, 1000);
 	assert_int_equal(c.log_timeout_ms, 10000);
@@ -122,6 +124,8 @@ static void test_all_options(void **state)
 				   "[host]\n"
 				   "id = node-1\n"
 				   "\n"
+				   "[cluster]\n"
+				   "enabled = yes\n"
 				   "[marks]\n"
 				   "hysteresis_ms = 10\n"
 				   "sync_delay_ms = 0\n"
@@ -145,6 +149,7 @@ static void test_all_options(void **state)
 	assert_string_equal(c.level, "trace");
 	assert_string_equal(c.target, "stderr");
 	assert_string_equal(c.host_id, "node-1");
+	assert_true(c.cluster);
 	assert_int_equal(c.hysteresis_ms, 10);
 	assert_int_equal(c.sync_delay_ms, 0);
 	assert_int_equal(c.log_timeout_ms, 600000);
@@ -182,7 +187,8 @@ static void test_refusals(void **state)
 	assert_refused("[log]\nspeed = 1\n",
 		       "2: [log] has no option speed; dlmirror.conf(5) lists them");
 	assert_refused("[logs]\nlevel = info\n", "2: there is no section [logs]; the sections are "
-						 "daemon, log, host, marks and repair");
+						 "daemon, log, host, cluster, marks and "
+						 "repair");
 	assert_refused("level = info\n", "1: level stands before the first section; write [daemon] "
 					 "or another section above it");
 	assert_refused("[log]\nlevel = info\nlevel = debug\n",

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
 
 /* ---- the world of control.c: what was sent last, and nothing else */
@@ -116,6 +117,45 @@ void daemon_suspect(struct log *log)
 void daemon_lost(struct daemon *daemon)
 {
 	(void)daemon;
+}
+
+uint32_t daemon_node(const struct daemon *daemon, const char **ret_why)
+{
+	(void)daemon;
+	(void)ret_why;
+	return GROUP_LOCAL_NODE;
+}
+
+/* Alone it has no cluster. */
+
+int cluster_log_add(struct cluster *c, struct log *log)
+{
+	(void)c;
+	(void)log;
+	fail();
+	return 0;
+}
+
+void cluster_log_view(struct cluster *c, struct log *log)
+{
+	(void)c;
+	(void)log;
+	fail();
+}
+
+void cluster_log_attach(struct cluster *c, const struct log *log)
+{
+	(void)c;
+	(void)log;
+	fail();
+}
+
+void cluster_log_gone(struct cluster *c, struct log *log, bool forget)
+{
+	(void)c;
+	(void)log;
+	(void)forget;
+	fail();
 }
 
 void legs_suspect(struct log *log, bool finish)

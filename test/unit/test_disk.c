@@ -753,9 +753,25 @@ static void search_refuses_others(void **state)
 	free(device);
 }
 
+static void owner_same(void **state)
+{
+	struct disk_owner a = {.host_id = "1", .host_name = "alpha"};
+	struct disk_owner renamed = {.host_id = "1", .host_name = "beta"};
+	struct disk_owner other = {.host_id = "2", .host_name = "alpha"};
+	struct disk_owner cluster = {.host_id = "1", .host_name = "alpha", .cluster = "c"};
+
+	(void)state;
+	assert_true(disk_owner_same(&a, &renamed));
+	assert_false(disk_owner_same(&a, &other));
+	assert_false(disk_owner_same(&a, &cluster));
+	assert_true(
+	    disk_owner_same(&(struct disk_owner){.host_id = "2", .cluster = "c"}, &cluster));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(owner_same),
 	    cmocka_unit_test(layout_of_a_small_mirror),
 	    cmocka_unit_test(layout_is_sound_for_all_sizes),
 	    cmocka_unit_test(layout_of_64_tib),

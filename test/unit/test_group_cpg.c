@@ -1328,6 +1328,19 @@ static void test_out_of_the_group(void **state)
 	expect_problem("has taken this daemon out");
 }
 
+/* The owner does not understand what it was given. */
+static void test_rejoin(void **state)
+{
+	(void)state;
+	start_in("1 2");
+	group_cpg_rejoin(group, "a message was damaged");
+	group_cpg_send(group, "lost", 4);
+	deliver(2, "late");
+	expect("view 1\n");
+	expect_problem("a message was damaged: leaving the group and joining again");
+	assert_false(status().connected);
+}
+
 static void refused_with(const char *part)
 {
 	start();
@@ -1483,6 +1496,7 @@ int main(void)
 	    STORY(hangs_up_while_held),
 	    STORY(held_is_quiet),
 	    STORY(out_of_the_group),
+	    STORY(rejoin),
 	    STORY(what_is_missing),
 	    STORY(join_is_tried_again),
 	    STORY(stopped_corosync),
