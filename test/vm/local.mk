@@ -8,6 +8,7 @@ test_vm_reload_table_LDADD = libdevmap.la
 test_vm_wtimer_SOURCES = test/vm/wtimer.c
 
 VM_SCENARIOS = \
+	test/vm/scenarios/cluster-rig \
 	test/vm/scenarios/command \
 	test/vm/scenarios/core-marks \
 	test/vm/scenarios/create-write-status \
@@ -36,6 +37,6 @@ VM_SCENARIOS = \
 	test/vm/scenarios/takeover-from-kernel \
 	test/vm/scenarios/wrong-owner
 
-EXTRA_DIST += test/vm/agent.c test/vm/common.sh test/vm/guest-cluster test/vm/guest-init \
+EXTRA_DIST += test/vm/agent.c test/vm/cluster.sh test/vm/common.sh test/vm/guest-cluster test/vm/guest-fence test/vm/guest-init \
 	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/probe.sh test/vm/remote.c test/vm/run test/vm/setup \
 	test/vm/demo test/vm/shell $(VM_SCENARIOS)
