@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# More words, for scenarios with several nodes: a scenario's first command is . "$VM/cluster.sh"
+# More words, for scenarios with several nodes.
 # Writers on different nodes have areas of their own (load_area), because a mirror does not make two of the same block one.
 
 ALL="1 2 3"
@@ -37,15 +37,17 @@ on_each() {
 
 # others I...: the nodes that are not among these
 others() {
-	local i
-	for i in $ALL; do [[ " $* " == *" $i "* ]] || printf '%s ' "$i"; done
+	local i rest=
+	for i in $ALL; do [[ " $* " == *" $i "* ]] || rest+="$i "; done
+	echo "${rest% }"
 }
 
-cut() {
+# link_cut I, link_back I: off the cluster network, and on it again; commands for it still work
+link_cut() {
 	"$VM/node" cut "$1"
 }
 
-uncut() {
+link_back() {
 	"$VM/node" uncut "$1"
 }
 
@@ -72,13 +74,6 @@ times_fenced() {
 
 was_fenced() {
 	[ "$(times_fenced "$1")" -ge "${2:-1}" ]
-}
-
-# fenced_by_rig I [SECONDS]: waits until DLM has had it killed once more than FENCED_BEFORE says; power_cut counts as
-# well, because the others ask for it all the same
-fenced_by_rig() {
-	wait_for "${2:-60}" "node $1 is fenced" was_fenced "$1" $((${FENCED_BEFORE:-0} + 1))
-	node_gone "$1" || fail "node $1 runs although it was fenced"
 }
 
 quorate() {
@@ -114,4 +109,225 @@ lockspace_is() {
 
 lockspace_waits() {
 	on "$1" "dlm_tool ls" | grep -q "new status *wait $2"
+}
+
+# --- nodes that go and come back ----------------------------------------------------------------------
+
+declare -A FENCED_BEFORE
+
+# cut_power I...: of all at once; what DLM then has fenced is dead already
+cut_power() {
+	local i
+	for i; do FENCED_BEFORE[$i]=$(times_fenced "$i"); done
+	for i; do power_cut "$i"; done
+}
+
+# must_be_fenced I [SECONDS]: waits until DLM has had it killed once more than when fencing_expected or cut_power was said
+must_be_fenced() {
+	wait_for "${2:-60}" "node $1 is fenced" was_fenced "$1" $((${FENCED_BEFORE[$1]:-0} + 1))
+	node_gone "$1" || fail "node $1 runs although it was fenced"
+}
+
+fencing_expected() {
+	FENCED_BEFORE[$1]=$(times_fenced "$1")
+}
+
+# power_back I: boots it. When the others had no quorum while it was away, DLM has it killed once more: as soon as they
+# have, perhaps only because it is back.
+power_back() {
+	local attempt
+	for attempt in 1 2 3 4; do
+		[ "$attempt" = 1 ] || sleep 1
+		"$VM/node" start "$1" && return
+		node_gone "$1" || break
+	done
+	fail "node $1 does not come back"
+}
+
+# node_back I: boots it, with daemon and mirror
+node_back() {
+	power_back "$1"
+	daemon_up "$1"
+	mirror_on "$1"
+}
+
+# --- our daemon in a cluster --------------------------------------------------------------------------
+
+# ask I COMMAND: as on, but something that hangs is an error
+ask() {
+	TIMEOUT=${TIMEOUT:-30} on "$@"
+}
+
+# cluster_is I EXPRESSION: jq's, of what the daemon says of the cluster
+cluster_is() {
+	ask "$1" "dlmirror daemon status --json" | jq -e "[.. | objects | select(has(\"quorate\"))][0] | $2" >/dev/null
+}
+
+daemon_joined() {
+	cluster_is "$1" ".joined and .locks.joined"
+}
+
+# daemon_up I: one that belongs to the cluster
+daemon_up() {
+	daemon_start "$1" "[cluster]
+enabled = yes"
+	wait_for 60 "the daemon of node $1 has joined the cluster" daemon_joined "$1"
+}
+
+# devices_on I: what the mirror stands on, each of it on a device of its own that device_becomes can break
+devices_on() {
+	on "$1" "for d in a b log; do dmsetup create \$d --table \"0 \$(blockdev --getsz /dev/rig/\$d) linear /dev/rig/\$d 0\"; done"
+}
+
+# device_good NAME: the table of a, b or log when nothing is wrong with it
+device_good() {
+	echo "0 $(($(stat -c %s "$(disk "$1")") / 512)) linear /dev/rig/$1 0"
+}
+
+device_bad() {
+	echo "0 $(($(stat -c %s "$(disk "$1")") / 512)) error"
+}
+
+# device_becomes TABLE NAME I: in node I
+device_becomes() {
+	on "$3" "dmsetup suspend --noflush $2 && dmsetup load $2 --table '$1' && dmsetup resume $2"
+}
+
+# mirror_on I: mirror m there. SYNC=sync or "" instead of nosync; MIRROR_OPTIONS as "1 handle_errors"
+mirror_on() {
+	on "$1" "[ -e /dev/mapper/log ]" || devices_on "$1"
+	on "$1" "set -- cluster-m clustered-disk \$(stat -Lc %Hr:%Lr /dev/mapper/log) $REGION ${SYNC-nosync}
+		dmsetup create m --table \"0 $((MIRROR_MIB * MIB)) mirror userspace \$# \$* 2 /dev/mapper/a 0 /dev/mapper/b 0 ${MIRROR_OPTIONS:-}\""
+}
+
+# mirror_off I: taken down; something may look at the device for a moment
+mirror_off() {
+	wait_for 30 "node $1 has removed m" on "$1" "dmsetup remove m"
+}
+
+# cluster_up [NODES]: booted, with daemon and mirror on each of NODES (all)
+cluster_up() {
+	nodes_up
+	each "$ALL" daemon_up
+	each "${1:-$ALL}" mirror_on
+	all_whole "${1:-$ALL}"
+}
+
+# ready_members I: of mirror m, as I knows them, when nobody is on the way in or out
+ready_members() {
+	ask "$1" "dlmirror status m --json" | jq -r '[.. | objects | select(has("members"))][0].members |
+		if all(.state == "ready") then map(.node) | sort | map(tostring) | join(" ") else "changing" end'
+}
+
+members_are() {
+	[ "$(ready_members "$1")" = "$2" ]
+}
+
+whole_with() {
+	mirror_whole "$1" m && members_are "$1" "$2"
+}
+
+# all_whole NODES [SECONDS]: they, and nobody else, have m, and each of them says that nothing is left to do
+all_whole() {
+	local i
+	for i in $1; do wait_for "${2:-120}" "m is whole on node $i, its members $1" whole_with "$i" "$1"; done
+}
+
+# cluster_end [NODES]: the legs are alike while m is active and when it is down; nothing is held or in use any more
+cluster_end() {
+	local i nodes=${1:-$ALL}
+	all_whole "$nodes"
+	legs_must_match
+	each "$nodes" mirror_off
+	legs_must_match
+	for i in $nodes; do
+		wait_for 30 "node $i holds no lock" cluster_is "$i" ".locks | .held == 0 and .waiting == 0 and .orphans == 0"
+		cluster_is "$i" '(.problem // "") == "" and (.locks.problem // "") == ""' || fail "node $i has a problem: $(ask "$i" "dlmirror daemon status --json")"
+		on "$i" dmesg | grep -E 'BUG:|WARNING:|Oops|blocked for more than' && fail "the kernel of node $i complains"
+	done
+	ask "${nodes%% *}" "dlmirror log inspect /dev/rig/log --json" >"$SCENARIO_LOG/log.json"
+	jq -e --argjson regions $((MIRROR_MIB * 2)) '.log[0] | .state == "kernel" and .in_sync == $regions' "$SCENARIO_LOG/log.json" >/dev/null ||
+		fail "the log was not closed: $(cat "$SCENARIO_LOG/log.json")"
+}
+
+# --- load on several nodes ------------------------------------------------------------------------------
+
+AREA_MIB=64 # fio's, one for each node
+SHARED_KIB=$((200 * 1024)) # a region that all nodes write, each its own blocks
+declare -A LOAD WRITER
+
+# background LOG COMMAND...: its pid is in BACKGROUND; it keeps its status, which is 125 when its node was gone
+background() {
+	local log=$1
+	shift
+	(
+		trap - ERR
+		"$@"
+	) >"$log" 2>&1 &
+	BACKGROUND=$!
+}
+
+# load_start SECONDS I...: fio on each of the nodes, in the background
+load_start() {
+	local i seconds=$1
+	shift
+	for i; do
+		background "$SCENARIO_LOG/fio.$i" load_fio "$i" /dev/mapper/m "$seconds" "--offset=$(((i - 1) * AREA_MIB))M --size=${AREA_MIB}M"
+		LOAD[$i]=$BACKGROUND
+	done
+}
+
+# load_good I...: waits for its end, which must be a good one
+load_good() {
+	local i
+	for i; do wait "${LOAD[$i]}" || fail "fio on node $i: $(grep -m 3 -iE 'verify|error|fail' "$SCENARIO_LOG/fio.$i" | tr '\n' ' ')"; done
+}
+
+# gone_with_node WHAT PID LOG: it ended because its node did, and for no other reason
+gone_with_node() {
+	local status=0
+	wait "$2" || status=$?
+	[ $status = 125 ] || fail "$1 ended with $status before its node was gone: $(tail -n 3 "$3" | tr '\n' ' ')"
+}
+
+load_cut() {
+	local i
+	for i; do gone_with_node "fio on node $i" "${LOAD[$i]}" "$SCENARIO_LOG/fio.$i"; done
+}
+
+# writers_start SECONDS I...: the nodes write blocks of the same region, one after another, and time them
+writers_start() {
+	local i seconds=$1
+	shift
+	for i; do
+		background "$SCENARIO_LOG/wtimer.$i" on "$i" "wtimer -s $seconds -o $((SHARED_KIB + (i - 1) * 128)) -r 128 /dev/mapper/m"
+		WRITER[$i]=$BACKGROUND
+	done
+}
+
+writers_good() {
+	local i
+	for i; do wait "${WRITER[$i]}" || fail "writer on node $i: $(cat "$SCENARIO_LOG/wtimer.$i")"; done
+}
+
+writers_cut() {
+	local i
+	for i; do gone_with_node "the writer on node $i" "${WRITER[$i]}" "$SCENARIO_LOG/wtimer.$i"; done
+}
+
+# longest_writes I...: of the writers that have ended, in ms
+longest_writes() {
+	local i
+	for i; do longest_ms "$SCENARIO_LOG/wtimer.$i"; done | sort -n | tail -n 1
+}
+
+# a moment that differs from round to round: BASE s and up to SPAN tenths more
+moment() {
+	local tenths=$((${1:-0} * 10 + $(random "${2:-10}")))
+	sleep "$((tenths / 10)).$((tenths % 10))"
+}
+
+# victim ROUND: each node in turn, beginning anywhere
+victim() {
+	echo $(((SEED + $1) % 3 + 1))
 }

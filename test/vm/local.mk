@@ -8,7 +8,23 @@ test_vm_reload_table_LDADD = libdevmap.la
 test_vm_wtimer_SOURCES = test/vm/wtimer.c
 
 VM_SCENARIOS = \
+	test/vm/scenarios/cluster-cut-legs \
+	test/vm/scenarios/cluster-daemon-kill \
+	test/vm/scenarios/cluster-daemon-stop \
+	test/vm/scenarios/cluster-gfs2 \
+	test/vm/scenarios/cluster-join-leave \
+	test/vm/scenarios/cluster-leg-error \
+	test/vm/scenarios/cluster-log-error \
+	test/vm/scenarios/cluster-many-die \
+	test/vm/scenarios/cluster-partition \
+	test/vm/scenarios/cluster-power-cut \
+	test/vm/scenarios/cluster-power-cut-join \
+	test/vm/scenarios/cluster-power-cut-repair \
+	test/vm/scenarios/cluster-power-cut-resync \
+	test/vm/scenarios/cluster-reload \
 	test/vm/scenarios/cluster-rig \
+	test/vm/scenarios/cluster-rolling-restart \
+	test/vm/scenarios/cluster-services-kill \
 	test/vm/scenarios/command \
 	test/vm/scenarios/core-marks \
 	test/vm/scenarios/create-write-status \
