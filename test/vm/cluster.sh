@@ -164,7 +164,7 @@ cluster_is() {
 }
 
 daemon_joined() {
-	cluster_is "$1" ".joined and .locks.joined"
+	cluster_is "$1" ".joined and .locks_joined"
 }
 
 # daemon_up I: one that belongs to the cluster
@@ -215,8 +215,8 @@ cluster_up() {
 
 # ready_members I: of mirror m, as I knows them, when nobody is on the way in or out
 ready_members() {
-	ask "$1" "dlmirror status m --json" | jq -r '[.. | objects | select(has("members"))][0].members |
-		if all(.state == "ready") then map(.node) | sort | map(tostring) | join(" ") else "changing" end'
+	ask "$1" "dlmirror status m --json" | jq -r '[.. | objects | select(has("members"))][0] |
+		if all(.member_states[]; . == "ready") then .members | sort | map(tostring) | join(" ") else "changing" end'
 }
 
 members_are() {
@@ -241,8 +241,8 @@ cluster_end() {
 	each "$nodes" mirror_off
 	legs_must_match
 	for i in $nodes; do
-		wait_for 30 "node $i holds no lock" cluster_is "$i" ".locks | .held == 0 and .waiting == 0 and .orphans == 0"
-		cluster_is "$i" '(.problem // "") == "" and (.locks.problem // "") == ""' || fail "node $i has a problem: $(ask "$i" "dlmirror daemon status --json")"
+		wait_for 30 "node $i holds no lock" cluster_is "$i" ".locks_held == 0 and .locks_waiting == 0 and .locks_orphans == 0"
+		cluster_is "$i" '(.problem // "") == ""' || fail "node $i has a problem: $(ask "$i" "dlmirror daemon status --json")"
 		on "$i" dmesg | grep -E 'BUG:|WARNING:|Oops|blocked for more than' && fail "the kernel of node $i complains"
 	done
 	ask "${nodes%% *}" "dlmirror log inspect /dev/rig/log --json" >"$SCENARIO_LOG/log.json"
