@@ -33,9 +33,9 @@ static struct locks_request *request_find(struct locks_dlm *l, uint64_t object, 
 {
 	struct locks_request *q;
 
-	LIST_FOREACH(q, &l->requests, loop_next)
-	if (q->object == object && q->lock == lock)
-		break;
+	for (q = LIST_FIRST(&l->requests); q != NULL; q = LIST_NEXT(q, loop_next))
+		if (q->object == object && q->lock == lock)
+			break;
 	return q;
 }
 

@@ -303,9 +303,9 @@ static struct resource *resource_find(struct queue *queue, const struct group_mi
 {
 	struct resource *r;
 
-	LIST_FOREACH(r, &queue->resources, next)
-	if (r->lock == lock && memcmp(&r->mirror, mirror, sizeof(*mirror)) == 0)
-		break;
+	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next))
+		if (r->lock == lock && memcmp(&r->mirror, mirror, sizeof(*mirror)) == 0)
+			break;
 	return r;
 }
 
@@ -419,10 +419,10 @@ static void own_orphans_release(struct queue *queue, const struct locks_release 
 {
 	struct resource *r;
 
-	LIST_FOREACH(r, &queue->resources, next)
-	if (r->hold != NULL && r->hold->state != HOLD_WAITING && r->holder == NULL &&
-	    memcmp(&r->mirror, &release->mirror, sizeof(r->mirror)) == 0)
-		hold_end(r->hold);
+	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next))
+		if (r->hold != NULL && r->hold->state != HOLD_WAITING && r->holder == NULL &&
+		    memcmp(&r->mirror, &release->mirror, sizeof(r->mirror)) == 0)
+			hold_end(r->hold);
 }
 
 /* Who waits for one takes it over. */
@@ -443,8 +443,8 @@ static void releases_take(struct queue *queue)
 	pthread_mutex_lock(&l->mutex);
 	STAILQ_CONCAT(&taken, &l->releases);
 	pthread_mutex_unlock(&l->mutex);
-	STAILQ_FOREACH(release, &taken, next)
-	{
+	for (release = STAILQ_FIRST(&taken); release != NULL;
+	     release = STAILQ_NEXT(release, next)) {
 		own_orphans_release(queue, release);
 		if (queue->lockspace != NULL)
 			earlier_orphans_release(queue, release);
@@ -474,8 +474,7 @@ static void resources_serve(struct queue *queue)
 {
 	struct resource *r;
 
-	LIST_FOREACH(r, &queue->resources, next)
-	{
+	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next)) {
 		serve(queue, r);
 	}
 }
@@ -514,8 +513,7 @@ static void adopt_again(struct queue *queue, uint64_t now_ms)
 {
 	struct resource *r;
 
-	LIST_FOREACH(r, &queue->resources, next)
-	{
+	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next)) {
 		if (r->hold == NULL || r->hold->state != HOLD_WAITING || now_ms < r->adopt_ms ||
 		    adopt(queue, r))
 			continue;
@@ -529,9 +527,9 @@ static void unlock_again(struct queue *queue)
 {
 	struct hold *h;
 
-	LIST_FOREACH(h, &queue->ending, ending_next)
-	if (h->unlock_again)
-		hold_unlock(h);
+	for (h = LIST_FIRST(&queue->ending); h != NULL; h = LIST_NEXT(h, ending_next))
+		if (h->unlock_again)
+			hold_unlock(h);
 }
 
 static void tick(struct queue *queue)
@@ -559,9 +557,9 @@ static int timeout_ms(const struct queue *queue)
 
 	if (queue->lockspace != NULL && lockspace_timeout_ms(queue->lockspace) == 0)
 		return 0;
-	LIST_FOREACH(r, &queue->resources, next)
-	if (r->hold != NULL && r->hold->state == HOLD_WAITING && r->adopt_ms < next_ms)
-		next_ms = r->adopt_ms;
+	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next))
+		if (r->hold != NULL && r->hold->state == HOLD_WAITING && r->adopt_ms < next_ms)
+			next_ms = r->adopt_ms;
 	return next_ms > now_ms ? (int)(next_ms - now_ms) : 0;
 }
 
@@ -578,8 +576,7 @@ static void resource_count(const struct resource *r, struct locks_dlm_status *st
 		status->held++;
 	else if (r->holder != NULL)
 		status->waiting++;
-	TAILQ_FOREACH(q, &r->waiters, waiter_next)
-	{
+	for (q = TAILQ_FIRST(&r->waiters); q != NULL; q = TAILQ_NEXT(q, waiter_next)) {
 		status->waiting++;
 	}
 }
@@ -589,8 +586,7 @@ static void status_tell(const struct queue *queue)
 	struct locks_dlm_status status = {.joined = queue->lockspace != NULL};
 	const struct resource *r;
 
-	LIST_FOREACH(r, &queue->resources, next)
-	{
+	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next)) {
 		resource_count(r, &status);
 	}
 	memcpy(status.problem, queue->problem, sizeof(status.problem));
@@ -636,9 +632,9 @@ static bool keeps(const struct queue *queue)
 {
 	const struct resource *r;
 
-	LIST_FOREACH(r, &queue->resources, next)
-	if (r->hold != NULL && r->hold->persistent)
-		return true;
+	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next))
+		if (r->hold != NULL && r->hold->persistent)
+			return true;
 	return false;
 }
 

@@ -21,9 +21,9 @@ static struct lock *lock_find(struct lockspace *ls, uint32_t id)
 {
 	struct lock *lock;
 
-	LIST_FOREACH(lock, bucket(ls, id), by_id)
-	if (lock->request.id == id)
-		break;
+	for (lock = LIST_FIRST(bucket(ls, id)); lock != NULL; lock = LIST_NEXT(lock, by_id))
+		if (lock->request.id == id)
+			break;
 	return lock;
 }
 

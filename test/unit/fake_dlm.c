@@ -133,9 +133,9 @@ static void lock_free(struct fake_dlm *f, struct fake_lock *l)
 
 	TAILQ_REMOVE(&f->locks, l, next);
 	free(l);
-	TAILQ_FOREACH(other, &f->locks, next)
-	if (other->resource == r)
-		return;
+	for (other = TAILQ_FIRST(&f->locks); other != NULL; other = TAILQ_NEXT(other, next))
+		if (other->resource == r)
+			return;
 	TAILQ_REMOVE(&f->resources, r, next);
 	free(r);
 }
@@ -144,10 +144,10 @@ static bool fits(struct fake_dlm *f, const struct fake_lock *l)
 {
 	const struct fake_lock *other;
 
-	TAILQ_FOREACH(other, &f->locks, next)
-	if (other != l && other->resource == l->resource && other->granted != NONE &&
-	    !compatible(other->granted, l->wanted))
-		return false;
+	for (other = TAILQ_FIRST(&f->locks); other != NULL; other = TAILQ_NEXT(other, next))
+		if (other != l && other->resource == l->resource && other->granted != NONE &&
+		    !compatible(other->granted, l->wanted))
+			return false;
 	return true;
 }
 
@@ -175,9 +175,9 @@ static bool conversions(struct fake_dlm *f, const struct resource *r)
 {
 	const struct fake_lock *l;
 
-	TAILQ_FOREACH(l, &f->locks, next)
-	if (l->resource == r && l->granted != NONE && l->wanted != NONE)
-		return true;
+	for (l = TAILQ_FIRST(&f->locks); l != NULL; l = TAILQ_NEXT(l, next))
+		if (l->resource == r && l->granted != NONE && l->wanted != NONE)
+			return true;
 	return false;
 }
 
@@ -185,8 +185,7 @@ static bool grant_one(struct fake_dlm *f, struct resource *r, bool convert)
 {
 	struct fake_lock *l;
 
-	TAILQ_FOREACH(l, &f->locks, next)
-	{
+	for (l = TAILQ_FIRST(&f->locks); l != NULL; l = TAILQ_NEXT(l, next)) {
 		if (l->resource != r || l->wanted == NONE || (l->granted != NONE) != convert)
 			continue;
 		if (fits(f, l)) {
@@ -205,8 +204,7 @@ static void grants(struct fake_dlm *f)
 
 	if (f->recovering)
 		return;
-	TAILQ_FOREACH(r, &f->resources, next)
-	{
+	for (r = TAILQ_FIRST(&f->resources); r != NULL; r = TAILQ_NEXT(r, next)) {
 		while (grant_one(f, r, true))
 			;
 		while (!conversions(f, r) && grant_one(f, r, false))
@@ -218,10 +216,10 @@ static void tell_blockers(struct fake_dlm *f, const struct fake_lock *l)
 {
 	struct fake_lock *other;
 
-	TAILQ_FOREACH(other, &f->locks, next)
-	if (other != l && other->resource == l->resource && other->granted != NONE &&
-	    !compatible(other->granted, l->wanted))
-		completion_add(other, 0, true);
+	for (other = TAILQ_FIRST(&f->locks); other != NULL; other = TAILQ_NEXT(other, next))
+		if (other != l && other->resource == l->resource && other->granted != NONE &&
+		    !compatible(other->granted, l->wanted))
+			completion_add(other, 0, true);
 }
 
 /* What was asked for is granted, waits, or (NOQUEUE) is refused. */
@@ -244,9 +242,9 @@ static struct resource *resource_get(struct fake_dlm *f, const void *name, size_
 {
 	struct resource *r;
 
-	TAILQ_FOREACH(r, &f->resources, next)
-	if (strlen(r->name) == size && memcmp(r->name, name, size) == 0)
-		return r;
+	for (r = TAILQ_FIRST(&f->resources); r != NULL; r = TAILQ_NEXT(r, next))
+		if (strlen(r->name) == size && memcmp(r->name, name, size) == 0)
+			return r;
 	r = calloc(1, sizeof(*r));
 	assert(r != NULL);
 	memcpy(r->name, name, size);
@@ -258,9 +256,9 @@ static struct fake_lock *lock_get(struct fake_dlm *f, uint32_t id)
 {
 	struct fake_lock *l;
 
-	TAILQ_FOREACH(l, &f->locks, next)
-	if (l->id == id)
-		break;
+	for (l = TAILQ_FIRST(&f->locks); l != NULL; l = TAILQ_NEXT(l, next))
+		if (l->id == id)
+			break;
 	return l;
 }
 
@@ -271,8 +269,7 @@ static int adopt(struct process *p, struct lockspace_request *request, int mode,
 	struct fake_lock *l;
 	int error = -ENOENT;
 
-	TAILQ_FOREACH(l, &f->locks, next)
-	{
+	for (l = TAILQ_FIRST(&f->locks); l != NULL; l = TAILQ_NEXT(l, next)) {
 		if (l->process != NULL || l->node != p->node || strlen(l->resource->name) != size ||
 		    memcmp(l->resource->name, name, size) != 0)
 			continue;
@@ -456,8 +453,8 @@ static unsigned node_locks(struct fake_dlm *f, const struct node *n)
 	const struct fake_lock *l;
 	unsigned count = 0;
 
-	TAILQ_FOREACH(l, &f->locks, next)
-	count += l->node == n;
+	for (l = TAILQ_FIRST(&f->locks); l != NULL; l = TAILQ_NEXT(l, next))
+		count += l->node == n;
 	return count;
 }
 
@@ -592,11 +589,11 @@ void fake_processes_die(struct fake_dlm *f, unsigned node)
 	struct process *p;
 
 	enter(f);
-	LIST_FOREACH(p, &f->node[node - 1].processes, next)
-	if (!p->killed) {
-		process_end(p);
-		wake(p);
-	}
+	for (p = LIST_FIRST(&f->node[node - 1].processes); p != NULL; p = LIST_NEXT(p, next))
+		if (!p->killed) {
+			process_end(p);
+			wake(p);
+		}
 	leave(f);
 }
 
@@ -608,8 +605,7 @@ void fake_node_dies(struct fake_dlm *f, unsigned node)
 	f->node[node - 1].dead = true;
 	f->node[node - 1].joined = false;
 	f->recovering = true;
-	LIST_FOREACH(p, &f->node[node - 1].processes, next)
-	{
+	for (p = LIST_FIRST(&f->node[node - 1].processes); p != NULL; p = LIST_NEXT(p, next)) {
 		p->killed = true;
 	}
 	leave(f);
@@ -619,9 +615,9 @@ static bool known_by_others(struct fake_dlm *f, const struct fake_lock *dead)
 {
 	const struct fake_lock *l;
 
-	TAILQ_FOREACH(l, &f->locks, next)
-	if (l->resource == dead->resource && l->granted != NONE && !l->node->dead)
-		return true;
+	for (l = TAILQ_FIRST(&f->locks); l != NULL; l = TAILQ_NEXT(l, next))
+		if (l->resource == dead->resource && l->granted != NONE && !l->node->dead)
+			return true;
 	return false;
 }
 
@@ -695,8 +691,7 @@ unsigned fake_processes(struct fake_dlm *f, unsigned node)
 	unsigned count = 0;
 
 	enter(f);
-	LIST_FOREACH(p, &f->node[node - 1].processes, next)
-	{
+	for (p = LIST_FIRST(&f->node[node - 1].processes); p != NULL; p = LIST_NEXT(p, next)) {
 		count++;
 	}
 	leave(f);
@@ -726,11 +721,12 @@ const char *fake_queue(struct fake_dlm *f, const char *name, char *ret, size_t s
 	ret[0] = '\0';
 	enter(f);
 	for (int holders = 1; holders >= 0; holders--)
-		TAILQ_FOREACH(l, &f->locks, next)
-	if (strcmp(l->resource->name, name) == 0 && (l->granted != NONE) == holders) {
-		lock_print(l, file, first);
-		first = false;
-	}
+		for (l = TAILQ_FIRST(&f->locks); l != NULL; l = TAILQ_NEXT(l, next))
+			if (strcmp(l->resource->name, name) == 0 &&
+			    (l->granted != NONE) == holders) {
+				lock_print(l, file, first);
+				first = false;
+			}
 	leave(f);
 	fclose(file);
 	return ret;
