@@ -164,7 +164,7 @@ cluster_is() {
 }
 
 daemon_joined() {
-	cluster_is "$1" ".joined and .locks_joined"
+	cluster_is "$1" ".joined and .locks_joined and .quorate"
 }
 
 # daemon_up I: one that belongs to the cluster
