@@ -456,15 +456,16 @@ static bool events_take(struct group_cpg *g)
 void group_cpg_dispatch(struct group_cpg *g)
 {
 	bool hung_up = events_take(g);
-	uint64_t now = clock_ms();
 
 	if (g->opening != NULL)
 		opening_end(g);
-	else if (g->link == NULL && now >= g->open_at_ms)
+	else if (g->link == NULL && clock_ms() >= g->open_at_ms)
 		opening_start(g);
 	if (g->link != NULL && !g->lost)
 		link_read(g, hung_up);
 	if (g->link != NULL && !g->lost) {
+		uint64_t now = clock_ms(); /* not before what was read */
+
 		order_compare(g, now);
 		flight_probe(g, now);
 		queue_flush(g);

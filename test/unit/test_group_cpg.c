@@ -30,7 +30,8 @@
 #define EVENTS_MAX 8192U
 #define LIST_MAX   64U
 
-/* ---- the clock: real, and what the test adds */
+/* ---- the clock: real, and what the test adds; at each look a little, because no two are at the
+ * same time */
 
 static uint64_t added_ms;
 
@@ -40,8 +41,13 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
 {
 	int result = __real_clock_gettime(clock, ret);
 
-	if (clock == CLOCK_MONOTONIC)
+	if (clock == CLOCK_MONOTONIC) {
+		added_ms++;
 		ret->tv_sec += (time_t)(added_ms / 1000);
+		ret->tv_nsec += (long)(added_ms % 1000) * 1000000L;
+		ret->tv_sec += ret->tv_nsec / 1000000000L;
+		ret->tv_nsec %= 1000000000L;
+	}
 	return result;
 }
 
@@ -1082,6 +1088,19 @@ static void test_told_differently(void **state)
 	expect_problem(NULL);
 }
 
+/* What a node says of the view before is no news of this one. */
+static void test_told_before(void **state)
+{
+	(void)state;
+	start_in("1 2");
+	echo_control(2, 12345);
+	turn();
+	confchg("1 2 3", "", "3j");
+	expect("view 1 2 3 quorate joined\n");
+	turn();
+	expect_problem(NULL);
+}
+
 static void test_second_daemon(void **state)
 {
 	(void)state;
@@ -1484,6 +1503,7 @@ int main(void)
 	    STORY(ghost),
 	    STORY(damaged_control),
 	    STORY(told_differently),
+	    STORY(told_before),
 	    STORY(second_daemon),
 	    STORY(we_are_the_second),
 	    STORY(two_of_another_node),
