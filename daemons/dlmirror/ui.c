@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemons/dlmirror/ui.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#define FACTS_MAX 32U
+#define FACTS_MAX 64U
 
 int ui_fail(int code, const char *format, ...)
 {
@@ -262,10 +263,7 @@ struct ui_facts *ui_facts(const char *name, bool json)
 
 static void fact_add(struct ui_facts *facts, const char *label, int json, char *value)
 {
-	if (facts->count == FACTS_MAX) {
-		free(value);
-		return;
-	}
+	assert(facts->count < FACTS_MAX);
 	facts->fact[facts->count].label = strdup(label);
 	facts->fact[facts->count].value = value;
 	facts->fact[facts->count].json = json;
