@@ -9,6 +9,7 @@
 #include "lockspace/lockspace.h"
 
 #define LOCKSPACE_BACKEND_WORDS 8U
+#define LOCKSPACE_BOOT_SIZE	16U
 
 /* One per lock; belongs to the library, and stays until the lock's last completion. */
 struct lockspace_request {
@@ -22,6 +23,8 @@ struct lockspace_backend {
 	void *context;
 	/* The cluster's name, with its NUL. 0 or negative errno, -EUNATCH: nobody has told DLM. */
 	int (*cluster)(void *context, char ret[LOCKSPACE_NAME_MAX + 1]);
+	/* What is another one after each boot of this node. 0 or negative errno. */
+	int (*boot)(void *context, uint8_t ret[LOCKSPACE_BOOT_SIZE]);
 	/* Errors as lockspace_join(). */
 	int (*open)(void *context, const char *name, void **ret);
 	/* Frees handle in any case. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define CLUSTER_NAME "/sys/kernel/config/dlm/cluster/cluster_name"
+#define BOOT_ID	     "/proc/sys/kernel/random/boot_id"
 #define SYSFS	     "/sys/kernel/dlm/"
 #define DEVICE_MODE  0600
 
@@ -40,6 +41,22 @@ static int cluster_name(void *context, char ret[LOCKSPACE_NAME_MAX + 1])
 	fclose(file);
 	ret[strcspn(ret, "\n")] = '\0';
 	return ret[0] != '\0' ? 0 : -EUNATCH;
+}
+
+static int boot_id(void *context, uint8_t ret[LOCKSPACE_BOOT_SIZE])
+{
+	FILE *file = fopen(BOOT_ID, "re");
+	char digits[2 * LOCKSPACE_BOOT_SIZE + 1] = "";
+	int got;
+
+	(void)context;
+	if (file == NULL)
+		return -errno;
+	/* without its hyphens, of which the first is the ninth character */
+	got = fscanf(file, "%8[0-9a-f]-%4[0-9a-f]-%4[0-9a-f]", digits, digits + 8, digits + 12);
+	fclose(file);
+	memcpy(ret, digits, LOCKSPACE_BOOT_SIZE);
+	return got == 3 ? 0 : -EIO;
 }
 
 /* Each creation counts, also of one that is there, and as many releases would be needed to leave
@@ -150,6 +167,7 @@ static int space_dispatch(void *handle)
 
 const struct lockspace_backend lockspace_libdlm = {
     .cluster = cluster_name,
+    .boot = boot_id,
     .open = space_open,
     .close = space_close,
     .lock = space_lock,

@@ -2,7 +2,8 @@
 noinst_LTLIBRARIES += liblockspace.la
 liblockspace_la_SOURCES = \
 	lib/lockspace/backend.h \
-	lib/lockspace/lockspace.c lib/lockspace/lockspace.h lib/lockspace/lockspace_internal.h
+	lib/lockspace/lockspace.c lib/lockspace/lockspace.h lib/lockspace/lockspace_internal.h \
+	lib/lockspace/member.c
 if CLUSTER
 liblockspace_la_SOURCES += lib/lockspace/libdlm.c lib/lockspace/libdlm.h
 endif

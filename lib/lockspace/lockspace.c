@@ -78,6 +78,8 @@ int lockspace_release(struct lockspace *ls, enum lockspace_release how)
 	if (ls == NULL)
 		return 0;
 	assert(!ls->dispatching);
+	if (ls->members != NULL && how != LOCKSPACE_CLOSE)
+		members_leave(ls->members);
 	error = ls->backend->close(ls->handle, ls->name, how);
 	for (unsigned i = 0; i < LOCK_BUCKETS; i++)
 		while (!LIST_EMPTY(&ls->bucket[i])) {
@@ -86,6 +88,7 @@ int lockspace_release(struct lockspace *ls, enum lockspace_release how)
 			LIST_REMOVE(lock, by_id);
 			free(lock);
 		}
+	free(ls->members);
 	free(ls);
 	return error;
 }
@@ -97,7 +100,9 @@ int lockspace_fd(const struct lockspace *ls)
 
 int lockspace_timeout_ms(const struct lockspace *ls)
 {
-	return STAILQ_EMPTY(&ls->ready) ? -1 : 0;
+	if (!STAILQ_EMPTY(&ls->ready))
+		return 0;
+	return ls->members != NULL ? members_timeout_ms(ls->members) : -1;
 }
 
 static void lock_remove(struct lock *lock)
@@ -164,6 +169,8 @@ int lockspace_dispatch(struct lockspace *ls)
 		lockspace_completed(&lock->request, 0);
 	}
 	error = ls->backend->dispatch(ls->handle);
+	if (ls->members != NULL && error == 0)
+		members_dispatch(ls->members);
 	ls->dispatching = false;
 	return error;
 }

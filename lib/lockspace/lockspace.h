@@ -77,6 +77,29 @@ typedef void (*lockspace_ast_fn)(void *context);
 /* Somebody waits for the lock; which mode, DLM does not tell programs. */
 typedef void (*lockspace_bast_fn)(void *context);
 
+struct lockspace_slot {
+	uint32_t node;
+	uint32_t slot; /* 1..LOCKSPACE_MEMBERS_MAX, a number that no other member has */
+};
+
+/*
+ * Points of a recovery, each may be NULL. What they tell is made from views of the cluster
+ * (lockspace_view()) and from grants: DLM itself recovers before, and grants locks of a dead member
+ * before recover_slot is called for it, or after.
+ */
+struct lockspace_ops {
+	/* A member has left the view: its locks may be granted to others from now on. */
+	void (*recover_prep)(void *context);
+	/* It is dead: its member lock was granted, which DLM does when it has been fenced. slot: 0:
+	 * it had not told us one. Not called for who left in order, or came back alive. */
+	void (*recover_slot)(void *context, const struct lockspace_slot *slot);
+	/* The fate of all who left the view is known, and the slots of all who are in it; the same
+	 * without a recover_prep after a join, our own included. Sorted by slot. generation grows;
+	 * it is this process's own. */
+	void (*recover_done)(void *context, const struct lockspace_slot *slots, uint32_t count,
+			     uint32_t our_slot, uint32_t generation);
+};
+
 /*
  * Joins the lockspace name, makes it if it is not there. cluster: its name must be DLM's, NULL: any.
  * 0 or negative errno, and then *ret is untouched:
@@ -116,5 +139,19 @@ int lockspace_unlock(struct lockspace *ls, uint32_t id, uint32_t flags,
 		     struct lockspace_lksb *lksb);
 /* Unlocks all orphans of this node in the lockspace. */
 int lockspace_purge(struct lockspace *ls);
+
+/*
+ * Makes this process its node's member, with a number, and tells of recoveries; all processes of
+ * the lockspace are to do so. node: what the views call us. A process of this node that was killed
+ * leaves its membership to the next one. The others learn that we leave from lockspace_release(),
+ * but with LOCKSPACE_CLOSE.
+ * 0; -EINVAL: node is 0, or it has been called before; -ENOMEM; what the boot's identity says.
+ */
+int lockspace_recovery(struct lockspace *ls, uint32_t node, const struct lockspace_ops *ops,
+		       void *context);
+/* Who is in the cluster now; the first one is the first of all. 0; -EINVAL: without
+ * lockspace_recovery(), without ourselves, or more than LOCKSPACE_MEMBERS_MAX, together with those
+ * whose fate is not known. */
+int lockspace_view(struct lockspace *ls, const uint32_t *node, uint32_t count);
 
 #endif

@@ -29,6 +29,8 @@ struct lock {
 
 LIST_HEAD(locks, lock);
 
+struct members;
+
 struct lockspace {
 	const struct lockspace_backend *backend;
 	void *handle;
@@ -36,6 +38,12 @@ struct lockspace {
 	struct locks bucket[LOCK_BUCKETS];
 	STAILQ_HEAD(locks_ready, lock) ready;
 	bool dispatching;
+	struct members *members; /* NULL: without lockspace_recovery() */
 };
+
+/* member.c */
+void members_dispatch(struct members *s);
+int members_timeout_ms(const struct members *s);
+void members_leave(struct members *s);
 
 #endif

@@ -55,6 +55,7 @@ struct node {
 	unsigned number;
 	bool joined;
 	bool dead;
+	uint8_t boots;
 	LIST_HEAD(processes, process) processes;
 	struct lockspace_backend backend;
 };
@@ -405,6 +406,14 @@ static int fake_cluster(void *context, char ret[LOCKSPACE_NAME_MAX + 1])
 	return 0;
 }
 
+static int fake_boot(void *context, uint8_t ret[LOCKSPACE_BOOT_SIZE])
+{
+	const struct node *n = context;
+
+	memset(ret, n->boots, LOCKSPACE_BOOT_SIZE);
+	return 0;
+}
+
 static int fake_open(void *context, const char *name, void **ret)
 {
 	struct node *n = context;
@@ -538,6 +547,7 @@ static int fake_dispatch(void *handle)
 
 static const struct lockspace_backend backend = {
     .cluster = fake_cluster,
+    .boot = fake_boot,
     .open = fake_open,
     .close = fake_close,
     .lock = fake_lock,
@@ -599,15 +609,20 @@ void fake_processes_die(struct fake_dlm *f, unsigned node)
 
 void fake_node_dies(struct fake_dlm *f, unsigned node)
 {
+	struct node *n = &f->node[node - 1];
+	struct fake_lock *l;
 	struct process *p;
 
 	enter(f);
-	f->node[node - 1].dead = true;
-	f->node[node - 1].joined = false;
+	n->dead = true;
+	n->boots++;
+	n->joined = false;
 	f->recovering = true;
-	for (p = LIST_FIRST(&f->node[node - 1].processes); p != NULL; p = LIST_NEXT(p, next)) {
+	for (p = LIST_FIRST(&n->processes); p != NULL; p = LIST_NEXT(p, next))
 		p->killed = true;
-	}
+	for (l = TAILQ_FIRST(&f->locks); l != NULL; l = TAILQ_NEXT(l, next))
+		if (l->node == n)
+			l->process = NULL;
 	leave(f);
 }
 

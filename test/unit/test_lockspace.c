@@ -432,6 +432,218 @@ static void test_fd(void **state)
 	assert_int_equal(poll(&fd, 1, 0), 0);
 }
 
+/* ---- recovery: what each node is told, as "prep", "dead NODE=SLOT", "done NODE=SLOT...: ours" */
+
+static char points[NODES + 1][256];
+
+static void point(unsigned node, const char *format, ...)
+{
+	size_t at = strlen(points[node]);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(points[node] + at, sizeof(points[node]) - at, format, arguments);
+	va_end(arguments);
+}
+
+static unsigned node_of(const void *context)
+{
+	return (unsigned)(uintptr_t)context;
+}
+
+static void on_prep(void *context)
+{
+	point(node_of(context), "prep. ");
+}
+
+static void on_slot(void *context, const struct lockspace_slot *slot)
+{
+	point(node_of(context), "dead %u=%u. ", slot->node, slot->slot);
+}
+
+static void on_done(void *context, const struct lockspace_slot *slots, uint32_t count,
+		    uint32_t our_slot, uint32_t generation)
+{
+	static uint32_t last[NODES + 1];
+
+	point(node_of(context), "done");
+	for (uint32_t i = 0; i < count; i++)
+		point(node_of(context), " %u=%u", slots[i].node, slots[i].slot);
+	point(node_of(context), ": %u. ", our_slot);
+	assert_true(generation == 1 || generation == last[node_of(context)] + 1);
+	last[node_of(context)] = generation;
+}
+
+static const struct lockspace_ops ops = {on_prep, on_slot, on_done};
+
+/* Long enough for what is tried again. */
+static void settle(void)
+{
+	for (unsigned i = 0; i < 60; i++) {
+		dispatch_all();
+		poll(NULL, 0, 10);
+	}
+}
+
+static void told_points(unsigned node, const char *expected)
+{
+	assert_string_equal(points[node], expected);
+	points[node][0] = '\0';
+}
+
+static void member(unsigned node)
+{
+	assert_int_equal(lockspace_recovery(space[node], node, &ops, (void *)(uintptr_t)node), 0);
+}
+
+static void view(unsigned node, uint32_t count, ...)
+{
+	uint32_t nodes[NODES];
+	va_list arguments;
+
+	va_start(arguments, count);
+	for (uint32_t i = 0; i < count; i++)
+		nodes[i] = va_arg(arguments, unsigned);
+	va_end(arguments);
+	assert_int_equal(lockspace_view(space[node], nodes, count), 0);
+}
+
+static int setup_members(void **state)
+{
+	setup(state);
+	memset(points, 0, sizeof(points));
+	for (unsigned node = 1; node <= NODES; node++) {
+		member(node);
+		settle(); /* so that they have numbers in this order */
+	}
+	for (unsigned node = 1; node <= NODES; node++) {
+		told_points(node, "");
+		view(node, 3, 1, 2, 3);
+	}
+	settle();
+	for (unsigned node = 1; node <= NODES; node++) {
+		char expected[64];
+
+		snprintf(expected, sizeof(expected), "done 1=1 2=2 3=3: %u. ", node);
+		told_points(node, expected);
+	}
+	assert_int_equal(lockspace_timeout_ms(space[1]), -1);
+	return 0;
+}
+
+static void test_recovery(void **state)
+{
+	(void)state;
+	fake_node_dies(dlm, 3);
+	leave(3, LOCKSPACE_CLOSE, 0);
+	view(1, 2, 1, 2);
+	view(2, 2, 1, 2);
+	settle();
+	told_points(1, "prep. ");
+	assert_true(lockspace_timeout_ms(space[1]) >= 0);
+	fake_recover(dlm);
+	settle();
+	told_points(1, "dead 3=3. done 1=1 2=2: 1. ");
+	told_points(2, "prep. dead 3=3. done 1=1 2=2: 2. ");
+	/* it comes back, and is given a number that is free */
+	join(3);
+	member(3);
+	view(3, 3, 1, 2, 3);
+	view(1, 3, 1, 2, 3);
+	settle();
+	told_points(1, "done 1=1 2=2 3=3: 1. ");
+	told_points(3, "done 1=1 2=2 3=3: 3. ");
+}
+
+/* Its process is dead, not the node: nothing is proved until the next one is there. */
+static void test_recovery_of_a_process(void **state)
+{
+	(void)state;
+	leave(1, LOCKSPACE_CLOSE, 0);
+	view(2, 2, 2, 3);
+	settle();
+	told_points(2, "prep. ");
+	queue_is("member-1", "1 orphan PW, 3 CR, 2 CR waits PR");
+	join(1);
+	member(1);
+	view(1, 3, 1, 2, 3);
+	view(2, 3, 1, 2, 3);
+	settle();
+	told_points(2, "done 1=1 2=2 3=3: 2. ");
+	told_points(1, "done 1=1 2=2 3=3: 1. ");
+}
+
+/* Who leaves in order is not dead. */
+static void test_recovery_of_who_leaves(void **state)
+{
+	(void)state;
+	leave(2, LOCKSPACE_DESTROY, 0);
+	view(1, 2, 1, 3);
+	view(3, 2, 1, 3);
+	settle();
+	told_points(1, "prep. done 1=1 3=3: 1. ");
+	told_points(3, "prep. done 1=1 3=3: 3. ");
+	join(2);
+}
+
+/* It died and was back before this node looked: its value says that it is another boot. */
+static void test_recovery_seen_late(void **state)
+{
+	(void)state;
+	fake_node_dies(dlm, 3);
+	leave(3, LOCKSPACE_CLOSE, 0);
+	fake_recover(dlm);
+	join(3);
+	member(3);
+	for (unsigned i = 0; i < 60; i++) { /* nobody else looks */
+		assert_int_equal(lockspace_dispatch(space[3]), 0);
+		poll(NULL, 0, 10);
+	}
+	view(1, 2, 1, 2);
+	settle();
+	view(1, 3, 1, 2, 3);
+	settle();
+	told_points(1, "prep. dead 3=3. done 1=1 2=2 3=3: 1. ");
+}
+
+/* A node that is in the view and never was in the lockspace proves nothing by going. */
+static void test_recovery_of_who_never_joined(void **state)
+{
+	(void)state;
+	leave(3, LOCKSPACE_DESTROY, 0);
+	view(1, 2, 1, 2);
+	settle();
+	told_points(1, "prep. done 1=1 2=2: 1. ");
+	view(1, 3, 1, 2, 3);
+	settle();
+	told_points(1, ""); /* waits for its number */
+	view(1, 2, 1, 2);
+	settle();
+	told_points(1, "prep. done 1=1 2=2: 1. ");
+	join(3);
+}
+
+static void test_recovery_errors(void **state)
+{
+	const uint32_t others[] = {2, 3};
+	const uint32_t none[] = {1, 0};
+	uint32_t many[LOCKSPACE_MEMBERS_MAX + 1];
+
+	(void)state;
+	assert_int_equal(lockspace_view(space[1], others, 2), -EINVAL);
+	assert_int_equal(lockspace_view(space[1], none, 2), -EINVAL);
+	for (uint32_t i = 0; i <= LOCKSPACE_MEMBERS_MAX; i++)
+		many[i] = i + 1;
+	assert_int_equal(lockspace_view(space[1], many, LOCKSPACE_MEMBERS_MAX + 1), -EINVAL);
+	assert_int_equal(lockspace_recovery(space[1], 1, &ops, NULL), -EINVAL);
+	settle();
+	told_points(1, "");
+	leave(1, LOCKSPACE_CLOSE, 0);
+	join(1);
+	assert_int_equal(lockspace_recovery(space[1], 0, &ops, NULL), -EINVAL);
+	assert_int_equal(lockspace_view(space[1], many, 1), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +658,13 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_parents, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_fd, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_recovery, setup_members, teardown),
+	    cmocka_unit_test_setup_teardown(test_recovery_of_a_process, setup_members, teardown),
+	    cmocka_unit_test_setup_teardown(test_recovery_of_who_leaves, setup_members, teardown),
+	    cmocka_unit_test_setup_teardown(test_recovery_seen_late, setup_members, teardown),
+	    cmocka_unit_test_setup_teardown(test_recovery_of_who_never_joined, setup_members,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(test_recovery_errors, setup_members, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
