@@ -220,7 +220,8 @@ void locks_dlm_status(const struct locks_dlm *l, struct locks_dlm_status *ret)
 			 l->dropped);
 }
 
-static struct locks_dlm *locks_free(struct locks_dlm *l)
+/* Without its descriptors. */
+static void locks_free(struct locks_dlm *l)
 {
 	struct locks_release *release;
 	struct locks_request *q;
@@ -233,12 +234,33 @@ static struct locks_dlm *locks_free(struct locks_dlm *l)
 		STAILQ_REMOVE_HEAD(&l->releases, next);
 		free(release);
 	}
-	close(l->fd[0]);
-	close(l->fd[1]);
 	pthread_cond_destroy(&l->changed_cond);
 	pthread_mutex_destroy(&l->mutex);
 	free(l);
-	return NULL;
+}
+
+static void locks_close(struct locks_dlm *l)
+{
+	close(l->fd[0]);
+	close(l->fd[1]);
+	locks_free(l);
+}
+
+void locks_dlm_thread_ended(struct locks_dlm *l, bool *ended)
+{
+	bool last;
+
+	pthread_mutex_lock(&l->mutex);
+	*ended = true;
+	last = l->abandoned && l->locks_ended && l->look_ended;
+	pthread_cond_broadcast(&l->changed_cond);
+	pthread_mutex_unlock(&l->mutex);
+	if (!last)
+		return;
+	/* Those of a table of its own end with that. */
+	if (!l->world.apart)
+		close(l->fd[1]);
+	locks_free(l);
 }
 
 static int locks_init(struct locks_dlm *l)
@@ -287,24 +309,25 @@ int locks_dlm_create_in(const struct locks_world *world, locks_dlm_locked_fn loc
 	l->context = context;
 	error = thread_start(&l->locks_thread, "dlm-locks", locks_dlm_queue_main, l);
 	if (error != 0) {
-		locks_free(l);
+		locks_close(l);
 		return error;
 	}
 	error = thread_start(&l->look_thread, "dlm-look", locks_dlm_look_main, l);
 	if (error != 0) {
 		locks_end(l, false);
 		pthread_join(l->locks_thread, NULL);
-		locks_free(l);
+		locks_close(l);
 		return error;
 	}
 	*ret = l;
 	return 0;
 }
 
+/* False: one of them waits for DLM; the last one to end frees l. */
 static bool threads_wait(struct locks_dlm *l)
 {
 	struct timespec until;
-	bool ended;
+	bool abandoned;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += LOCKS_DLM_END_MS / 1000;
@@ -312,9 +335,15 @@ static bool threads_wait(struct locks_dlm *l)
 	while (!l->locks_ended || !l->look_ended)
 		if (pthread_cond_timedwait(&l->changed_cond, &l->mutex, &until) != 0)
 			break;
-	ended = l->locks_ended && l->look_ended;
+	l->abandoned = !l->locks_ended || !l->look_ended;
+	if (l->abandoned) {
+		pthread_detach(l->locks_thread);
+		pthread_detach(l->look_thread);
+		close(l->fd[0]);
+	}
+	abandoned = l->abandoned;
 	pthread_mutex_unlock(&l->mutex);
-	return ended;
+	return !abandoned;
 }
 
 struct locks_dlm *locks_dlm_destroy(struct locks_dlm *l, bool release)
@@ -322,13 +351,10 @@ struct locks_dlm *locks_dlm_destroy(struct locks_dlm *l, bool release)
 	if (l == NULL)
 		return NULL;
 	locks_end(l, release);
-	if (!threads_wait(l)) {
-		/* One of them waits for DLM, and will want all this when it does not. */
-		pthread_detach(l->locks_thread);
-		pthread_detach(l->look_thread);
+	if (!threads_wait(l))
 		return NULL;
-	}
 	pthread_join(l->locks_thread, NULL);
 	pthread_join(l->look_thread, NULL);
-	return locks_free(l);
+	locks_close(l);
+	return NULL;
 }

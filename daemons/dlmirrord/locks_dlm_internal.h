@@ -100,6 +100,7 @@ struct locks_dlm {
 	bool release;
 	bool locks_ended;
 	bool look_ended;
+	bool abandoned; /* the loop has gone without waiting for them */
 	struct locks_look look;
 	struct locks_dlm_status status; /* but for what look knows */
 };
@@ -111,6 +112,9 @@ int locks_dlm_create_in(const struct locks_world *world, locks_dlm_locked_fn loc
 void locks_poke(int fd);
 /* Takes all bytes out. */
 void locks_unpoke(int fd);
+
+/* A thread's last call; ended: its own. */
+void locks_dlm_thread_ended(struct locks_dlm *l, bool *ended);
 
 /* Threads; argument: struct locks_dlm. */
 void *locks_dlm_queue_main(void *argument);

@@ -157,19 +157,16 @@ void *locks_dlm_look_main(void *argument)
 
 	pthread_setschedparam(pthread_self(), SCHED_OTHER, &(struct sched_param){0});
 	if (l->world.apart)
-		(void)files_apart(0);
+		(void)files_apart(l->fd[0]);
 	do {
 		l->world.look(l->world.context, cluster, &look);
 		pthread_mutex_lock(&l->mutex);
-		if (look.can_join && !l->look.can_join)
+		if (look.can_join && !l->look.can_join && !l->end)
 			locks_poke(l->fd[0]);
 		l->look = look;
 		pthread_mutex_unlock(&l->mutex);
 	} while (look_wait(l, cluster));
-	pthread_mutex_lock(&l->mutex);
-	l->look_ended = true;
-	pthread_cond_broadcast(&l->changed_cond);
-	pthread_mutex_unlock(&l->mutex);
+	locks_dlm_thread_ended(l, &l->look_ended);
 	return NULL;
 }
 

@@ -705,9 +705,6 @@ void *locks_dlm_queue_main(void *argument)
 	requests_take(&queue);
 	releases_take(&queue);
 	queue_end(&queue, release);
-	pthread_mutex_lock(&l->mutex);
-	l->locks_ended = true;
-	pthread_cond_broadcast(&l->changed_cond);
-	pthread_mutex_unlock(&l->mutex);
+	locks_dlm_thread_ended(l, &l->locks_ended);
 	return NULL;
 }

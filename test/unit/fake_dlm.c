@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ struct process {
 	LIST_ENTRY(process) next;
 	struct node *node;
 	int fd;
-	bool killed;
+	_Atomic bool killed;
 	STAILQ_HEAD(completions, completion) completions;
 };
 
