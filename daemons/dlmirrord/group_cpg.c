@@ -60,8 +60,11 @@ static void queue_clear(struct group_cpg *g)
 static bool send_one(struct group_cpg *g, struct group_datagram *d)
 {
 	struct iovec data = {.iov_base = d->byte, .iov_len = d->size};
-	cs_error_t error = cpg_mcast_joined(g->link->cpg, CPG_TYPE_AGREED, &data, 1);
+	cs_error_t error;
 
+	if (d->data)
+		order_envelope(g, KIND_DATA, g->number + 1, d->byte);
+	error = cpg_mcast_joined(g->link->cpg, CPG_TYPE_AGREED, &data, 1);
 	if (error == CS_ERR_TRY_AGAIN) {
 		g->retries++;
 		g->retry_at_ms = clock_ms() + RETRY_MS;
@@ -74,6 +77,10 @@ static bool send_one(struct group_cpg *g, struct group_datagram *d)
 			   error);
 		return false;
 	}
+	if (d->data)
+		g->number++;
+	d->ring = g->order.ring.seq;
+	d->again = false;
 	STAILQ_REMOVE_HEAD(&g->queue, next);
 	g->queue_bytes -= d->size;
 	g->queue_count--;
@@ -87,12 +94,15 @@ static bool send_one(struct group_cpg *g, struct group_datagram *d)
 	return true;
 }
 
-/* One more when it seems stuck: whether it was lost only the next message tells. */
 static bool flight_room(const struct group_cpg *g, size_t size)
 {
-	return g->flight_count == 0 ||
-	       (g->flight_count < FLIGHT_MESSAGES && g->flight_bytes + size <= FLIGHT_BYTES) ||
-	       (g->probed && g->flight_count <= FLIGHT_MESSAGES);
+	const struct group_datagram *oldest = STAILQ_FIRST(&g->flight);
+
+	/* What was sent in another ring comes back to be sent again, before all else. */
+	if (oldest != NULL && oldest->ring != g->order.ring.seq)
+		return false;
+	return oldest == NULL ||
+	       (g->flight_count < FLIGHT_MESSAGES && g->flight_bytes + size <= FLIGHT_BYTES);
 }
 
 static void queue_flush(struct group_cpg *g)
@@ -104,14 +114,15 @@ static void queue_flush(struct group_cpg *g)
 			break;
 }
 
-void group_queue(struct group_cpg *g, const void *datagram, size_t size)
+void group_queue(struct group_cpg *g, const void *datagram, size_t size, bool data)
 {
+	size_t head = data ? ENVELOPE_SIZE : 0;
 	struct group_datagram *d = NULL;
 
 	if (g->lost)
 		return;
-	if (g->queue_count < QUEUE_MESSAGES && g->queue_bytes + size <= QUEUE_BYTES)
-		d = malloc(sizeof(*d) + size);
+	if (g->queue_count < QUEUE_MESSAGES && g->queue_bytes + head + size <= QUEUE_BYTES)
+		d = malloc(sizeof(*d) + head + size);
 	if (d == NULL) {
 		/* Who goes on without it would be another than the rest believes. */
 		group_lose(g,
@@ -120,10 +131,31 @@ void group_queue(struct group_cpg *g, const void *datagram, size_t size)
 			   g->queue_count);
 		return;
 	}
-	d->size = size;
-	memcpy(d->byte, datagram, size);
+	*d = (struct group_datagram){.data = data, .size = head + size};
+	memcpy(d->byte + head, datagram, size);
 	STAILQ_INSERT_TAIL(&g->queue, d, next);
-	g->queue_bytes += size;
+	g->queue_bytes += d->size;
+	g->queue_count++;
+}
+
+/* Behind those that have come back before it, before all that was never sent. */
+static void queue_again(struct group_cpg *g, struct group_datagram *d)
+{
+	struct group_datagram *before = NULL;
+	struct group_datagram *other;
+
+	STAILQ_FOREACH(other, &g->queue, next)
+	{
+		if (!other->again)
+			break;
+		before = other;
+	}
+	d->again = true;
+	if (before == NULL)
+		STAILQ_INSERT_HEAD(&g->queue, d, next);
+	else
+		STAILQ_INSERT_AFTER(&g->queue, before, d, next);
+	g->queue_bytes += d->size;
 	g->queue_count++;
 }
 
@@ -141,7 +173,10 @@ static void flight_end(struct group_cpg *g, const void *datagram, size_t size)
 	g->flight_count--;
 	g->flight_since_ms = clock_ms();
 	g->probed = false;
-	free(d);
+	if (d->data && d->ring != g->order.ring.seq)
+		queue_again(g, d);
+	else
+		free(d);
 }
 
 /* ---- what libcpg and libquorum call */
@@ -319,6 +354,7 @@ static void link_end(struct group_cpg *g)
 	(void)epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, g->link->cpg_fd, NULL);
 	g->link = link_close(g->link, 0);
 	queue_clear(g);
+	g->number = 0;
 	order_reset(g);
 	g->lost = false;
 	g->open_at_ms = clock_ms() + RECONNECT_MS;
@@ -388,11 +424,25 @@ static void link_read(struct group_cpg *g, bool hung_up)
 /* What corosync drops it does not tell; the next message does. */
 static void flight_probe(struct group_cpg *g, uint64_t now_ms)
 {
+	struct group_datagram *d;
+
 	if (g->probed || g->flight_count == 0 || now_ms - g->flight_since_ms < SLOW_MS)
 		return;
-	g->probed = true;
-	if (g->queue_count == 0)
-		order_probe(g);
+	d = malloc(sizeof(*d) + ENVELOPE_SIZE);
+	if (d == NULL)
+		return;
+	*d = (struct group_datagram){.size = ENVELOPE_SIZE};
+	order_envelope(g, KIND_PROBE, 0, d->byte);
+	STAILQ_INSERT_HEAD(&g->queue, d, next);
+	g->queue_bytes += d->size;
+	g->queue_count++;
+	g->probed = send_one(g, d);
+	if (g->probed)
+		return;
+	STAILQ_REMOVE_HEAD(&g->queue, next);
+	g->queue_bytes -= d->size;
+	g->queue_count--;
+	free(d);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -487,7 +537,7 @@ void group_cpg_send(struct group_cpg *g, const void *datagram, size_t size)
 	assert(size > 0 && size <= GROUP_MESSAGE_MAX);
 	if (g->order.told_count == 0 || g->lost)
 		return;
-	group_queue(g, datagram, size);
+	group_queue(g, datagram, size, true);
 	if (g->retry_at_ms <= clock_ms())
 		queue_flush(g);
 	if (g->lost || g->queue_count > 0 || g->flight_count == 1)

@@ -22,7 +22,7 @@
 #define QUEUE_MESSAGES	4096U
 #define QUEUE_BYTES	(64U << 20)
 #define FLIGHT_MESSAGES 128U
-#define FLIGHT_BYTES	(512U << 10)
+#define FLIGHT_BYTES	 (8U * (GROUP_MESSAGE_MAX + 64U))
 #define RECONNECT_MS	1000U
 #define RETRY_MS	10U
 #define SETTLE_MS	5000U /* after a change of view all members have said what they were told */
@@ -68,6 +68,19 @@ struct group_link *link_close(struct group_link *link, unsigned wait_ms);
 
 /* ---- the order */
 
+/*
+ * What is sent goes in an envelope: magic · CRC-32C of its rest · version · kind · ring's node ·
+ * ring's seq · value. Little-endian. The owner's datagram follows, which has its own checksum.
+ */
+#define ENVELOPE_SIZE 32U
+
+enum group_kind {
+	KIND_DATA = 1,	  /* value: its number, from 1 in each ring */
+	KIND_QUORATE = 2, /* value: 0 or 1 */
+	KIND_VIEW = 3,	  /* value: a hash of the view told last */
+	KIND_PROBE = 4,	  /* nothing: tells its sender what has become of the one before it */
+};
+
 struct ring {
 	uint32_t node;
 	uint64_t seq; /* 0: none */
@@ -90,7 +103,8 @@ struct group_process {
 struct group_told {
 	uint32_t node;
 	uint32_t pid;
-	uint64_t said_ring; /* what it says that it was told in this ring; 0: nothing yet */
+	uint64_t number_next; /* of its next message; 0: any */
+	bool said;	      /* what it was told last, in this ring */
 	uint32_t said_view;
 };
 
@@ -120,6 +134,9 @@ struct group_order {
 
 struct group_datagram {
 	STAILQ_ENTRY(group_datagram) next;
+	bool data; /* the owner's; its envelope is written when it goes */
+	bool again;
+	uint64_t ring; /* it was sent in */
 	size_t size;
 	uint8_t byte[];
 };
@@ -154,14 +171,18 @@ struct group_cpg {
 	uint32_t flight_count;
 	uint64_t flight_since_ms; /* when the oldest of it became that */
 	bool probed;
+	uint64_t number; /* of the last that was sent in this ring */
 	uint64_t sent, received, sent_bytes, received_bytes, retries, refused;
 };
 
 /* The connection is to be given up; what is said becomes status.problem. The first one counts. */
 __attribute__((format(printf, 2, 3))) void group_lose(struct group_cpg *g, const char *format, ...);
-void group_queue(struct group_cpg *g, const void *datagram, size_t size);
+/* data: the owner's, which needs an envelope. */
+void group_queue(struct group_cpg *g, const void *datagram, size_t size, bool data);
 
 void order_reset(struct group_cpg *g);
+/* For the ring that we are in. ret: ENVELOPE_SIZE bytes */
+void order_envelope(const struct group_cpg *g, enum group_kind kind, uint64_t value, uint8_t *ret);
 /* What libquorum says. */
 void order_nodelist(struct group_cpg *g, struct quorum_ring_id id, const uint32_t *member,
 		    uint32_t member_count, const uint32_t *joined, uint32_t joined_count);
@@ -175,8 +196,6 @@ void order_message(struct group_cpg *g, uint32_t node, uint32_t pid, const void 
 		   size_t size);
 /* May CPG's next event be taken? Not before libquorum has caught up. */
 bool order_ready(struct group_cpg *g);
-/* Sends what needs no answer. */
-void order_probe(struct group_cpg *g);
 /* Compares with the others when all have had the time to say. */
 void order_compare(struct group_cpg *g, uint64_t now_ms);
 

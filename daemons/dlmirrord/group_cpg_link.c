@@ -204,7 +204,7 @@ static bool open_cpg(struct group_link *link)
 	link->node = node;
 	/* So nothing needs to be cut into pieces: it is 1 MiB everywhere but where corosync was
 	 * built for small machines. */
-	if (largest < GROUP_MESSAGE_MAX) {
+	if (largest < GROUP_MESSAGE_MAX + ENVELOPE_SIZE) {
 		snprintf(link->problem, sizeof(link->problem),
 			 "this corosync takes messages of at most %" PRIu32
 			 " bytes: use one that was built without --enable-small-memory-footprint",

@@ -19,6 +19,12 @@
  * difference to the last that did, for each service. That is why a ring is applied only when all
  * three have told it, and one that was passed by counts together with the next.
  *
+ * But what a node sends is cut and packed, and a message may have begun in the old ring and end in
+ * the new one. Then it is delivered there, behind the confchgs, to those only who have its
+ * beginning (seen in 3.1.7). So each message says in which ring it was sent, all drop in one ring
+ * what was sent in another, and its sender, who gets it back, too, sends it again. It also has a
+ * number, from 1 in each ring: who misses one has to leave.
+ *
  * Whether a view is quorate is counted from corosync.conf, so that all who move together come to
  * the same at the same place. corosync must agree (it may wait for all, or have another
  * configuration by now); where it knows of more, or changes its mind within a ring, each member
@@ -39,76 +45,59 @@
 #include "base/cursor.h"
 #include "daemons/dlmirrord/clock.h"
 
-#define CONTROL_MAGIC	UINT32_C(0x636d6c64) /* "dlmc" */
-#define CONTROL_VERSION 1U
-#define CONTROL_SIZE	40U
+#define ENVELOPE_MAGIC	 UINT32_C(0x656d6c64) /* "dlme" */
+#define ENVELOPE_VERSION 1U
 
-enum control_kind { CONTROL_QUORATE = 1, CONTROL_VIEW = 2 };
-
-/* A datagram between the adapters: magic · CRC-32C of what follows · version · kind · ring's node ·
- * 0 · ring's seq · value. Little-endian. */
-struct control {
-	uint16_t kind;
+struct envelope {
+	uint16_t kind; /* 0: of a later version */
 	uint32_t ring_node;
 	uint64_t ring_seq;
-	uint64_t value; /* QUORATE: 0 or 1; VIEW: a hash of what was told */
+	uint64_t value;
 };
 
-static void control_encode(const struct control *c, uint8_t *ret)
+void order_envelope(const struct group_cpg *g, enum group_kind kind, uint64_t value, uint8_t *ret)
 {
-	struct writer w = writer_of(ret, CONTROL_SIZE);
+	struct writer w = writer_of(ret, ENVELOPE_SIZE);
 
-	write_u32(&w, CONTROL_MAGIC);
+	write_u32(&w, ENVELOPE_MAGIC);
 	write_u32(&w, 0);
-	write_u16(&w, CONTROL_VERSION);
-	write_u16(&w, c->kind);
-	write_u32(&w, c->ring_node);
-	write_u64(&w, c->ring_seq);
-	write_u64(&w, c->value);
-	write_u64(&w, 0);
+	write_u16(&w, ENVELOPE_VERSION);
+	write_u16(&w, (uint16_t)kind);
+	write_u32(&w, g->order.ring.node);
+	write_u64(&w, g->order.ring.seq);
+	write_u64(&w, value);
 	assert(!w.failed && w.left == 0);
 	w = writer_of(ret + 4, 4);
-	write_u32(&w, crc32c(ret + 8, CONTROL_SIZE - 8));
+	write_u32(&w, crc32c(ret + 8, ENVELOPE_SIZE - 8));
 }
 
-static bool is_control(const void *datagram, size_t size)
+/* False: damaged, or not one. */
+static bool envelope_decode(const void *datagram, size_t size, struct envelope *ret)
 {
 	struct reader r = reader_of(datagram, size);
-
-	return read_u32(&r) == CONTROL_MAGIC && !r.failed;
-}
-
-/* False: damaged. kind is 0 when it is of a later version, which may be longer. */
-static bool control_decode(const void *datagram, size_t size, struct control *ret)
-{
-	struct reader r = reader_of(datagram, size);
-	uint32_t crc;
+	uint32_t magic = read_u32(&r);
+	uint32_t crc = read_u32(&r);
 	uint16_t version;
 
-	read_u32(&r);
-	crc = read_u32(&r);
-	if (r.failed || crc != crc32c(r.at, r.left))
+	if (r.failed || r.left < ENVELOPE_SIZE - 8 || magic != ENVELOPE_MAGIC ||
+	    crc != crc32c(r.at, ENVELOPE_SIZE - 8))
 		return false;
 	version = read_u16(&r);
 	ret->kind = read_u16(&r);
 	ret->ring_node = read_u32(&r);
 	ret->ring_seq = read_u64(&r);
 	ret->value = read_u64(&r);
-	if (version != CONTROL_VERSION)
+	if (version != ENVELOPE_VERSION)
 		ret->kind = 0;
-	return !r.failed;
+	return true;
 }
 
-static void control_send(struct group_cpg *g, enum control_kind kind, uint64_t value)
+static void control_send(struct group_cpg *g, enum group_kind kind, uint64_t value)
 {
-	const struct control c = {.kind = (uint16_t)kind,
-				  .ring_node = g->order.ring.node,
-				  .ring_seq = g->order.ring.seq,
-				  .value = value};
-	uint8_t datagram[CONTROL_SIZE];
+	uint8_t datagram[ENVELOPE_SIZE];
 
-	control_encode(&c, datagram);
-	group_queue(g, datagram, sizeof(datagram));
+	order_envelope(g, kind, value, datagram);
+	group_queue(g, datagram, sizeof(datagram), false);
 }
 
 /* ---- rings and votes */
@@ -251,6 +240,9 @@ static void tell(struct group_cpg *g, const struct group_told *next, uint32_t co
 		const struct group_told *before = told_find(o->told, o->told_count, next[i].node);
 
 		told[i] = before == NULL ? next[i] : *before;
+		/* Who was there before us has sent already. */
+		if (before == NULL && (o->told_count > 0 || next[i].node == g->node))
+			told[i].number_next = 1;
 		node[i] = next[i].node;
 		joined = joined || before == NULL;
 	}
@@ -287,7 +279,7 @@ static void verdict_announce(struct group_cpg *g)
 	if (!o->joined || o->ring.quorate == o->announced)
 		return;
 	o->announced = o->ring.quorate;
-	control_send(g, CONTROL_QUORATE, o->ring.quorate);
+	control_send(g, KIND_QUORATE, o->ring.quorate);
 }
 
 /* The processes have changed; ring_changed: so has the ring, which is the one applied. */
@@ -307,6 +299,13 @@ static void apply(struct group_cpg *g, bool ring_changed)
 	count = members_of(g, next);
 	staying_count = members_staying(o, ring_changed, next, count, staying);
 	own = told_find(next, count, g->node);
+	if (ring_changed && !first) {
+		g->number = 0;
+		for (uint32_t i = 0; i < o->told_count; i++) {
+			o->told[i].number_next = 1;
+			o->told[i].said = false;
+		}
+	}
 	if (own == NULL || !is_us(g, own->node, own->pid)) {
 		group_lose(g, "corosync does not list this daemon in its own group: if that lasts, "
 			      "restart corosync on this node");
@@ -325,7 +324,7 @@ static void apply(struct group_cpg *g, bool ring_changed)
 		o->process[i].fresh = false;
 	if (first || ring_changed)
 		o->announced = o->quorate;
-	control_send(g, CONTROL_VIEW, view_hash(o));
+	control_send(g, KIND_VIEW, view_hash(o));
 	verdict_announce(g);
 }
 
@@ -530,22 +529,33 @@ bool order_ready(struct group_cpg *g)
 
 /* ---- messages */
 
-static void control_take(struct group_cpg *g, struct group_told *from, const struct control *c)
+static void data_take(struct group_cpg *g, struct group_told *from, const struct envelope *e,
+		      const void *datagram, size_t size)
+{
+	if (from->number_next != 0 && e->value != from->number_next) {
+		group_lose(g,
+			   "corosync has lost messages of node %" PRIu32
+			   ": joining again; if that goes on, see its log, and check the network",
+			   from->node);
+		return;
+	}
+	from->number_next = e->value + 1;
+	g->received++;
+	g->received_bytes += size - ENVELOPE_SIZE;
+	g->callbacks->message(g->context, from->node, (const uint8_t *)datagram + ENVELOPE_SIZE,
+			      size - ENVELOPE_SIZE);
+}
+
+static void quorate_take(struct group_cpg *g, bool quorate)
 {
 	struct group_order *o = &g->order;
-	bool here = c->ring_seq == o->ring.seq && c->ring_node == o->ring.node;
+	struct group_told same[MLOG_VIEW_MAX];
 
-	if (c->kind == CONTROL_VIEW) {
-		from->said_ring = c->ring_seq;
-		from->said_view = (uint32_t)c->value;
-		g->order.compared = false;
-	} else if (c->kind == CONTROL_QUORATE && here && (c->value != 0) != o->quorate) {
-		struct group_told same[MLOG_VIEW_MAX];
-
-		memcpy(same, o->told, o->told_count * sizeof(*same));
-		tell(g, same, o->told_count, c->value != 0);
-		control_send(g, CONTROL_VIEW, view_hash(o));
-	}
+	if (quorate == o->quorate)
+		return;
+	memcpy(same, o->told, o->told_count * sizeof(*same));
+	tell(g, same, o->told_count, quorate);
+	control_send(g, KIND_VIEW, view_hash(o));
 }
 
 void order_message(struct group_cpg *g, uint32_t node, uint32_t pid, const void *datagram,
@@ -553,22 +563,29 @@ void order_message(struct group_cpg *g, uint32_t node, uint32_t pid, const void 
 {
 	struct group_order *o = &g->order;
 	struct group_told *from = (struct group_told *)told_find(o->told, o->told_count, node);
-	struct control c;
+	struct envelope e;
 
 	if (from == NULL || from->pid != pid) {
 		g->refused++;
 		return;
 	}
-	if (!is_control(datagram, size)) {
-		g->received++;
-		g->received_bytes += size;
-		g->callbacks->message(g->context, node, datagram, size);
-	} else if (control_decode(datagram, size, &c)) {
-		control_take(g, from, &c);
-	} else {
+	if (!envelope_decode(datagram, size, &e)) {
 		g->refused++;
 		qb_log(LOG_WARNING, "group: a damaged message of node %" PRIu32 " was dropped",
 		       node);
+		return;
+	}
+	/* See the head comment; its sender sends it again. */
+	if (e.ring_seq != o->ring.seq || e.ring_node != o->ring.node)
+		return;
+	if (e.kind == KIND_DATA) {
+		data_take(g, from, &e, datagram, size);
+	} else if (e.kind == KIND_QUORATE) {
+		quorate_take(g, e.value != 0);
+	} else if (e.kind == KIND_VIEW) {
+		from->said = true;
+		from->said_view = (uint32_t)e.value;
+		o->compared = false;
 	}
 }
 
@@ -586,7 +603,7 @@ void order_compare(struct group_cpg *g, uint64_t now_ms)
 	for (uint32_t i = 0; i < o->told_count; i++) {
 		const struct group_told *t = &o->told[i];
 
-		if (t->node == g->node || t->said_ring != o->ring.seq || t->said_view == hash)
+		if (t->node == g->node || !t->said || t->said_view == hash)
 			continue;
 		o->differs = t->node;
 		qb_log(LOG_ERR,
@@ -594,11 +611,6 @@ void order_compare(struct group_cpg *g, uint64_t now_ms)
 		       "corosync there",
 		       t->node);
 	}
-}
-
-void order_probe(struct group_cpg *g)
-{
-	control_send(g, CONTROL_VIEW, view_hash(&g->order));
 }
 
 void order_reset(struct group_cpg *g)

@@ -24,6 +24,7 @@
 #include <corosync/cpg.h>
 #include <corosync/quorum.h>
 
+#include "base/crc32c.h"
 #include "base/cursor.h"
 #include "daemons/dlmirrord/group_cpg.h"
 
@@ -101,9 +102,10 @@ static struct {
 	void *context;
 	unsigned opened, closed, joins;
 	unsigned sent;
-	bool last_value;
-	uint8_t last[GROUP_MESSAGE_MAX];
-	size_t last_size;
+	struct event *kept[EVENTS_MAX]; /* sent while mute */
+	unsigned kept_count;
+	uint64_t ring;		   /* of what is delivered */
+	uint64_t number[LIST_MAX]; /* of each node's last message in it */
 } fake;
 
 static void lock(void)
@@ -415,15 +417,17 @@ cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee,
 	if (fake.send_error != CS_OK)
 		return fake.send_error;
 	fake.sent++;
-	memcpy(fake.last, data->iov_base, data->iov_len);
-	fake.last_size = data->iov_len;
-	if (fake.mute)
-		return CS_OK;
 	e.size = data->iov_len;
 	e.bytes = malloc(e.size);
 	assert_non_null(e.bytes);
 	memcpy(e.bytes, data->iov_base, e.size);
-	push(&fake.cpg, &e);
+	if (!fake.mute) {
+		push(&fake.cpg, &e);
+		return CS_OK;
+	}
+	fake.kept[fake.kept_count] = malloc(sizeof(e));
+	assert_non_null(fake.kept[fake.kept_count]);
+	*fake.kept[fake.kept_count++] = e;
 	return CS_OK;
 }
 
@@ -511,6 +515,10 @@ static void verdict(uint64_t ring, bool quorate)
 
 static void confchg(const char *member, const char *left, const char *joined)
 {
+	const struct address_list list = parse(joined);
+
+	for (size_t i = 0; i < list.count; i++)
+		fake.number[list.at[i].nodeid] = 0;
 	push(&fake.cpg, &(struct event){.kind = EVENT_CONFCHG,
 					.member = parse(member),
 					.left = parse(left),
@@ -520,6 +528,8 @@ static void confchg(const char *member, const char *left, const char *joined)
 static void totem(uint64_t ring)
 {
 	push(&fake.cpg, &(struct event){.kind = EVENT_TOTEM, .ring = ring});
+	fake.ring = ring;
+	memset(fake.number, 0, sizeof(fake.number));
 }
 
 static void deliver_bytes(uint32_t node, uint32_t pid, const void *bytes, size_t size)
@@ -532,9 +542,60 @@ static void deliver_bytes(uint32_t node, uint32_t pid, const void *bytes, size_t
 	push(&fake.cpg, &e);
 }
 
+/* As dlmirror-protocol(7) says. */
+static size_t envelope(uint8_t *ret, unsigned kind, uint64_t ring, uint64_t value)
+{
+	struct writer w = writer_of(ret, 32);
+
+	write_u32(&w, 0x656d6c64);
+	write_u32(&w, 0);
+	write_u16(&w, 1);
+	write_u16(&w, (uint16_t)kind);
+	write_u32(&w, 1);
+	write_u64(&w, ring);
+	write_u64(&w, value);
+	w = writer_of(ret + 4, 4);
+	write_u32(&w, crc32c(ret + 8, 24));
+	return 32;
+}
+
+static void deliver_as(uint32_t node, uint32_t pid, uint64_t ring, uint64_t number,
+		       const char *text)
+{
+	uint8_t bytes[256];
+	size_t head = envelope(bytes, 1, ring, number);
+
+	memcpy(bytes + head, text, strlen(text) + 1);
+	deliver_bytes(node, pid, bytes, head + strlen(text) + 1);
+}
+
 static void deliver(uint32_t node, const char *text)
 {
-	deliver_bytes(node, pid_of(node), text, strlen(text) + 1);
+	deliver_as(node, pid_of(node), fake.ring, ++fake.number[node], text);
+}
+
+static void control(uint32_t node, unsigned kind, uint64_t value)
+{
+	uint8_t bytes[32];
+
+	deliver_bytes(node, pid_of(node), bytes, envelope(bytes, kind, fake.ring, value));
+}
+
+/* The others see that a verdict has changed. */
+static void quorate(uint32_t node, bool is)
+{
+	control(node, 2, is);
+}
+
+/* What was sent while mute comes now. */
+static void release(void)
+{
+	for (unsigned i = 0; i < fake.kept_count; i++) {
+		push(&fake.cpg, fake.kept[i]);
+		free(fake.kept[i]);
+	}
+	fake.kept_count = 0;
+	fake.mute = false;
 }
 
 /* ---- the owner, who writes down what it is told */
@@ -672,6 +733,7 @@ static int teardown(void **state)
 	(void)state;
 	group = group_cpg_destroy(group);
 	closed();
+	release();
 	events_clear(&fake.cpg);
 	events_clear(&fake.quorum);
 	for (unsigned i = 0; i < 2; i++) {
@@ -698,27 +760,6 @@ static void start_in(const char *nodes)
 	turn();
 	trace_length = 0;
 	trace[0] = '\0';
-}
-
-/* The last control datagram that we sent, as another node's. */
-static void echo_control(uint32_t node, uint64_t value)
-{
-	struct writer w = writer_of(fake.last + 24, 8);
-	uint32_t crc32c(const void *data, size_t size);
-
-	assert_int_equal(fake.last_size, 40);
-	write_u64(&w, value);
-	w = writer_of(fake.last + 4, 4);
-	write_u32(&w, crc32c(fake.last + 8, 32));
-	deliver_bytes(node, pid_of(node), fake.last, 40);
-}
-
-static void echo_quorate(uint32_t node, bool quorate)
-{
-	struct writer w = writer_of(fake.last + 10, 2);
-
-	write_u16(&w, 1);
-	echo_control(node, quorate);
 }
 
 /* ---- the stories */
@@ -828,7 +869,7 @@ static void test_majority_goes_on(void **state)
 	verdict(20, true);
 	expect("view 1 2 quorate\nview 1 2 3 quorate joined\n");
 	deliver(3, "of the old one");
-	deliver_bytes(3, 77, "new", 4);
+	deliver_as(3, 77, 20, 1, "new");
 	expect("message 3 new\n");
 	assert_int_equal(status().refused, 1);
 }
@@ -942,8 +983,7 @@ static void test_quorum_comes_late(void **state)
 	fake.mute = true;
 	verdict(8, true);
 	expect("");
-	deliver_bytes(1, pid_of(1), fake.last, fake.last_size);
-	fake.mute = false;
+	release();
 	expect("view 1 quorate\n");
 	/* with the next ring it is counted again */
 	nodelist(12, "1 2", "2");
@@ -964,7 +1004,7 @@ static void test_quorum_lost_within_a_ring(void **state)
 	(void)state;
 	start_in("1 2 3");
 	deliver(2, "before");
-	echo_quorate(2, false);
+	quorate(2, false);
 	deliver(2, "after");
 	expect("message 2 before\nview 1 2 3\nmessage 2 after\n");
 	verdict(8, false);
@@ -1021,7 +1061,7 @@ static void test_verdict_of_another_ring(void **state)
 {
 	(void)state;
 	start_in("1 2 3");
-	echo_quorate(2, false);
+	quorate(2, false);
 	expect("view 1 2 3\n");
 	confchg("1 2", "3d", "");
 	totem(12);
@@ -1051,33 +1091,79 @@ static void test_ghost(void **state)
 	expect_problem(NULL);
 }
 
-static void test_damaged_control(void **state)
+static void test_damaged(void **state)
 {
 	uint8_t bytes[40];
 
 	(void)state;
 	start_in("1 2 3");
-	echo_control(2, 0);
-	memcpy(bytes, fake.last, sizeof(bytes));
-	turn();
+	envelope(bytes, 1, 8, 1);
 	bytes[30] ^= 1;
 	deliver_bytes(2, pid_of(2), bytes, sizeof(bytes));
+	bytes[30] ^= 1;
+	deliver_bytes(2, pid_of(2), bytes, 31);
 	deliver_bytes(2, pid_of(2), bytes, 6);
+	deliver_bytes(2, pid_of(2), "not of ours", 12);
 	expect("");
-	assert_int_equal(status().refused, 2);
-	/* of a later version: nothing that we understand, nothing wrong */
-	write_u16(&(struct writer){.at = fake.last + 8, .left = 2}, 2);
-	echo_control(2, 0);
-	write_u16(&(struct writer){.at = fake.last + 8, .left = 2}, 1);
+	assert_int_equal(status().refused, 4);
+	/* of a later version, or kind: nothing that we understand, nothing wrong */
+	control(2, 77, 0);
+	envelope(bytes, 2, 8, 0);
+	write_u16(&(struct writer){.at = bytes + 8, .left = 2}, 2);
+	write_u32(&(struct writer){.at = bytes + 4, .left = 4}, crc32c(bytes + 8, 24));
+	deliver_bytes(2, pid_of(2), bytes, sizeof(bytes));
 	expect("");
-	assert_int_equal(status().refused, 2);
+	assert_int_equal(status().refused, 4);
+}
+
+/* It began in the old ring, and ended in the new one: whoever came with us has it, the others have
+ * not. */
+static void test_sent_in_another_ring(void **state)
+{
+	(void)state;
+	start_in("1 2 3");
+	turn();
+	fake.mute = true;
+	group_cpg_send(group, "one", 4);
+	group_cpg_send(group, "two", 4);
+	confchg("1 2", "3d", "");
+	totem(12);
+	nodelist(12, "1 2", "");
+	verdict(12, true);
+	deliver_as(2, pid_of(2), 8, 7, "of ring 8");
+	deliver(2, "of ring 12");
+	expect("view 1 2 quorate\nmessage 2 of ring 12\n");
+	/* not before the others have come back */
+	group_cpg_send(group, "three", 6);
+	assert_int_equal(fake.kept_count, 2);
+	release();
+	expect("message 1 one\nmessage 1 two\nmessage 1 three\n");
+	assert_int_equal(status().queued, 0);
+	assert_int_equal(status().refused, 0);
+}
+
+/* corosync does not know that it has lost it. */
+static void test_message_of_another_lost(void **state)
+{
+	(void)state;
+	start_in("2 3 1");
+	deliver_as(2, pid_of(2), 8, 70, "it was there before us");
+	deliver_as(2, pid_of(2), 8, 71, "and goes on");
+	expect("message 2 it was there before us\nmessage 2 and goes on\n");
+	confchg("1 2", "3d", "");
+	totem(12);
+	nodelist(12, "1 2", "");
+	verdict(12, true);
+	deliver_as(2, pid_of(2), 12, 2, "its second here");
+	expect("view 1 2 quorate\nview 1\n");
+	expect_problem("has lost messages of node 2");
 }
 
 static void test_told_differently(void **state)
 {
 	(void)state;
 	start_in("1 2 3");
-	echo_control(2, 12345);
+	control(2, 3, 12345);
 	turn();
 	expect_problem(NULL);
 	pass_s(6);
@@ -1106,7 +1192,7 @@ static void test_second_daemon(void **state)
 	(void)state;
 	start_in("1 2");
 	confchg("1 1:77 2", "", "1:77j");
-	deliver_bytes(1, 77, "not me", 7);
+	deliver_as(1, 77, 8, 1, "not me");
 	expect("");
 	expect_problem("another dlmirrord of this node, process 77");
 	assert_int_equal(status().refused, 2);
@@ -1152,10 +1238,10 @@ static void test_two_of_another_node(void **state)
 	(void)state;
 	start_in("1 2");
 	confchg("1 2 2:77", "", "2:77j");
-	deliver_bytes(2, 77, "second", 7);
+	deliver_as(2, 77, 8, 1, "second");
 	expect("");
 	confchg("1 2:77", "2p", "");
-	deliver_bytes(2, 77, "second", 7);
+	deliver_as(2, 77, 8, 1, "second");
 	expect("view 1 quorate\nview 1 2 quorate joined\nmessage 2 second\n");
 }
 
@@ -1194,9 +1280,7 @@ static void test_little_in_flight(void **state)
 	turn();
 	expect_problem("has delivered no message for");
 	assert_int_equal(fake.sent - sent, 129);
-	for (unsigned i = 0; i < 129; i++)
-		deliver_bytes(1, pid_of(1), "x", 2);
-	fake.mute = false;
+	release();
 	for (unsigned i = 0; i < 100; i++) {
 		turn();
 		trace_length = 0;
@@ -1234,6 +1318,9 @@ static void test_message_lost(void **state)
 	turn();
 	fake.mute = true;
 	group_cpg_send(group, "dropped", 8);
+	free(fake.kept[0]->bytes);
+	free(fake.kept[0]);
+	fake.kept_count = 0;
 	fake.mute = false;
 	expect("");
 	pass_s(6);
@@ -1390,7 +1477,7 @@ static void test_what_is_missing(void **state)
 	fake.type = QUORUM_FREE;
 	refused_with("no quorum provider");
 	fake.type = QUORUM_SET;
-	fake.largest = 65535;
+	fake.largest = 65536;
 	refused_with("small-memory-footprint");
 	fake.largest = 1 << 20;
 	fake.join_error = CS_ERR_TRY_AGAIN;
@@ -1501,7 +1588,9 @@ int main(void)
 	    STORY(expected_votes),
 	    STORY(verdict_of_another_ring),
 	    STORY(ghost),
-	    STORY(damaged_control),
+	    STORY(damaged),
+	    STORY(sent_in_another_ring),
+	    STORY(message_of_another_lost),
 	    STORY(told_differently),
 	    STORY(told_before),
 	    STORY(second_daemon),
