@@ -144,12 +144,9 @@ static void queue_again(struct group_cpg *g, struct group_datagram *d)
 	struct group_datagram *before = NULL;
 	struct group_datagram *other;
 
-	STAILQ_FOREACH(other, &g->queue, next)
-	{
-		if (!other->again)
-			break;
+	for (other = STAILQ_FIRST(&g->queue); other != NULL && other->again;
+	     other = STAILQ_NEXT(other, next))
 		before = other;
-	}
 	d->again = true;
 	if (before == NULL)
 		STAILQ_INSERT_HEAD(&g->queue, d, next);

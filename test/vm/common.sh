@@ -70,4 +70,6 @@ programs_install() {
 	mkdir -p "$SHARE/install/usr/local/bin"
 	make -s -C "$1" install DESTDIR="$SHARE/install" >"$2" 2>&1 || die "make install failed, see $2"
 	cp "$1/test/vm/reload-table" "$1/test/vm/wtimer" "$1/test/bench/nulld" "$SHARE/install/usr/local/bin/"
+	# without --enable-cluster it is not built
+	[ ! -e "$1/test/vm/group-probe" ] || cp "$1/test/vm/group-probe" "$SHARE/install/usr/local/bin/"
 }
