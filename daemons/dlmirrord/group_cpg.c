@@ -423,7 +423,7 @@ static void flight_probe(struct group_cpg *g, uint64_t now_ms)
 {
 	struct group_datagram *d;
 
-	if (g->probed || g->flight_count == 0 || now_ms - g->flight_since_ms < SLOW_MS)
+	if (g->probed || g->flight_count == 0 || now_ms < g->flight_since_ms + SLOW_MS)
 		return;
 	d = malloc(sizeof(*d) + ENVELOPE_SIZE);
 	if (d == NULL)

@@ -596,7 +596,7 @@ void order_compare(struct group_cpg *g, uint64_t now_ms)
 	struct group_order *o = &g->order;
 	uint32_t hash = view_hash(o);
 
-	if (!o->joined || o->compared || now_ms - o->changed_ms < SETTLE_MS)
+	if (!o->joined || o->compared || now_ms < o->changed_ms + SETTLE_MS)
 		return;
 	o->compared = true;
 	o->differs = 0;
