@@ -22,7 +22,7 @@
 #define QUEUE_MESSAGES	4096U
 #define QUEUE_BYTES	(64U << 20)
 #define FLIGHT_MESSAGES 128U
-#define FLIGHT_BYTES	 (8U * (GROUP_MESSAGE_MAX + 64U))
+#define FLIGHT_BYTES	(8U * (GROUP_MESSAGE_MAX + 64U))
 #define RECONNECT_MS	1000U
 #define RETRY_MS	10U
 #define SETTLE_MS	5000U /* after a change of view all members have said what they were told */
