@@ -508,6 +508,22 @@ static void heartbeat_send(const struct daemon *d)
 		qb_log(LOG_WARNING, "the supervisor is gone");
 }
 
+/* In a group it serves only when it has joined the others. */
+static void suspect_see_to(struct log *log)
+{
+	struct mlog_event verify = {.kind = MLOG_EV_VERIFY};
+	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
+
+	if (!log->suspect_owed || atomic_load(&log->hot.shared->open) == 0)
+		return;
+	log->suspect_owed = false;
+	verify.verify.repair = true;
+	if (suspect == SUSPECT_NEW)
+		legs_suspect(log, false);
+	else if (suspect == SUSPECT_COMPARING && log->daemon->config.compare_after_gap)
+		pump_event(&log->pump, &verify);
+}
+
 static void on_heartbeat(void *context)
 {
 	struct daemon *d = context;
@@ -516,6 +532,7 @@ static void on_heartbeat(void *context)
 	heartbeat_send(d);
 	daemon_enter(d);
 	for (size_t i = 0; i < d->registry.count; i++) {
+		suspect_see_to(d->registry.log[i]);
 		legs_expire(d->registry.log[i]);
 		legs_reset_again(d->registry.log[i]);
 	}
@@ -786,19 +803,12 @@ static void signals_add(struct daemon *d)
 
 void daemon_suspect(struct log *log)
 {
-	struct mlog_event verify = {.kind = MLOG_EV_VERIFY};
-	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
-
-	verify.verify.repair = true;
 	legs_refresh(log);
-	if (suspect == SUSPECT_RESETTING)
+	if (atomic_load(&log->hot.shared->suspect) == SUSPECT_RESETTING)
 		legs_suspect(log, true);
-	else if (atomic_load(&log->hot.shared->open) == 0)
-		return;
-	else if (suspect == SUSPECT_NEW)
-		legs_suspect(log, false);
-	else if (suspect == SUSPECT_COMPARING && log->daemon->config.compare_after_gap)
-		pump_event(&log->pump, &verify);
+	else
+		log->suspect_owed = true;
+	suspect_see_to(log);
 }
 
 void daemon_lost(struct daemon *d)

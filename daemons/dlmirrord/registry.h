@@ -67,9 +67,10 @@ struct log {
 	uint64_t timer_ms; /* when the core wants to be called; 0: never */
 
 	/* control.c */
-	bool restored;	  /* an earlier daemon's */
-	bool reconnected; /* a RESUME may be that of a reconnect, and not of the device */
-	bool blind;	  /* nobody knows what the kernel had marked when it was made */
+	bool restored;	   /* an earlier daemon's */
+	bool reconnected;  /* a RESUME may be that of a reconnect, and not of the device */
+	bool suspect_owed; /* an earlier daemon's suspicion is to be seen to when it serves */
+	bool blind;	   /* nobody knows what the kernel had marked when it was made */
 	struct handoff_item *awaiting[LOG_AWAITING_MAX]; /* they end it, and wait for its copies */
 	unsigned awaiting_count;
 
