@@ -355,14 +355,14 @@ static void request_add(struct queue *queue, struct locks_request *q)
 	serve(queue, r);
 }
 
-/* A lock that is kept stays when its object is gone, and waits for the next one. */
+/* When its object is gone without a word, give() knows whether the lock is kept, for the next one. */
 static void request_remove(struct queue *queue, struct locks_request *q, enum request_want want)
 {
 	struct resource *r = q->resource;
 
 	if (r != NULL && r->holder == q) {
 		r->holder = NULL;
-		if (want != WANT_GONE || !q->keep)
+		if (want != WANT_GONE)
 			hold_end(r->hold);
 	} else if (r != NULL) {
 		TAILQ_REMOVE(&r->waiters, q, waiter_next);

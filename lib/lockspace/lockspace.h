@@ -91,7 +91,9 @@ struct lockspace_ops {
 	/* A member has left the view: its locks may be granted to others from now on. */
 	void (*recover_prep)(void *context);
 	/* It is dead: its member lock was granted, which DLM does when it has been fenced. slot: 0:
-	 * it had not told us one. Not called for who left in order, or came back alive. */
+	 * it had not told us one. Not called for who came back alive, nor for who left in order: the
+	 * view first, the lockspace then. (Who leaves the lockspace first may take with it the value
+	 * that says so, and is told as dead: once too often, never too seldom.) */
 	void (*recover_slot)(void *context, const struct lockspace_slot *slot);
 	/* The fate of all who left the view is known, and the slots of all who are in it; the same
 	 * without a recover_prep after a join, our own included. Sorted by slot. generation grows;
@@ -143,8 +145,8 @@ int lockspace_purge(struct lockspace *ls);
 /*
  * Makes this process its node's member, with a number, and tells of recoveries; all processes of
  * the lockspace are to do so. node: what the views call us. A process of this node that was killed
- * leaves its membership to the next one. The others learn that we leave from lockspace_release(),
- * but with LOCKSPACE_CLOSE.
+ * leaves its membership to the next one. lockspace_release() tells the others that we leave, but
+ * with LOCKSPACE_CLOSE.
  * 0; -EINVAL: node is 0, or it has been called before; -ENOMEM; what the boot's identity says.
  */
 int lockspace_recovery(struct lockspace *ls, uint32_t node, const struct lockspace_ops *ops,

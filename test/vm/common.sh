@@ -66,10 +66,11 @@ build_dir() {
 
 # programs_install BUILD LOG: our programs and the guest's tools into the share; nodes copy them when they boot
 programs_install() {
+	local program
 	rm -rf "$SHARE"
 	mkdir -p "$SHARE/install/usr/local/bin"
 	make -s -C "$1" install DESTDIR="$SHARE/install" >"$2" 2>&1 || die "make install failed, see $2"
-	cp "$1/test/vm/reload-table" "$1/test/vm/wtimer" "$1/test/bench/nulld" "$SHARE/install/usr/local/bin/"
-	# without --enable-cluster it is not built
-	[ ! -e "$1/test/vm/group-probe" ] || cp "$1/test/vm/group-probe" "$SHARE/install/usr/local/bin/"
+	for program in test/vm/{reload-table,wtimer,group-probe,lockspace-probe} test/bench/nulld; do
+		cp "$1/$program" "$SHARE/install/usr/local/bin/"
+	done
 }

@@ -13,6 +13,12 @@ test_vm_group_probe_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
 test_vm_group_probe_LDADD = libgroup_cpg.la $(COROSYNC_LIBS) $(QB_LIBS)
 endif
 
+if CLUSTER
+noinst_PROGRAMS += test/vm/lockspace-probe
+test_vm_lockspace_probe_SOURCES = test/vm/lockspace_probe.c
+test_vm_lockspace_probe_LDADD = liblocks.la
+endif
+
 VM_SCENARIOS = \
 	test/vm/scenarios/cluster-cut-legs \
 	test/vm/scenarios/cluster-daemon-kill \
@@ -38,6 +44,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/daemon-kill \
 	test/vm/scenarios/daemon-restart \
 	test/vm/scenarios/daemon-stop \
+	test/vm/scenarios/dlm-locks \
 	test/vm/scenarios/flight-record \
 	test/vm/scenarios/kernel-failures \
 	test/vm/scenarios/kernel-log \
