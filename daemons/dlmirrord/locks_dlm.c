@@ -202,8 +202,19 @@ void locks_dlm_dispatch(struct locks_dlm *l)
 	}
 }
 
+static uint32_t requests_count(const struct locks_dlm *l)
+{
+	const struct locks_request *q;
+	uint32_t count = 0;
+
+	for (q = LIST_FIRST(&l->requests); q != NULL; q = LIST_NEXT(q, loop_next))
+		count++;
+	return count;
+}
+
 void locks_dlm_status(const struct locks_dlm *l, struct locks_dlm_status *ret)
 {
+	uint32_t requests = requests_count(l);
 	/* the mutex is no part of what is looked at */
 	pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&l->mutex;
 
@@ -214,6 +225,8 @@ void locks_dlm_status(const struct locks_dlm *l, struct locks_dlm_status *ret)
 	if (l->look.problem[0] != '\0')
 		memcpy(ret->problem, l->look.problem, sizeof(ret->problem));
 	pthread_mutex_unlock(mutex);
+	/* what is given back counts as held for a moment still */
+	ret->waiting = requests > ret->held ? requests - ret->held : 0;
 	if (l->dropped > 0)
 		snprintf(ret->problem, sizeof(ret->problem),
 			 "no memory: %u requests for locks were lost, restart dlmirrord",

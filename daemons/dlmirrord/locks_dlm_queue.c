@@ -565,20 +565,15 @@ static int timeout_ms(const struct queue *queue)
 
 /* ---- the thread */
 
+/* Who waits the loop knows, also while this thread waits for DLM. */
 static void resource_count(const struct resource *r, struct locks_dlm_status *status)
 {
-	const struct locks_request *q;
-	bool held = r->hold != NULL && r->hold->state != HOLD_WAITING;
-
-	if (held && r->holder == NULL)
+	if (r->hold == NULL || r->hold->state == HOLD_WAITING)
+		return;
+	if (r->holder == NULL)
 		status->orphans++;
-	else if (r->holder != NULL && r->holder->told)
+	else if (r->holder->told)
 		status->held++;
-	else if (r->holder != NULL)
-		status->waiting++;
-	for (q = TAILQ_FIRST(&r->waiters); q != NULL; q = TAILQ_NEXT(q, waiter_next)) {
-		status->waiting++;
-	}
 }
 
 static void status_tell(const struct queue *queue)

@@ -65,6 +65,7 @@ if CLUSTER
 check_PROGRAMS += test/unit/test_locks_dlm
 test_unit_test_locks_dlm_SOURCES = test/unit/test_locks_dlm.c test/unit/fake_dlm.c test/unit/fake_dlm.h
 test_unit_test_locks_dlm_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_locks_dlm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc
 test_unit_test_locks_dlm_LDADD = liblocks.la $(CMOCKA_LIBS)
 endif
 

@@ -47,6 +47,19 @@ static struct {
 	struct locks_look look;
 } seen = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+static _Thread_local unsigned callocs_fail; /* the next ones of this thread */
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	if (callocs_fail == 0)
+		return __real_calloc(count, size);
+	callocs_fail--;
+	return NULL;
+}
+
 static void look(void *context, const char *cluster, struct locks_look *ret)
 {
 	(void)context;
@@ -537,6 +550,29 @@ static void test_errors(void **state)
 	told(1, "11:0=-12 12:0"); /* the refusal needs no word from DLM */
 }
 
+/* That there is no memory is an answer, too. */
+static void test_no_memory(void **state)
+{
+	(void)state;
+	callocs_fail = 2;
+	lock(1, 10, 0);
+	lock(1, 10, 1);
+	told(1, "10:0=-12 10:1=-12");
+	callocs_fail = 2;
+	lock(1, 10, 0);
+	lock(1, 10, 1);
+	unlock(1, 10, 0);
+	told(1, "10:1=-12");
+	callocs_fail = LOCKS_FAILED_MAX + 3;
+	for (uint32_t i = 0; i < LOCKS_FAILED_MAX + 3; i++)
+		lock(1, 10 + i, 0);
+	assert_string_equal(status_of(1).problem,
+			    "no memory: 3 requests for locks were lost, restart dlmirrord");
+	for (uint32_t i = 1; i < LOCKS_FAILED_MAX; i++)
+		gone(1, 10 + i);
+	told(1, "10:0=-12");
+}
+
 static void test_asks_from_within(void **state)
 {
 	(void)state;
@@ -605,6 +641,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_other_cluster, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_status, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_asks_from_within, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_end_while_it_recovers, setup, teardown),
