@@ -818,11 +818,12 @@ static void test_death(void **state)
 {
 	(void)state;
 	start_in("1 2 3");
+	deliver(2, "before");
 	deliver(3, "last words");
 	confchg("1 2", "3d", "");
 	totem(12);
 	deliver(2, "after");
-	expect("message 3 last words\n"); /* libquorum has not said */
+	expect("message 2 before\nmessage 3 last words\n"); /* libquorum has not said */
 	nodelist(12, "1 2", "");
 	expect("");
 	verdict(12, true);
@@ -985,6 +986,68 @@ static void test_services_disagree(void **state)
 	nodelist(20, "1 2", "2");
 	verdict(20, true);
 	expect("view 1 2 quorate joined\n");
+}
+
+/* To CPG nobody went, to libquorum 2 was away. */
+static void test_only_libquorum_saw_it_go(void **state)
+{
+	(void)state;
+	start_in("1 2 3");
+	totem(20);
+	nodelist(20, "1 2 3", "2");
+	verdict(20, true);
+	expect("view 1 3 quorate\nview 1 2 3 quorate joined\n");
+}
+
+/* The same process, but it missed what was between. */
+static void test_only_cpg_saw_it_go(void **state)
+{
+	(void)state;
+	start_in("1 2 3");
+	confchg("1 3", "2d", "");
+	confchg("1 2 3", "", "2u");
+	totem(20);
+	nodelist(20, "1 2 3", "");
+	verdict(20, true);
+	expect("view 1 3 quorate\nview 1 2 3 quorate joined\n");
+}
+
+/* Nobody's daemon is there but ours; who came in a ring that was passed by did not come with us. */
+static void test_votes_of_a_ring_passed_by(void **state)
+{
+	(void)state;
+	start_in("1");
+	totem(12);
+	nodelist(12, "1 2 3", "2 3");
+	nodelist(16, "1 2 3", "");
+	totem(16);
+	verdict(16, true);
+	expect("view 1\nview 1 quorate\n");
+}
+
+/* By what we know of the configuration we are a quorum, corosync says no. */
+static void test_corosync_disagrees(void **state)
+{
+	(void)state;
+	start_in("1 2 3");
+	confchg("1 2", "3d", "");
+	totem(12);
+	nodelist(12, "1 2", "");
+	verdict(12, false);
+	expect("view 1 2\n");
+}
+
+static void test_joins_while_not_quorate(void **state)
+{
+	(void)state;
+	start();
+	nodelist(8, "1 2 3", "");
+	verdict(8, true);
+	verdict(8, false);
+	totem(8);
+	expect("connected 1 rig\n");
+	confchg("1 2", "", "1j");
+	expect("view 1 2 joined\n");
 }
 
 static void test_quorum_comes_late(void **state)
@@ -1159,6 +1222,19 @@ static void test_sent_in_another_ring(void **state)
 	expect("message 1 one\nmessage 1 two\nmessage 1 three\n");
 	assert_int_equal(status().queued, 0);
 	assert_int_equal(status().refused, 0);
+}
+
+static void test_own_message_damaged(void **state)
+{
+	(void)state;
+	start_in("1 2");
+	turn();
+	fake.mute = true;
+	group_cpg_send(group, "hello", 6);
+	fake.kept[0]->bytes[33] ^= 1;
+	release();
+	expect("view 1\n");
+	expect_problem("lost a message of ours");
 }
 
 /* corosync does not know that it has lost it. */
@@ -1602,6 +1678,12 @@ int main(void)
 	    STORY(ring_passed_by),
 	    STORY(rings_passed_by_in_the_rig),
 	    STORY(services_disagree),
+	    STORY(only_libquorum_saw_it_go),
+	    STORY(only_cpg_saw_it_go),
+	    STORY(votes_of_a_ring_passed_by),
+	    STORY(corosync_disagrees),
+	    STORY(joins_while_not_quorate),
+	    STORY(own_message_damaged),
 	    STORY(quorum_comes_late),
 	    STORY(quorum_lost_within_a_ring),
 	    STORY(device),
