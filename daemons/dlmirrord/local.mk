@@ -27,7 +27,6 @@ libstorage_la_SOURCES = \
 	daemons/dlmirrord/storage_slot.c
 libstorage_la_LIBADD = libcodec.la libdevmap.la $(AIO_LIBS)
 
-if CLUSTER
 noinst_LTLIBRARIES += libgroup_cpg.la
 libgroup_cpg_la_SOURCES = \
 	daemons/dlmirrord/group_cpg.c daemons/dlmirrord/group_cpg.h \
@@ -36,6 +35,7 @@ libgroup_cpg_la_SOURCES = \
 	daemons/dlmirrord/group_cpg_order.c
 libgroup_cpg_la_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
 libgroup_cpg_la_LIBADD = libbase.la
+
 noinst_LTLIBRARIES += liblocks.la
 liblocks_la_SOURCES = \
 	daemons/dlmirrord/locks_dlm.c daemons/dlmirrord/locks_dlm.h daemons/dlmirrord/locks_dlm_internal.h \
@@ -43,7 +43,6 @@ liblocks_la_SOURCES = \
 	daemons/dlmirrord/locks_dlm_queue.c
 liblocks_la_CPPFLAGS = $(AM_CPPFLAGS) $(DLM_CFLAGS)
 liblocks_la_LIBADD = liblockspace.la $(DLM_LIBS)
-endif
 
 sbin_PROGRAMS += dlmirrord
 dlmirrord_SOURCES = \

@@ -61,13 +61,11 @@ test_unit_test_lockspace_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_lockspace_LDADD = liblockspace.la $(CMOCKA_LIBS)
 
 # daemons/dlmirrord
-if CLUSTER
 check_PROGRAMS += test/unit/test_locks_dlm
 test_unit_test_locks_dlm_SOURCES = test/unit/test_locks_dlm.c test/unit/fake_dlm.c test/unit/fake_dlm.h
 test_unit_test_locks_dlm_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_locks_dlm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc
 test_unit_test_locks_dlm_LDADD = liblocks.la $(CMOCKA_LIBS)
-endif
 
 check_PROGRAMS += test/unit/test_pump
 test_unit_test_pump_SOURCES = test/unit/test_pump.c
@@ -123,13 +121,11 @@ test_unit_test_responder_stress_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_responder_stress_LDADD = libcodec.la libcore.la libbase.la $(CMOCKA_LIBS)
 
 # the group port, against a corosync of the test's own
-if CLUSTER
 check_PROGRAMS += test/unit/test_group_cpg
 test_unit_test_group_cpg_SOURCES = test/unit/test_group_cpg.c
 test_unit_test_group_cpg_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(COROSYNC_CFLAGS)
 test_unit_test_group_cpg_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 test_unit_test_group_cpg_LDADD = libgroup_cpg.la $(CMOCKA_LIBS) $(QB_LIBS)
-endif
 
 # configuration
 check_PROGRAMS += test/unit/test_config

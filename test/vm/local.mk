@@ -1,4 +1,4 @@
-# The rig: shell scripts, and five C tools. agent.c and remote.c belong to the image and are built by test/vm/setup.
+# The rig: shell scripts and C tools. agent.c and remote.c belong to the image and are built by test/vm/setup.
 noinst_PROGRAMS += test/vm/compare-legs test/vm/kernel-probe test/vm/reload-table test/vm/wtimer
 test_vm_compare_legs_SOURCES = test/vm/compare_legs.c
 test_vm_kernel_probe_SOURCES = test/vm/kernel_probe.c
@@ -6,18 +6,15 @@ test_vm_kernel_probe_LDADD = libcodec.la
 test_vm_reload_table_SOURCES = test/vm/reload_table.c
 test_vm_reload_table_LDADD = libdevmap.la
 test_vm_wtimer_SOURCES = test/vm/wtimer.c
-if CLUSTER
+
 noinst_PROGRAMS += test/vm/group-probe
 test_vm_group_probe_SOURCES = test/vm/group_probe.c
 test_vm_group_probe_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
 test_vm_group_probe_LDADD = libgroup_cpg.la $(COROSYNC_LIBS) $(QB_LIBS)
-endif
 
-if CLUSTER
 noinst_PROGRAMS += test/vm/lockspace-probe
 test_vm_lockspace_probe_SOURCES = test/vm/lockspace_probe.c
 test_vm_lockspace_probe_LDADD = liblocks.la
-endif
 
 VM_SCENARIOS = \
 	test/vm/scenarios/cluster-cut-legs \
