@@ -91,11 +91,18 @@ legs_must_match() {
 	legs_match "$@" || fail "the legs differ"
 }
 
-# random BELOW: for moments that differ from round to round; SEED repeats them
+# random BELOW: for moments that differ from round to round; SEED repeats them. bash's own numbers would be others in each
+# subshell, so the state is in a file.
 random() {
-	echo $((RANDOM % $1))
+	local state
+	state=$(<"$SCENARIO_LOG/random")
+	state=$(((state * 1103515245 + 12345) % 2147483648))
+	echo $state >"$SCENARIO_LOG/random.$BASHPID"
+	mv "$SCENARIO_LOG/random.$BASHPID" "$SCENARIO_LOG/random"
+	echo $((state / 65536 % $1))
 }
-RANDOM=${SEED:=$RANDOM}
+: "${SEED:=$RANDOM}"
+echo "$SEED" >"$SCENARIO_LOG/random"
 echo "seed: $SEED"
 
 # --- device-mapper without us -----------------------------------------------------------------------
