@@ -7,10 +7,11 @@ ALL="1 2 3"
 # shellcheck disable=SC2034 # for scenarios
 MIRROR_MIB=256 # of mirror m; small, so that a resync under emulation ends
 
-# nodes_up: three nodes with corosync and DLM, which this host fences when DLM asks for it
+# nodes_up: three nodes with corosync and DLM, which this host fences when DLM asks for it. With a token of 1000 ms
+# emulated nodes on a busy host were seen to part from each other for no reason.
 nodes_up() {
 	"$VM/node" down
-	START="corosync dlm" TOKEN=${TOKEN:-1000} "$VM/node" up 3
+	START="corosync dlm" TOKEN=${TOKEN:-2000} "$VM/node" up 3
 }
 
 # each NODES COMMAND...: COMMAND I for each of the nodes, all at once; fails when one does
@@ -60,7 +61,7 @@ thaw() {
 }
 
 node_runs() {
-	"$VM/node" status | grep -q " node $1 up"
+	[[ "$("$VM/node" status)" == *" node $1 up"* ]]
 }
 
 node_gone() {
@@ -108,7 +109,7 @@ lockspace_is() {
 }
 
 lockspace_waits() {
-	on "$1" "dlm_tool ls" | grep -q "new status *wait $2"
+	on "$1" "dlm_tool ls" | grep "new status *wait $2" >/dev/null
 }
 
 # --- nodes that go and come back ----------------------------------------------------------------------
@@ -230,7 +231,7 @@ whole_with() {
 # all_whole NODES [SECONDS]: they, and nobody else, have m, and each of them says that nothing is left to do
 all_whole() {
 	local i
-	for i in $1; do wait_for "${2:-120}" "m is whole on node $i, its members $1" whole_with "$i" "$1"; done
+	for i in $1; do wait_for "${2:-60}" "m is whole on node $i, its members $1" whole_with "$i" "$1"; done
 }
 
 # cluster_end [NODES]: the legs are alike while m is active and when it is down; nothing is held or in use any more
