@@ -66,5 +66,5 @@ VM_SCENARIOS = \
 	test/vm/scenarios/wrong-owner
 
 EXTRA_DIST += test/vm/agent.c test/vm/cluster.sh test/vm/common.sh test/vm/guest-cluster test/vm/guest-fence test/vm/guest-init \
-	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/probe.sh test/vm/remote.c test/vm/run test/vm/setup test/vm/soak \
+	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/probe.sh test/vm/remote.c test/vm/tsc_khz.c test/vm/run test/vm/setup test/vm/soak \
 	test/vm/demo test/vm/shell $(VM_SCENARIOS)
