@@ -72,9 +72,9 @@ static bool send_one(struct group_cpg *g, struct group_datagram *d)
 	}
 	if (error != CS_OK) {
 		group_lose(g,
-			   "corosync takes no messages (cpg_mcast_joined, error %d): see its "
+			   "corosync takes no messages (cpg_mcast_joined: %s): see its "
 			   "log",
-			   error);
+			   cs_strerror(error));
 		return false;
 	}
 	if (d->data)
@@ -368,10 +368,8 @@ static void link_end(struct group_cpg *g)
 static bool dispatched(struct group_cpg *g, const char *what, cs_error_t error, uint64_t before)
 {
 	if (error != CS_OK && error != CS_ERR_TRY_AGAIN)
-		group_lose(g,
-			   "corosync has ended (%s, error %d): start it, systemctl start "
-			   "corosync",
-			   what, error);
+		group_lose(g, "corosync has ended (%s: %s): start it, systemctl start corosync",
+			   what, cs_strerror(error));
 	return g->callbacks_run != before;
 }
 

@@ -34,14 +34,14 @@ static bool failed(struct group_link *link, const char *what, cs_error_t error)
 			 what);
 	else if (error == CS_ERR_TRY_AGAIN || error == CS_ERR_EXIST || error == CS_ERR_BUSY)
 		snprintf(link->problem, sizeof(link->problem),
-			 "corosync is busy (%s, error %d): trying again; if that lasts, see its "
+			 "corosync is busy (%s: %s): trying again; if that lasts, see its "
 			 "log",
-			 what, error);
+			 what, cs_strerror(error));
 	else
 		snprintf(link->problem, sizeof(link->problem),
-			 "corosync does not answer (%s, error %d): start it, systemctl start "
+			 "corosync does not answer (%s: %s): start it, systemctl start "
 			 "corosync",
-			 what, error);
+			 what, cs_strerror(error));
 	return true;
 }
 

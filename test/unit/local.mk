@@ -125,7 +125,7 @@ check_PROGRAMS += test/unit/test_group_cpg
 test_unit_test_group_cpg_SOURCES = test/unit/test_group_cpg.c
 test_unit_test_group_cpg_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(COROSYNC_CFLAGS)
 test_unit_test_group_cpg_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
-test_unit_test_group_cpg_LDADD = libgroup_cpg.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_group_cpg_LDADD = libgroup_cpg.la $(CMOCKA_LIBS) $(QB_LIBS) -lcorosync_common
 
 # configuration
 check_PROGRAMS += test/unit/test_config

@@ -1451,7 +1451,7 @@ static void test_corosync_dies_and_comes_back(void **state)
 		group_cpg_dispatch(group);
 	}
 	expect("");
-	expect_problem("corosync does not answer (cmap_initialize, error 2): start it");
+	expect_problem("corosync does not answer (cmap_initialize: CS_ERR_LIBRARY): start it");
 	events_clear(&fake.cpg);
 	events_clear(&fake.quorum);
 	pair_open(&fake.cpg);
