@@ -2,7 +2,7 @@
 /*
  * A DLM in memory, for several nodes, below lib/lockspace: queues, converts, values, blocking
  * callbacks, orphans, and nodes that die, whose locks fall free with fake_recover() only. It does
- * what the real one was seen to do (test/vm/scenarios/dlm-locks). May be used by several threads.
+ * what the real one was seen to do (test/vm/scenarios/cluster-dlm-locks). May be used by several threads.
  */
 #ifndef FAKE_DLM_H
 #define FAKE_DLM_H

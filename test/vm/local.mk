@@ -37,12 +37,12 @@ VM_SCENARIOS = \
 	test/vm/scenarios/cluster-soak \
 	test/vm/scenarios/command \
 	test/vm/scenarios/core-marks \
-	test/vm/scenarios/cpg-views \
+	test/vm/scenarios/cluster-cpg-views \
 	test/vm/scenarios/create-write-status \
 	test/vm/scenarios/daemon-kill \
 	test/vm/scenarios/daemon-restart \
 	test/vm/scenarios/daemon-stop \
-	test/vm/scenarios/dlm-locks \
+	test/vm/scenarios/cluster-dlm-locks \
 	test/vm/scenarios/flight-record \
 	test/vm/scenarios/kernel-failures \
 	test/vm/scenarios/kernel-log \
