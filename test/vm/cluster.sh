@@ -234,6 +234,12 @@ all_whole() {
 	for i in $1; do wait_for "${2:-60}" "m is whole on node $i, its members $1" whole_with "$i" "$1"; done
 }
 
+# kernel_content I: no complaint in its log but one of DLM's own: it copies a message that arrives while it recovers with
+# one memcpy over the end of a field
+kernel_content() {
+	! on "$1" dmesg | grep -E 'BUG:|WARNING:|Oops|blocked for more than' | grep -v 'fs/dlm/requestqueue.c'
+}
+
 # cluster_end [NODES]: the legs are alike while m is active and when it is down; nothing is held or in use any more
 cluster_end() {
 	local i nodes=${1:-$ALL}
@@ -244,7 +250,7 @@ cluster_end() {
 	for i in $nodes; do
 		wait_for 30 "node $i holds no lock" cluster_is "$i" ".locks_held == 0 and .locks_waiting == 0 and .locks_orphans == 0"
 		cluster_is "$i" '(.problem // "") == ""' || fail "node $i has a problem: $(ask "$i" "dlmirror daemon status --json")"
-		on "$i" dmesg | grep -E 'BUG:|WARNING:|Oops|blocked for more than' && fail "the kernel of node $i complains"
+		kernel_content "$i" || fail "the kernel of node $i complains"
 	done
 	ask "${nodes%% *}" "dlmirror log inspect /dev/rig/log --json" >"$SCENARIO_LOG/log.json"
 	jq -e --argjson regions $((MIRROR_MIB * 2)) '.log[0] | .state == "kernel" and .in_sync == $regions' "$SCENARIO_LOG/log.json" >/dev/null ||
@@ -268,7 +274,12 @@ background() {
 	BACKGROUND=$!
 }
 
-# load_start SECONDS I...: fio on each of the nodes, in the background
+# load_writes I: fio does, or has ended
+load_writes() {
+	! kill -0 "${LOAD[$1]}" 2>/dev/null || on "$1" "for p in \$(pgrep -x fio); do grep -qs '^write_bytes: [1-9]' /proc/\$p/io && exit; done; exit 1"
+}
+
+# load_start SECONDS I...: fio on each of the nodes, in the background; all of them write when this returns
 load_start() {
 	local i seconds=$1
 	shift
@@ -276,6 +287,7 @@ load_start() {
 		background "$SCENARIO_LOG/fio.$i" load_fio "$i" /dev/mapper/m "$seconds" "--offset=$(((i - 1) * AREA_MIB))M --size=${AREA_MIB}M"
 		LOAD[$i]=$BACKGROUND
 	done
+	for i; do wait_for 60 "fio on node $i writes" load_writes "$i"; done
 }
 
 # load_good I...: waits for its end, which must be a good one
