@@ -14,6 +14,7 @@
 
 #include "daemons/dlmirrord/daemon.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -76,15 +77,9 @@ uint32_t daemon_node(const struct daemon *d, const char **ret_why)
 
 static void restart_step(struct daemon *d);
 
-/* A descriptor in the loop, and what answers it. */
-struct source {
-	struct daemon *daemon;
-	void (*dispatch)(struct daemon *d);
-};
-
 static int32_t on_source(int32_t fd, int32_t events, void *context)
 {
-	const struct source *source = context;
+	const struct daemon_source *source = context;
 
 	(void)fd;
 	(void)events;
@@ -98,10 +93,9 @@ static int32_t on_source(int32_t fd, int32_t events, void *context)
 static int source_add(struct daemon *d, enum qb_loop_priority priority, int fd,
 		      void (*dispatch)(struct daemon *d))
 {
-	struct source *source = malloc(sizeof(*source)); /* as long as the process */
+	struct daemon_source *source = &d->source[d->sources++];
 
-	if (source == NULL)
-		return -ENOMEM;
+	assert(d->sources <= DAEMON_SOURCES_MAX);
 	source->daemon = d;
 	source->dispatch = dispatch;
 	return qb_loop_poll_add(d->loop, priority, fd, POLLIN, source, on_source);

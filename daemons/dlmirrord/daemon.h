@@ -44,10 +44,20 @@ enum restart { RESTART_NO, RESTART_ASKED, RESTART_SPAWNED, RESTART_JOBS, RESTART
 struct constructor;
 LIST_HEAD(constructors, constructor);
 
+/* A descriptor in the loop, and what answers it. */
+struct daemon_source {
+	struct daemon *daemon;
+	void (*dispatch)(struct daemon *d);
+};
+
+#define DAEMON_SOURCES_MAX 8U
+
 struct daemon {
 	pthread_mutex_t core_lock;
 	struct config config;
 	qb_loop_t *loop;
+	struct daemon_source source[DAEMON_SOURCES_MAX];
+	unsigned sources;
 	int timer_fd;	   /* of all logs */
 	uint64_t timer_ms; /* when it fires; 0: never */
 	struct pump_queue queue;
