@@ -14,6 +14,7 @@
 
 #include "core/mlog.h"
 #include "codec/disk.h"
+#include "codec/group.h"
 #include "daemons/common/config.h"
 
 enum option_kind {
@@ -40,14 +41,11 @@ struct option {
 	{                                                                                          \
 		section, #field, OPTION_NUMBER, PLACE(field), min, max, NULL                       \
 	}
-#define SWITCH(section, field)                                                                     \
-	{                                                                                          \
-		section, #field, OPTION_SWITCH, PLACE(field), 0, 0, NULL                           \
-	}
 #define NAMED_SWITCH(section, name, field)                                                         \
 	{                                                                                          \
 		section, name, OPTION_SWITCH, PLACE(field), 0, 0, NULL                             \
 	}
+#define SWITCH(section, field) NAMED_SWITCH(section, #field, field)
 #define CHOICE(section, field, choices)                                                            \
 	{                                                                                          \
 		section, #field, OPTION_CHOICE, PLACE(field), 0, 0, choices                        \
@@ -76,6 +74,7 @@ static const struct option options[] = {
     CHOICE("log", target, targets),
     WORD("host", "id", host_id),
     NAMED_SWITCH("cluster", "enabled", cluster),
+    NUMBER("cluster", protocol, 1, GROUP_VERSION),
     NUMBER("marks", hysteresis_ms, 10, 3600000),
     NUMBER("marks", sync_delay_ms, 0, 600000),
     NUMBER("marks", log_timeout_ms, 100, 600000),
@@ -113,6 +112,7 @@ void config_default(struct config *ret)
 	    .state_dir = "/var/lib/dlmirror",
 	    .level = "notice",
 	    .target = "syslog",
+	    .protocol = GROUP_VERSION,
 	    .hysteresis_ms = 3000,
 	    .sync_delay_ms = 1000,
 	    .log_timeout_ms = 10000,
@@ -287,9 +287,8 @@ static int on_option(void *context, const char *section, const char *name, const
 		     name);
 	else
 		fail(r,
-		     "there is no section [%s]; the sections are daemon, log, host, cluster, marks "
-		     "and "
-		     "repair",
+		     "there is no section [%s]; the sections are daemon, log, host, cluster, "
+		     "marks and repair",
 		     section);
 	return 0;
 }

@@ -23,7 +23,8 @@ struct config {
 	/* [host] */
 	char host_id[65]; /* empty: /etc/machine-id, or the host name */
 	/* [cluster] */
-	bool cluster; /* with the daemons of other nodes, by corosync and DLM */
+	bool cluster;	   /* with the daemons of other nodes, by corosync and DLM */
+	uint32_t protocol; /* highest version of the group's that is spoken */
 	/* [marks] */
 	uint32_t hysteresis_ms;
 	uint32_t sync_delay_ms;

@@ -18,6 +18,7 @@ static const struct verb verbs[] = {
     {"status", "say how mirrors are doing, and follow their progress", verb_status},
     {"show", "show all there is to know about a mirror", verb_show},
     {"verify", "compare the legs of a mirror, and mend them", verb_verify},
+    {"reload", "give a mirror in use another size or other legs, on all nodes", verb_reload},
     {"log", "inspect, adopt or retry a log device", verb_log},
     {"daemon", "ask and command the daemon", verb_daemon},
 };

@@ -229,7 +229,9 @@ void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size)
 	unsigned gone = 0;
 
 	ret[0] = '\0';
-	if (m->clustered && !m->quorate && m->phase[0] == 'a')
+	if (m->reload[0] != '\0')
+		part_add(ret, size, "reload: %s", m->reload);
+	if (m->clustered && !m->quorate && (phase_is(m, "attaching") || phase_is(m, "active")))
 		part_add(ret, size, "waits for the cluster's quorum");
 	for (i = 0; i < m->member_count; i++)
 		gone += m->member[i].state == 'G';
@@ -268,6 +270,8 @@ void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size)
 
 bool format_settled(const struct dlmirror_mirror *m)
 {
+	if (m->reload[0] != '\0')
+		return false;
 	if (phase_is(m, "suspended"))
 		return true;
 	return phase_is(m, "active") && m->in_sync >= m->region_count && m->repair == 0 &&

@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \
+	daemons/dlmirror/plan.c daemons/dlmirror/plan.h \
 	daemons/dlmirror/spec.c daemons/dlmirror/spec.h
 libcommand_la_LIBADD = libcodec.la
 
@@ -17,6 +18,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/log.c \
 	daemons/dlmirror/mapper.c daemons/dlmirror/mapper.h \
 	daemons/dlmirror/mirrors.c daemons/dlmirror/mirrors.h \
+	daemons/dlmirror/reload.c \
 	daemons/dlmirror/remove.c \
 	daemons/dlmirror/show.c \
 	daemons/dlmirror/status.c \

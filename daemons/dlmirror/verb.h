@@ -24,6 +24,7 @@ int verb_remove(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_show(int argc, char **argv);
+int verb_reload(int argc, char **argv);
 int verb_verify(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_daemon(int argc, char **argv);

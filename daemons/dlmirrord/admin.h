@@ -25,6 +25,9 @@ struct admin_source {
 	int (*verify)(void *context, const char *mirror, bool repair, char *text, size_t size);
 	int (*verify_stop)(void *context, const char *mirror, char *text, size_t size);
 	int (*log_retry)(void *context, const char *mirror, char *text, size_t size);
+	int (*reload)(void *context, const char *mirror, const struct dlmirror_plan *plan,
+		      uint32_t timeout_s, char *text, size_t size);
+	int (*reload_status)(void *context, const char *mirror, struct dlmirror_reload *ret);
 	void (*daemon)(void *context, struct dlmirror_daemon *ret);
 	int (*command)(void *context, enum dlmirror_daemon_command command, const char *argument,
 		       char *text, size_t size);

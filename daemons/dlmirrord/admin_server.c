@@ -355,6 +355,19 @@ static int counters_answer(struct admin_server *server, const struct admin_reque
 	return 0;
 }
 
+static int reload_answer(struct admin_server *server, const struct admin_request *request,
+			 struct admin_reply_writer *reply)
+{
+	static struct dlmirror_reload reload; /* large */
+	int result = server->source.reload_status(server->source.context, request->mirror, &reload);
+
+	if (result != 0)
+		return result;
+	admin_reply_begin(reply, request->kind, 0, "", server->reply, sizeof(server->reply));
+	admin_reply_add_reload(reply, &reload);
+	return 0;
+}
+
 static int daemon_answer(struct admin_server *server, const struct admin_request *request,
 			 struct admin_reply_writer *reply)
 {
@@ -382,6 +395,9 @@ static int action_answer(struct admin_server *server, const struct admin_request
 		result = source->verify_stop(source->context, request->mirror, text, size);
 	else if (request->kind == ADMIN_LOG_RETRY)
 		result = source->log_retry(source->context, request->mirror, text, size);
+	else if (request->kind == ADMIN_RELOAD)
+		result = source->reload(source->context, request->mirror, &request->plan,
+					request->timeout_s, text, size);
 	else
 		result = source->command(source->context, request->command, request->argument, text,
 					 size);
@@ -401,6 +417,8 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 		return mirror_answer(server, request, reply);
 	case ADMIN_COUNTERS:
 		return counters_answer(server, request, reply);
+	case ADMIN_RELOAD_STATUS:
+		return reload_answer(server, request, reply);
 	case ADMIN_DAEMON:
 		return daemon_answer(server, request, reply);
 	default:

@@ -93,6 +93,7 @@ static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
 	    mlog_verify_regions(log->pump.mlog, ret->verify_region, DLMIRROR_REGIONS_MAX);
 	fill_members(log, &status, ret);
 	fill_legs(log, ret);
+	reload_waits(log->daemon->reloads, log->uuid, ret->reload, sizeof(ret->reload));
 }
 
 static size_t source_count(void *context)
@@ -191,6 +192,27 @@ static int source_log_retry(void *context, const char *mirror, char *text, size_
 	if (log == NULL)
 		return -ENOENT;
 	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_RETRY});
+	return 0;
+}
+
+static int source_reload(void *context, const char *mirror, const struct dlmirror_plan *plan,
+			 uint32_t timeout_s, char *text, size_t size)
+{
+	struct daemon *d = context;
+	struct log *log = log_for(context, mirror, text, size);
+
+	return log == NULL ? -ENOENT
+			   : reload_begin(d->reloads, log->uuid, plan, timeout_s, text, size);
+}
+
+static int source_reload_status(void *context, const char *mirror, struct dlmirror_reload *ret)
+{
+	struct daemon *d = context;
+	struct log *log = registry_find_name(&d->registry, mirror);
+
+	if (log == NULL)
+		return -ENOENT;
+	reload_status(d->reloads, log->uuid, ret);
 	return 0;
 }
 
@@ -378,6 +400,27 @@ static int admin_log_retry(void *context, const char *mirror, char *text, size_t
 	return error;
 }
 
+static int admin_reload(void *context, const char *mirror, const struct dlmirror_plan *plan,
+			uint32_t timeout_s, char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_reload(context, mirror, plan, timeout_s, text, size);
+	daemon_leave(context);
+	return error;
+}
+
+static int admin_reload_status(void *context, const char *mirror, struct dlmirror_reload *ret)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_reload_status(context, mirror, ret);
+	daemon_leave(context);
+	return error;
+}
+
 static int admin_command(void *context, enum dlmirror_daemon_command command, const char *argument,
 			 char *text, size_t size)
 {
@@ -407,6 +450,8 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .verify = admin_verify,
 	    .verify_stop = admin_verify_stop,
 	    .log_retry = admin_log_retry,
+	    .reload = admin_reload,
+	    .reload_status = admin_reload_status,
 	    .daemon = admin_daemon,
 	    .command = admin_command,
 	};

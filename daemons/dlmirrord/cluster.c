@@ -15,6 +15,7 @@
 #include "daemons/dlmirrord/daemon.h"
 
 #define GROUP_NAME "dlmirror"
+#define RELOAD_MAX 4096U		/* bytes of one */
 #define LOCKS_MAX  (MLOG_LOCK_MAP + 1U) /* of a mirror */
 
 /* What is left of a log until its last write has ended. Made with the log: at its end there may be
@@ -24,6 +25,7 @@ struct cluster_remains {
 	struct cluster *cluster;
 	uint64_t object;
 	struct group_mirror mirror;
+	bool forget; /* the kernel has ended the table */
 	bool release_orphans;
 };
 
@@ -132,6 +134,7 @@ static void on_view(void *context, const uint32_t *node, uint32_t count, bool qu
 		hello(c);
 	for (size_t i = 0; i < r->count; i++)
 		view_tell(c, r->log[i]);
+	reload_view(c->daemon->reloads, c->view, c->view_count, c->quorate);
 }
 
 static void send(struct cluster *c, const struct group_mirror *mirror,
@@ -163,11 +166,6 @@ static void have_none(struct cluster *c, const struct group_mirror *mirror,
 	send(c, mirror, &none);
 }
 
-static bool same_mirror(const struct group_mirror *a, const struct group_mirror *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 static void logs_tell(struct cluster *c, const struct group_mirror *mirror,
 		      const struct mlog_message *message)
 {
@@ -178,7 +176,7 @@ static void logs_tell(struct cluster *c, const struct group_mirror *mirror,
 	for (size_t i = 0; i < r->count; i++) {
 		struct log *log = r->log[i];
 
-		if (!same_mirror(&log->mirror, mirror))
+		if (!group_mirror_same(&log->mirror, mirror))
 			continue;
 		known = true;
 		if (control_listens(log))
@@ -186,6 +184,8 @@ static void logs_tell(struct cluster *c, const struct group_mirror *mirror,
 	}
 	if (!known && message->kind == MLOG_MSG_JOIN && message->from != c->node)
 		have_none(c, mirror, message);
+	if (message->kind == MLOG_MSG_JOIN)
+		reload_joined(c->daemon->reloads, mirror, message->from);
 }
 
 /* Others may have been given it whole: what we know is not what they know any more. */
@@ -197,6 +197,16 @@ static void damaged(struct cluster *c, uint32_t sender, int error)
 	       "again; look for errors of the cluster's network",
 	       sender, strerror(-error));
 	group_cpg_rejoin(c->group, "a message was damaged");
+}
+
+static void reload_tell(struct cluster *c, const struct group_mirror *mirror, const void *datagram,
+			size_t size)
+{
+	static struct group_reload message; /* large */
+
+	/* It was found to be good already. */
+	if (group_decode_reload(datagram, size, &message) == 0)
+		reload_message(c->daemon->reloads, mirror, &message);
 }
 
 static void on_message(void *context, uint32_t sender, const void *datagram, size_t size)
@@ -219,7 +229,9 @@ static void on_message(void *context, uint32_t sender, const void *datagram, siz
 		return;
 	}
 	group_versions_seen(&c->versions, header.node, header.highest);
-	if (!header.hello)
+	if (header.reload)
+		reload_tell(c, &header.mirror, datagram, size);
+	else if (!header.hello)
 		logs_tell(c, &header.mirror, &message);
 }
 
@@ -271,7 +283,7 @@ int cluster_create(struct daemon *d, struct cluster **ret)
 		return error;
 	c->daemon = d;
 	LIST_INIT(&c->remains);
-	group_versions_init(&c->versions, GROUP_VERSION);
+	group_versions_init(&c->versions, (uint16_t)d->config.protocol);
 	error = locks_dlm_create(on_locked, c, &c->locks);
 	if (error != 0) {
 		cluster_destroy(c, false);
@@ -376,9 +388,9 @@ static struct cluster_remains *remains_of(struct cluster *c, const struct group_
 {
 	struct cluster_remains *remains;
 
-	LIST_FOREACH(remains, &c->remains, next)
-	if (same_mirror(&remains->mirror, mirror))
-		return remains;
+	LIST_FOREACH (remains, &c->remains, next)
+		if (group_mirror_same(&remains->mirror, mirror))
+			return remains;
 	return NULL;
 }
 
@@ -403,7 +415,7 @@ static bool mirror_known(const struct cluster *c, const struct group_mirror *mir
 	const struct registry *r = &c->daemon->registry;
 
 	for (size_t i = 0; i < r->count; i++)
-		if (same_mirror(&r->log[i]->mirror, mirror))
+		if (group_mirror_same(&r->log[i]->mirror, mirror))
 			return true;
 	return c->daemon->left; /* who knows which have no log yet */
 }
@@ -414,7 +426,7 @@ static void on_last_write_ended(void *context)
 	struct cluster *c = remains->cluster;
 
 	LIST_REMOVE(remains, next);
-	locks_dlm_object_gone(c->locks, remains->object);
+	locks_dlm_object_gone(c->locks, remains->object, remains->forget);
 	if (remains->release_orphans)
 		orphans_release(c, &remains->mirror);
 	free(remains);
@@ -426,6 +438,7 @@ void cluster_log_gone(struct cluster *c, struct log *log, bool forget)
 
 	log->remains = NULL;
 	remains->object = log->id;
+	remains->forget = forget;
 	remains->release_orphans = forget && !mirror_known(c, &log->mirror);
 	LIST_INSERT_HEAD(&c->remains, remains, next);
 	log->storage = storage_abandon(log->storage, on_last_write_ended, remains);
@@ -447,6 +460,34 @@ void cluster_send(struct cluster *c, const struct log *log, const struct mlog_me
 	}
 	while (mlog_state_next(log->pump.mlog, &cursor, words, GROUP_WORDS_MAX, &piece))
 		send(c, &log->mirror, &piece);
+}
+
+void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
+			 const struct group_reload *message)
+{
+	uint8_t datagram[GROUP_HEADER_SIZE + RELOAD_MAX];
+	int size;
+
+	if (!c->viewed || !c->quorate)
+		return;
+	size = group_encode_reload(&c->versions, mirror, message, datagram, sizeof(datagram));
+	if (size > 0)
+		group_cpg_send(c->group, datagram, (size_t)size);
+	else
+		qb_log(LOG_CRIT, "step %d of a reload cannot be encoded (%s): report this",
+		       (int)message->step, strerror(-size));
+}
+
+uint32_t cluster_view(const struct cluster *c, const uint32_t **ret_node, bool *ret_quorate)
+{
+	*ret_node = c->view;
+	*ret_quorate = c->quorate;
+	return c->view_count;
+}
+
+uint16_t cluster_version(const struct cluster *c)
+{
+	return group_versions_spoken(&c->versions);
 }
 
 void cluster_lock(struct cluster *c, const struct log *log, uint32_t lock, bool keep)

@@ -52,6 +52,12 @@ void cluster_log_attach(struct cluster *c, const struct log *log);
 void cluster_log_gone(struct cluster *c, struct log *log, bool forget);
 
 void cluster_send(struct cluster *c, const struct log *log, const struct mlog_message *message);
+/* Between the daemons; lost while there is no quorum. */
+void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
+			 const struct group_reload *message);
+/* The nodes of the view, and how many they are; with the version that all of them speak. */
+uint32_t cluster_view(const struct cluster *c, const uint32_t **ret_node, bool *ret_quorate);
+uint16_t cluster_version(const struct cluster *c);
 void cluster_lock(struct cluster *c, const struct log *log, uint32_t lock, bool keep);
 void cluster_unlock(struct cluster *c, const struct log *log, uint32_t lock);
 

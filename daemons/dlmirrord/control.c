@@ -43,7 +43,7 @@ static void core_config(struct daemon *d, const struct log *log,
 	*ret = (struct mlog_config){
 	    .region_count = log->table.region_count,
 	    .region_sectors = log->table.region_sectors,
-	    .sync = log->table.sync,
+	    .sync = header->stale ? MLOG_SYNC_FORCE : log->table.sync,
 	    .has_disk = log->table.has_disk,
 	    .page_bytes = header->page_bytes,
 	    .hysteresis_ms = d->config.hysteresis_ms,
@@ -313,6 +313,7 @@ static bool ctr_known(struct daemon *d, const struct kmsg *k, const char *args, 
 static void constructor_refuse(const struct constructor *c, int code, const char *error)
 {
 	qb_log(LOG_ERR, "%s: cannot make a log of '%s': %s", c->header.uuid, c->header.args, error);
+	reload_refused(c->daemon->reloads, c->header.uuid, error);
 	reply(c->daemon, &c->k, code, NULL, 0);
 }
 
@@ -365,8 +366,16 @@ static void constructor_begin(struct constructor *c)
 {
 	char error[STORAGE_ERROR_SIZE];
 	int code = table_parse(c->header.args, strlen(c->header.args), &c->table, error);
+	uint32_t other = reload_forbids(c->daemon->reloads, c->header.uuid);
 	const char *why;
 
+	if (code == 0 && other != 0) {
+		snprintf(error, sizeof(error),
+			 "node %" PRIu32
+			 " is giving it another table: use that when it has done so",
+			 other);
+		code = -EBUSY;
+	}
 	if (code == 0 && daemon_node(c->daemon, &why) == 0) {
 		snprintf(error, sizeof(error), "%s", why);
 		code = -ENOTCONN;
@@ -391,10 +400,10 @@ static void constructors_outdate(struct daemon *d, const struct kmsg *k, const c
 {
 	struct constructor *c;
 
-	LIST_FOREACH(c, &d->constructors, next)
-	if (c->k.luid == k->luid && (args == NULL || strcmp(c->header.uuid, k->uuid) != 0 ||
-				     strcmp(c->header.args, args) != 0))
-		c->outdated = true;
+	LIST_FOREACH (c, &d->constructors, next)
+		if (c->k.luid == k->luid && (args == NULL || strcmp(c->header.uuid, k->uuid) != 0 ||
+					     strcmp(c->header.args, args) != 0))
+			c->outdated = true;
 }
 
 static void control_ctr(struct daemon *d, const struct kmsg *k, const struct handoff_item *item)
@@ -420,6 +429,7 @@ static void control_ctr(struct daemon *d, const struct kmsg *k, const struct han
 	c->reconnect = reconnect;
 	c->header.luid = k->luid;
 	c->header.version = k->version;
+	c->header.stale = reload_makes_stale(d->reloads, k->uuid);
 	memcpy(c->header.uuid, k->uuid, sizeof(c->header.uuid));
 	memcpy(c->header.args, args, sizeof(c->header.args));
 	constructor_begin(c);

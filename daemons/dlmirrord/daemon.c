@@ -281,7 +281,8 @@ static const char *const restart_waits_for[] = {
     [RESTART_NO] = "",
     [RESTART_ASKED] = "the next image to start",
     [RESTART_SPAWNED] = "the next image to be ready; when it cannot, the log says why",
-    [RESTART_JOBS] = "a device-mapper job, a note in state_dir or a log device's opening to end",
+    [RESTART_JOBS] =
+	"a reload, a device-mapper job, a note in state_dir or a log device's opening to end",
     [RESTART_QUIET] = "a log device, a leg or a note in state_dir; dlmirror status shows which",
 };
 
@@ -310,7 +311,8 @@ static void restart_step(struct daemon *d)
 		d->restart = RESTART_JOBS;
 		d->restart_ms = clock_ms();
 	}
-	if (d->restart == RESTART_JOBS && devmap_jobs(d->devmap) == 0 && files_quiet(d)) {
+	if (d->restart == RESTART_JOBS && devmap_jobs(d->devmap) == 0 && !reload_busy(d->reloads) &&
+	    files_quiet(d)) {
 		qb_log(LOG_DEBUG, "planned restart: requests wait from now on");
 		d->restart = RESTART_QUIET;
 		d->quiescing = true;
@@ -491,6 +493,8 @@ static void report_problems(struct daemon *d)
 	for (size_t i = 0; i < d->registry.count; i++)
 		if (atomic_load(&d->registry.log[i]->hot.shared->open) != 0)
 			legs_suspect(d->registry.log[i], false);
+		else
+			legs_refresh(d->registry.log[i]); /* its RESUME may have been lost */
 }
 
 static void heartbeat_send(const struct daemon *d)
@@ -530,6 +534,7 @@ static void on_heartbeat(void *context)
 		legs_expire(d->registry.log[i]);
 		legs_reset_again(d->registry.log[i]);
 	}
+	reload_tick(d->reloads);
 	report_problems(d);
 	daemon_leave(d);
 	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, d, on_heartbeat,
@@ -704,8 +709,10 @@ static void requests_nudge(struct daemon *d)
 static int ports_create(struct daemon *d)
 {
 	const struct responders_core core = {.lock = &d->core_lock, .take = on_item, .context = d};
-	int error = storage_engine_create(&d->storage);
+	int error = devmap_create(&d->devmap);
 
+	if (error == 0)
+		error = storage_engine_create(&d->storage);
 	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (error == 0 && d->timer_fd < 0)
 		error = -errno;
@@ -713,8 +720,6 @@ static int ports_create(struct daemon *d)
 		error = opener_create(&d->opener);
 	if (error == 0)
 		error = mover_create(MOVER_THREADS, legs_copied, d, &d->mover);
-	if (error == 0)
-		error = devmap_create(&d->devmap);
 	if (error == 0)
 		error = responders_create(&d->registry, d->handover.socket,
 					  d->handover.socket_count, &core, &d->responders);
@@ -731,6 +736,8 @@ static int ports_create(struct daemon *d)
 		error = source_add(d, QB_LOOP_MED, devmap_fd(d->devmap), dispatch_devmap);
 	if (error == 0)
 		error = source_add(d, QB_LOOP_HIGH, responders_fd(d->responders), dispatch_handoff);
+	if (error == 0)
+		error = reload_create(d, &d->reloads);
 	if (error == 0 && d->config.cluster)
 		error = cluster_create(d, &d->cluster);
 	if (error == 0 && d->config.cluster)
@@ -866,6 +873,9 @@ static int start(struct daemon *d)
 		return -1;
 	if (d->handover.successor_fd >= 0)
 		handover_wait_end(&d->handover, END_LIMIT_MS);
+	daemon_enter(d);
+	reload_recover(d->reloads);
+	daemon_leave(d);
 	if (d->config.cluster && cluster_start(d) != 0)
 		return -1;
 	if (admin_start(d) != 0)
@@ -906,6 +916,7 @@ static void end(struct daemon *d)
 	for (unsigned i = 0; i < d->handover.socket_count; i++)
 		close(d->handover.socket[i]);
 	d->devmap = devmap_destroy(d->devmap);
+	d->reloads = reload_destroy(d->reloads);
 	d->mover = mover_destroy(d->mover);
 	d->responders = responders_destroy(d->responders);
 	d->opener = opener_destroy(d->opener);

@@ -22,6 +22,7 @@
 #include "daemons/dlmirrord/opener.h"
 #include "daemons/dlmirrord/pump.h"
 #include "daemons/dlmirrord/registry.h"
+#include "daemons/dlmirrord/reload.h"
 #include "daemons/dlmirrord/responder.h"
 #include "daemons/dlmirrord/storage.h"
 
@@ -63,6 +64,7 @@ struct daemon {
 	struct pump_queue queue;
 	uint64_t incarnation;	 /* of the last JOIN of a core object */
 	struct cluster *cluster; /* NULL: alone */
+	struct reloads *reloads;
 	struct registry registry;
 	struct storage_engine *storage;
 	struct opener *opener;
@@ -175,7 +177,7 @@ void legs_suspect(struct log *log, bool finish);
 /* The same for a mirror that the kernel has and that has no log: its table that is loaded again
  * makes one. Without it, it would be known only when the kernel asks next. */
 void legs_lost(struct daemon *d, const char *uuid);
-/* What could not be done of that, from time to time. */
+/* What could not be done of that, from time to time; and says what takes long. */
 void legs_reset_again(struct log *log);
 /* Makes the kernel ask for resync work. */
 void legs_wake(struct log *log);

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Adapter of the devmap port: owns the jobs for device-mapper and the catalog of which device
- * carries which log.
+ * Adapter of the devmap port: owns the jobs for device-mapper.
  *
- *	find, reset, reload:  call -> ioctl lane -> finished -> eventfd -> devmap_dispatch() -> done
- *	wake:                 call -> ioctl lane -> read lane -> finished -> ...
+ *	find, load, clear:  call -> ioctl lane -> finished -> eventfd -> devmap_dispatch() -> done
+ *	wake:               call -> ioctl lane -> read lane -> finished -> ...
+ *	reset, reload, suspend, switch, unload:
+ *	                    call -> ioctl lane -> finished -> ... -> suspender -> socket ->
+ *	                    devmap_dispatch() -> done
  *
  * Each lane is one thread. Reads have their own because a read of a mirror whose I/O is held may
  * wait for hours, and resets, which end such waits, must not queue behind it.
- *
- * The catalog is a guess, never an authority: whatever it says is checked against the table of the
- * device, and only if no unknown device carries the log either are the known ones read again.
  */
 #include "daemons/dlmirrord/devmap.h"
 
@@ -20,35 +19,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
 #include "daemons/dlmirrord/apart.h"
-#include "daemons/dlmirrord/devmap_ioctl.h"
+#include "daemons/dlmirrord/devmap_catalog.h"
+#include "daemons/dlmirrord/devmap_load.h"
+#include "daemons/dlmirrord/suspender.h"
 #include "daemons/dlmirrord/thread.h"
 
-#define SECTOR_BYTES	512U
-#define WAKE_BYTES	4096U
-#define RESUME_ATTEMPTS 3U
-#define PATH_SIZE	256U
+#define SECTOR_BYTES 512U
+#define WAKE_BYTES   4096U
+#define PATH_SIZE    256U
 
-struct known {
-	dev_t devno;
-	char name[DEVMAP_NAME_SIZE];
-	char uuid[DEVMAP_NAME_SIZE]; /* of the first log of ours in its live table; or empty */
-	bool looked;		     /* and it had a live table */
-	bool listed;		     /* by the refresh under way */
+enum job_kind {
+	JOB_FIND,
+	JOB_RESET,
+	JOB_RELOAD,
+	JOB_WAKE,
+	JOB_LOAD,
+	JOB_SUSPEND,
+	JOB_SWITCH,
+	JOB_UNLOAD,
+	JOB_CLEAR,
 };
 
-/* Sorted by devno. */
-struct catalog {
-	struct known *item;
-	size_t count;
-	size_t room;
-};
-
-enum job_kind { JOB_FIND, JOB_RESET, JOB_RELOAD, JOB_WAKE };
+/* Where a job goes on behind the ioctl lane. */
+enum goes_on { GOES_NOWHERE, GOES_TO_READ, GOES_TO_SUSPENDER };
 
 struct job {
 	STAILQ_ENTRY(job) next;
@@ -57,8 +56,15 @@ struct job {
 	bool status; /* of a find */
 	bool finish; /* of a reset */
 	devmap_found_fn found_done;
+	devmap_loaded_fn loaded_done;
 	devmap_done_fn done;
 	void *context;
+	struct dlmirror_plan plan; /* of a load */
+	char log_device[DEVMAP_NAME_SIZE];
+	bool in_sync;
+	char text[GROUP_TEXT_SIZE];
+	enum goes_on goes_on;
+	uint64_t order; /* to the suspender */
 	struct found found;
 	int error;
 };
@@ -67,8 +73,8 @@ STAILQ_HEAD(job_queue, job);
 
 struct lane {
 	struct devmap *devmap;
-	/* Does its part of the job; true: the job goes on in the read lane. */
-	bool (*run)(struct devmap *devmap, struct job *job);
+	/* Does its part of the job. */
+	enum goes_on (*run)(struct devmap *devmap, struct job *job);
 	struct job_queue waiting; /* under the lock of devmap */
 	pthread_cond_t work;
 	pthread_t thread;
@@ -76,8 +82,12 @@ struct lane {
 };
 
 struct devmap {
-	int event_fd;
-	unsigned jobs;		/* accepted and not answered; the loop thread's */
+	int poll_fd;	  /* of the two below */
+	int event_fd;	  /* something is finished */
+	int suspender_fd; /* -1: there is none; this and what follows is the loop thread's */
+	struct job_queue ordered; /* what the suspender has */
+	uint64_t last_order;
+	unsigned jobs;		/* accepted and not answered */
 	struct catalog catalog; /* the ioctl lane's */
 	void *buffer;		/* the read lane's */
 	pthread_mutex_t lock;	/* of the queues and stopping */
@@ -87,218 +97,53 @@ struct devmap {
 	struct lane read_lane;
 };
 
-/* The position of devno in the catalog, or where it belongs. */
-static size_t catalog_position(const struct catalog *catalog, dev_t devno)
+/* What is gone has nothing to be forgotten. */
+static enum goes_on unload_begin(struct job *job)
 {
-	size_t low = 0;
-	size_t high = catalog->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (catalog->item[middle].devno < devno)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	if (job->error == -ENOENT)
+		job->error = 0;
+	else if (job->error == 0 && job->found.inactive_table)
+		devmap_table_clear(job->found.mirror.devno);
+	return job->error == 0 && job->found.mirror.suspended ? GOES_TO_SUSPENDER : GOES_NOWHERE;
 }
 
-static int catalog_insert(struct catalog *catalog, size_t position, dev_t devno)
-{
-	if (catalog->count == catalog->room) {
-		size_t room = catalog->room == 0 ? 16 : 2 * catalog->room;
-		struct known *item = realloc(catalog->item, room * sizeof(*item));
-
-		if (item == NULL)
-			return -ENOMEM;
-		catalog->item = item;
-		catalog->room = room;
-	}
-	memmove(&catalog->item[position + 1], &catalog->item[position],
-		(catalog->count - position) * sizeof(*catalog->item));
-	catalog->item[position] = (struct known){.devno = devno};
-	catalog->count++;
-	return 0;
-}
-
-/* Another name means another device with a number that is used again. */
-static int catalog_note(void *context, dev_t devno, const char *name)
-{
-	struct catalog *catalog = context;
-	size_t position = catalog_position(catalog, devno);
-	struct known *known;
-
-	if (position == catalog->count || catalog->item[position].devno != devno) {
-		int error = catalog_insert(catalog, position, devno);
-
-		if (error != 0)
-			return error;
-	}
-	known = &catalog->item[position];
-	if (strcmp(known->name, name) != 0) {
-		snprintf(known->name, sizeof(known->name), "%s", name);
-		known->looked = false;
-	}
-	known->listed = true;
-	return 0;
-}
-
-/* Takes in devices that came, and forgets those that went. */
-static int catalog_refresh(struct catalog *catalog)
-{
-	size_t kept = 0;
-	int error;
-
-	for (size_t i = 0; i < catalog->count; i++)
-		catalog->item[i].listed = false;
-	error = devmap_devices_visit(catalog_note, catalog);
-	if (error != 0)
-		return error;
-	for (size_t i = 0; i < catalog->count; i++)
-		if (catalog->item[i].listed)
-			catalog->item[kept++] = catalog->item[i];
-	catalog->count = kept;
-	return 0;
-}
-
-/* Reads the table of one device. -ENOENT: uuid is not in it. */
-static int known_look(struct known *known, const char *uuid, struct found *ret)
-{
-	struct found_list list = {.count = 0};
-	struct devmap_device device;
-	int error = devmap_table_read(known->devno, true, &list, &device);
-
-	known->looked = error == 0 && device.live_table;
-	known->uuid[0] = '\0';
-	if (error == 0 && list.count > 0)
-		memcpy(known->uuid, list.item[0].mirror.uuid, sizeof(known->uuid));
-	if (error == 0 || error == -ENODEV)
-		error = -ENOENT;
-	for (unsigned i = 0; i < list.count && error == -ENOENT; i++) {
-		if (strcmp(list.item[i].mirror.uuid, uuid) == 0) {
-			*ret = list.item[i];
-			error = 0;
-		}
-	}
-	free(list.item);
-	return error;
-}
-
-static int catalog_find(struct catalog *catalog, const char *uuid, struct found *ret)
-{
-	int error = -ENOENT;
-
-	for (size_t i = 0; i < catalog->count && error == -ENOENT; i++)
-		if (strcmp(catalog->item[i].uuid, uuid) == 0)
-			error = known_look(&catalog->item[i], uuid, ret);
-	if (error != -ENOENT)
-		return error;
-	error = catalog_refresh(catalog);
-	if (error != 0)
-		return error;
-	error = -ENOENT;
-	for (size_t i = 0; i < catalog->count && error == -ENOENT; i++)
-		if (!catalog->item[i].looked)
-			error = known_look(&catalog->item[i], uuid, ret);
-	for (size_t i = 0; i < catalog->count && error == -ENOENT; i++)
-		error = known_look(&catalog->item[i], uuid, ret);
-	return error;
-}
-
-/* A device left suspended is the worst outcome, so what may pass (no memory) gets a chance. */
-static int device_resume(dev_t devno)
-{
-	int error = 0;
-
-	for (unsigned i = 0; i < RESUME_ATTEMPTS; i++) {
-		error = devmap_device_resume(devno);
-		if (error == 0)
-			break;
-	}
-	return error;
-}
-
-/* The resume suspends by itself, and a daemon killed before it leaves only a table that waits. */
-static int found_reload(const struct found *found)
-{
-	dev_t devno = found->mirror.devno;
-	int error;
-
-	if (found->inactive_table || found->mirror.suspended)
-		return -EBUSY;
-	error = devmap_table_reload(devno);
-	if (error == 0)
-		error = device_resume(devno);
-	if (error != 0)
-		devmap_table_clear(devno);
-	return error;
-}
-
-static bool legs_work(struct found *found)
-{
-	const char *health = found->mirror.leg_health;
-
-	return devmap_health_read(found) == 0 && health[0] != '\0' &&
-	       health[strspn(health, "A")] == '\0';
-}
-
-/*
- * A new table makes the kernel forget everything, a suspend only some of it: what it wrote on one
- * leg after an error it would go on writing there. But it also makes leg 0 the one to read from
- * again, which must not be while a leg is missing. A device that is suspended already will be reset
- * by whoever resumes it, and a table that waits is for whoever loaded it, unless it says what the
- * live one says: that is what a reload leaves that was cut short.
- */
-static int found_reset(struct found *found, bool finish)
-{
-	bool suspended = found->mirror.suspended;
-	bool waits = found->inactive_table;
-	dev_t devno = found->mirror.devno;
-	bool work;
-	int error = 0;
-
-	if ((suspended && !finish) || (waits && !devmap_tables_same(devno)))
-		return -EBUSY;
-	work = legs_work(found);
-	if (waits && !work)
-		devmap_table_clear(devno);
-	else if (waits || suspended)
-		return device_resume(devno);
-	if (work && found_reload(found) == 0)
-		return 0;
-	if (!suspended)
-		error = devmap_device_suspend(devno);
-	return error != 0 ? error : device_resume(devno);
-}
-
-static bool ioctl_lane_run(struct devmap *devmap, struct job *job)
+static enum goes_on ioctl_lane_run(struct devmap *devmap, struct job *job)
 {
 	job->error = catalog_find(&devmap->catalog, job->uuid, &job->found);
+	if (job->kind == JOB_UNLOAD)
+		return unload_begin(job);
 	if (job->error != 0)
-		return false;
+		return GOES_NOWHERE;
 	switch (job->kind) {
 	case JOB_FIND:
 		if (job->status)
 			job->error = devmap_health_read(&job->found);
-		return false;
-	case JOB_RESET:
-		job->error = found_reset(&job->found, job->finish);
-		return false;
-	case JOB_RELOAD:
-		job->error = found_reload(&job->found);
-		return false;
+		return GOES_NOWHERE;
+	case JOB_LOAD:
+		job->error = devmap_load_found(&job->found, &job->plan, job->log_device,
+					       job->in_sync, job->text);
+		return GOES_NOWHERE;
 	case JOB_WAKE:
 		/* A suspended device holds the read until its resume, which wakes kmirrord anyway.
 		 */
 		if (job->found.mirror.suspended)
 			job->error = -EBUSY;
-		return job->error == 0;
+		return job->error == 0 ? GOES_TO_READ : GOES_NOWHERE;
+	case JOB_CLEAR:
+		if (job->found.inactive_table)
+			devmap_table_clear(job->found.mirror.devno);
+		return GOES_NOWHERE;
+	case JOB_RESET:
+	case JOB_RELOAD:
+	case JOB_SUSPEND:
+	case JOB_SWITCH:
+	case JOB_UNLOAD:
+		return GOES_TO_SUSPENDER;
 	}
-	return false;
+	return GOES_NOWHERE;
 }
 
-static bool read_lane_run(struct devmap *devmap, struct job *job)
+static enum goes_on read_lane_run(struct devmap *devmap, struct job *job)
 {
 	off_t offset = (off_t)(job->found.start_sector * SECTOR_BYTES);
 	char path[PATH_SIZE];
@@ -306,13 +151,13 @@ static bool read_lane_run(struct devmap *devmap, struct job *job)
 
 	job->error = devmap_path(job->found.mirror.devno, path, sizeof(path));
 	if (job->error != 0)
-		return false;
+		return GOES_NOWHERE;
 	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (fd < 0 || pread(fd, devmap->buffer, WAKE_BYTES, offset) < 0)
 		job->error = -errno;
 	if (fd >= 0)
 		close(fd);
-	return false;
+	return GOES_NOWHERE;
 }
 
 static struct job *queue_take(struct job_queue *queue)
@@ -340,7 +185,6 @@ static void *lane_main(void *argument)
 	pthread_mutex_lock(&devmap->lock);
 	for (;;) {
 		struct job *job;
-		bool goes_on;
 
 		while (STAILQ_EMPTY(&lane->waiting) && !devmap->stopping)
 			pthread_cond_wait(&lane->work, &devmap->lock);
@@ -348,9 +192,9 @@ static void *lane_main(void *argument)
 			break;
 		job = queue_take(&lane->waiting);
 		pthread_mutex_unlock(&devmap->lock);
-		goes_on = lane->run(devmap, job);
+		job->goes_on = lane->run(devmap, job);
 		pthread_mutex_lock(&devmap->lock);
-		if (goes_on) {
+		if (job->goes_on == GOES_TO_READ) {
 			lane_add(&devmap->read_lane, job);
 			continue;
 		}
@@ -364,7 +208,7 @@ static void *lane_main(void *argument)
 }
 
 static void lane_prepare(struct lane *lane, struct devmap *devmap,
-			 bool (*run)(struct devmap *devmap, struct job *job))
+			 enum goes_on (*run)(struct devmap *devmap, struct job *job))
 {
 	lane->devmap = devmap;
 	lane->run = run;
@@ -396,6 +240,116 @@ static void lane_stop(struct lane *lane)
 	pthread_cond_destroy(&lane->work);
 }
 
+/* ---- answers and orders; in the loop thread */
+
+static void job_answer(struct devmap *devmap, struct job *job)
+{
+	devmap->jobs--;
+	if (job->kind == JOB_FIND)
+		job->found_done(job->context, job->uuid, job->error,
+				job->error == 0 ? &job->found.mirror : NULL);
+	else if (job->kind == JOB_LOAD)
+		job->loaded_done(job->context, job->uuid, job->error, job->text);
+	else
+		job->done(job->context, job->uuid, job->error);
+	free(job);
+}
+
+static int poll_add(struct devmap *devmap, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(devmap->poll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int orders_begin(struct devmap *devmap)
+{
+	devmap->suspender_fd = suspender_start();
+	return devmap->suspender_fd < 0 ? devmap->suspender_fd
+					: poll_add(devmap, devmap->suspender_fd);
+}
+
+static void orders_end(struct devmap *devmap)
+{
+	if (devmap->suspender_fd < 0)
+		return;
+	epoll_ctl(devmap->poll_fd, EPOLL_CTL_DEL, devmap->suspender_fd, NULL);
+	close(devmap->suspender_fd);
+	devmap->suspender_fd = -1;
+}
+
+/* A second reset or reload of a device would only wait in the kernel for the first. */
+static bool order_doubled(const struct devmap *devmap, const struct job *job)
+{
+	const struct job *other;
+
+	if (job->kind == JOB_RESET || job->kind == JOB_RELOAD)
+		STAILQ_FOREACH (other, &devmap->ordered, next)
+			if (other->found.mirror.devno == job->found.mirror.devno)
+				return true;
+	return false;
+}
+
+/* Answers the job if it cannot be given. */
+static void order_give(struct devmap *devmap, struct job *job)
+{
+	static const enum suspender_act act[] = {
+	    [JOB_RESET] = SUSPENDER_RESET,     [JOB_RELOAD] = SUSPENDER_RELOAD,
+	    [JOB_SUSPEND] = SUSPENDER_SUSPEND, [JOB_SWITCH] = SUSPENDER_RESUME,
+	    [JOB_UNLOAD] = SUSPENDER_RESUME,
+	};
+	struct suspender_order order = {.id = devmap->last_order + 1,
+					.act = act[job->kind],
+					.finish = job->finish,
+					.found = job->found};
+	int error = order_doubled(devmap, job) ? -EBUSY : 0;
+
+	if (error == 0 && devmap->suspender_fd < 0)
+		error = orders_begin(devmap);
+	if (error == 0)
+		error = suspender_send(devmap->suspender_fd, &order);
+	job->order = order.id;
+	job->error = error;
+	if (error == 0) {
+		devmap->last_order++;
+		STAILQ_INSERT_TAIL(&devmap->ordered, job, next);
+	} else {
+		job_answer(devmap, job);
+	}
+}
+
+static void order_answer(struct devmap *devmap, uint64_t order, int error)
+{
+	for (struct job *job = STAILQ_FIRST(&devmap->ordered); job != NULL;
+	     job = STAILQ_NEXT(job, next)) {
+		if (job->order != order)
+			continue;
+		STAILQ_REMOVE(&devmap->ordered, job, job, next);
+		job->error = error;
+		job_answer(devmap, job);
+		return;
+	}
+}
+
+static void orders_dispatch(struct devmap *devmap)
+{
+	uint64_t order;
+	int error;
+	int got = 0;
+
+	while (devmap->suspender_fd >= 0 &&
+	       (got = suspender_receive(devmap->suspender_fd, &order, &error)) > 0)
+		order_answer(devmap, order, error);
+	if (got == 0)
+		return;
+	/* Somebody has killed it. The next order starts another. */
+	orders_end(devmap);
+	while (!STAILQ_EMPTY(&devmap->ordered))
+		order_answer(devmap, STAILQ_FIRST(&devmap->ordered)->order, -EINTR);
+}
+
+/* ---- the port */
+
 int devmap_create(struct devmap **ret)
 {
 	struct devmap *devmap = calloc(1, sizeof(*devmap));
@@ -408,11 +362,18 @@ int devmap_create(struct devmap **ret)
 	STAILQ_INIT(&devmap->finished);
 	lane_prepare(&devmap->ioctl_lane, devmap, ioctl_lane_run);
 	lane_prepare(&devmap->read_lane, devmap, read_lane_run);
+	STAILQ_INIT(&devmap->ordered);
+	devmap->suspender_fd = -1;
 	devmap->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (devmap->event_fd < 0)
+	devmap->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (devmap->event_fd < 0 || devmap->poll_fd < 0)
 		error = -errno;
 	else if (posix_memalign(&devmap->buffer, WAKE_BYTES, WAKE_BYTES) != 0)
 		error = -ENOMEM;
+	if (error == 0)
+		error = poll_add(devmap, devmap->event_fd);
+	if (error == 0)
+		error = orders_begin(devmap);
 	if (error == 0)
 		error = lane_start(&devmap->ioctl_lane, "dlm-devmap");
 	if (error == 0)
@@ -435,6 +396,10 @@ struct devmap *devmap_destroy(struct devmap *devmap)
 	lane_stop(&devmap->ioctl_lane);
 	lane_stop(&devmap->read_lane);
 	queue_drop(&devmap->finished);
+	orders_end(devmap);
+	queue_drop(&devmap->ordered);
+	if (devmap->poll_fd >= 0)
+		close(devmap->poll_fd);
 	if (devmap->event_fd >= 0)
 		close(devmap->event_fd);
 	free(devmap->buffer);
@@ -446,7 +411,7 @@ struct devmap *devmap_destroy(struct devmap *devmap)
 
 int devmap_fd(const struct devmap *devmap)
 {
-	return devmap->event_fd;
+	return devmap->poll_fd;
 }
 
 unsigned devmap_jobs(const struct devmap *devmap)
@@ -454,7 +419,7 @@ unsigned devmap_jobs(const struct devmap *devmap)
 	return devmap->jobs;
 }
 
-void devmap_dispatch(struct devmap *devmap)
+static void finished_dispatch(struct devmap *devmap)
 {
 	struct job *job;
 	uint64_t count;
@@ -467,15 +432,18 @@ void devmap_dispatch(struct devmap *devmap)
 	while (job != NULL) {
 		struct job *next = STAILQ_NEXT(job, next);
 
-		devmap->jobs--;
-		if (job->kind == JOB_FIND)
-			job->found_done(job->context, job->uuid, job->error,
-					job->error == 0 ? &job->found.mirror : NULL);
+		if (job->goes_on == GOES_TO_SUSPENDER)
+			order_give(devmap, job);
 		else
-			job->done(job->context, job->uuid, job->error);
-		free(job);
+			job_answer(devmap, job);
 		job = next;
 	}
+}
+
+void devmap_dispatch(struct devmap *devmap)
+{
+	finished_dispatch(devmap);
+	orders_dispatch(devmap);
 }
 
 /* Queues a copy of job for uuid. */
@@ -498,6 +466,15 @@ static int job_submit(struct devmap *devmap, const char *uuid, const struct job 
 	return 0;
 }
 
+/* One that needs no more than its uuid. */
+static int plain_submit(struct devmap *devmap, enum job_kind kind, const char *uuid,
+			devmap_done_fn done, void *context)
+{
+	const struct job job = {.kind = kind, .done = done, .context = context};
+
+	return job_submit(devmap, uuid, &job);
+}
+
 int devmap_find(struct devmap *devmap, const char *uuid, bool status, devmap_found_fn done,
 		void *context)
 {
@@ -518,16 +495,45 @@ int devmap_reset(struct devmap *devmap, const char *uuid, bool finish, devmap_do
 
 int devmap_reload(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context)
 {
-	const struct job job = {.kind = JOB_RELOAD, .done = done, .context = context};
+	return plain_submit(devmap, JOB_RELOAD, uuid, done, context);
+}
 
+int devmap_load(struct devmap *devmap, const char *uuid, const struct devmap_load *load,
+		devmap_loaded_fn done, void *context)
+{
+	struct job job = {.kind = JOB_LOAD,
+			  .loaded_done = done,
+			  .context = context,
+			  .plan = *load->plan,
+			  .in_sync = load->in_sync};
+
+	snprintf(job.log_device, sizeof(job.log_device), "%s", load->log_device);
 	return job_submit(devmap, uuid, &job);
+}
+
+int devmap_suspend(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context)
+{
+	return plain_submit(devmap, JOB_SUSPEND, uuid, done, context);
+}
+
+int devmap_switch(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context)
+{
+	return plain_submit(devmap, JOB_SWITCH, uuid, done, context);
+}
+
+int devmap_unload(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context)
+{
+	return plain_submit(devmap, JOB_UNLOAD, uuid, done, context);
+}
+
+int devmap_clear(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context)
+{
+	return plain_submit(devmap, JOB_CLEAR, uuid, done, context);
 }
 
 int devmap_wake(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context)
 {
-	const struct job job = {.kind = JOB_WAKE, .done = done, .context = context};
-
-	return job_submit(devmap, uuid, &job);
+	return plain_submit(devmap, JOB_WAKE, uuid, done, context);
 }
 
 static int scan_device(void *context, dev_t devno, const char *name)

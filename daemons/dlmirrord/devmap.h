@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device-mapper, in a thread of its own because its ioctls wait for I/O, and that I/O may wait for
- * us. Adapter: devmap.c (libdevmapper). Jobs are queued, done one after another, and answered in
- * the loop thread from devmap_dispatch().
+ * device-mapper, in threads of its own because its ioctls wait for I/O, and that I/O may wait for
+ * us; what suspends, in processes of its own (suspender.h). Adapter: devmap.c (libdevmapper). Jobs
+ * are queued, and answered in the loop thread from devmap_dispatch().
  */
 #ifndef DLM_DEVMAP_H
 #define DLM_DEVMAP_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "codec/group.h"
 #include "daemons/dlmirrord/mover.h"
 
 #define DEVMAP_NAME_SIZE 129U
@@ -35,9 +36,10 @@ struct devmap_mirror {
 
 struct devmap;
 
+/* Forks: before there are threads. */
 int devmap_create(struct devmap **ret);
-/* Waits for the jobs under way, drops their results and what is queued. Takes NULL, returns NULL.
- */
+/* Waits for the jobs under way in threads, leaves what suspends to itself, drops all results and
+ * what is queued. Takes NULL, returns NULL. */
 struct devmap *devmap_destroy(struct devmap *devmap);
 /* Jobs accepted and not answered. One under way may be waiting in the kernel for a reply of ours:
  * serve and dispatch until this is 0 before the daemon stops serving, execs or calls
@@ -63,7 +65,7 @@ typedef void (*devmap_done_fn)(void *context, const char *uuid, int error);
 /* Makes the kernel forget what it concluded about regions: by a reload as below, or when a leg is
  * missing by suspend (noflush, no lockfs) and resume. -EBUSY: it is suspended already, or another
  * table than the live one waits for its resume; somebody is changing the device, and his resume
- * will do it. finish: an earlier reset may have been cut short by the daemon's death; if the device
+ * will do it, or a reset or reload of ours is under way. -EINTR: what does it was killed. finish: an earlier reset may have been cut short by the daemon's death; if the device
  * is suspended, that was us, and it is resumed. */
 int devmap_reset(struct devmap *devmap, const char *uuid, bool finish, devmap_done_fn done,
 		 void *context);
@@ -71,6 +73,27 @@ int devmap_reset(struct devmap *devmap, const char *uuid, bool finish, devmap_do
  * kernel forgets all that it knew of regions, and its log is another one. -EBUSY as above. Cut
  * short, it leaves a table that waits for its resume, which devmap_reset() finishes. */
 int devmap_reload(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
+/* A table that is made of the live one as plan says, loaded beside it; until it is in force, or
+ * forgotten, others are told -EBUSY. It is checked before: that nothing but the plan's mirror is
+ * there, that what is kept works and is large enough, that what is new is there, large enough and
+ * free. log_device: "major:minor", or empty. in_sync: every leg may be the source; else the first
+ * that is kept must be the first of those that work. text: why not. */
+struct devmap_load {
+	const struct dlmirror_plan *plan;
+	const char *log_device;
+	bool in_sync;
+};
+typedef void (*devmap_loaded_fn)(void *context, const char *uuid, int error, const char *text);
+int devmap_load(struct devmap *devmap, const char *uuid, const struct devmap_load *load,
+		devmap_loaded_fn done, void *context);
+/* What they wait for may take long: I/O under way, and the attach. Suspend (noflush: a mirror fails the writes that it holds for want of a leg in any other;
+ * no lockfs: a file system of the cluster is frozen on one node only, and all wait); resume with the
+ * table that was loaded; forget that one, and resume. */
+int devmap_suspend(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
+int devmap_switch(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
+int devmap_unload(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
+/* Forgets the table that waits, and nothing else. */
+int devmap_clear(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);
 /* One O_DIRECT read of the first sectors of the mirror: wakes an idle kmirrord. -EBUSY: suspended.
  */
 int devmap_wake(struct devmap *devmap, const char *uuid, devmap_done_fn done, void *context);

@@ -237,6 +237,21 @@ static int targets_copy(struct dm_task *live, struct dm_task *task)
 	return 0;
 }
 
+/* What a new table takes from the live one: live and info are that, task is to load it. Frees both. */
+static int load_run(struct dm_task *live, const struct dm_info *info, struct dm_task *task,
+		    int error)
+{
+	if (error == 0 && info->read_only && !dm_task_set_ro(task))
+		error = -ENOMEM;
+	if (error == 0)
+		error = task_run(task);
+	if (live != NULL)
+		dm_task_destroy(live);
+	if (task != NULL)
+		dm_task_destroy(task);
+	return error;
+}
+
 int devmap_table_reload(dev_t devno)
 {
 	struct dm_info info;
@@ -246,15 +261,7 @@ int devmap_table_reload(dev_t devno)
 
 	if (live != NULL && task != NULL)
 		error = targets_copy(live, task);
-	if (error == 0 && info.read_only && !dm_task_set_ro(task))
-		error = -ENOMEM;
-	if (error == 0)
-		error = task_run(task);
-	if (live != NULL)
-		dm_task_destroy(live);
-	if (task != NULL)
-		dm_task_destroy(task);
-	return error;
+	return load_run(live, &info, task, error);
 }
 
 void devmap_table_clear(dev_t devno)
@@ -267,9 +274,43 @@ void devmap_table_clear(dev_t devno)
 	dm_task_destroy(task);
 }
 
-int devmap_device_suspend(dev_t devno)
+int devmap_params_read(dev_t devno, uint64_t length_sectors, char ret[DEVMAP_PARAMS_SIZE])
 {
-	struct dm_task *task = task_create(DM_DEVICE_SUSPEND, devno);
+	struct dm_info info;
+	struct dm_task *live = table_task(devno, true, &info);
+	struct target target = {.next = NULL};
+	int error = -ENOTUNIQ;
+
+	if (live == NULL)
+		return -EIO;
+	target_next(live, &target);
+	if (target.type != NULL && target.params != NULL && target.next == NULL &&
+	    target.start == 0 && target.length == length_sectors &&
+	    strlen(target.params) < DEVMAP_PARAMS_SIZE) {
+		memcpy(ret, target.params, strlen(target.params) + 1);
+		error = 0;
+	}
+	dm_task_destroy(live);
+	return error;
+}
+
+int devmap_table_load(dev_t devno, uint64_t length_sectors, const char *params)
+{
+	struct dm_info info;
+	struct dm_task *live = table_task(devno, true, &info);
+	struct dm_task *task = task_create(DM_DEVICE_RELOAD, devno);
+	int error = -ENOMEM;
+
+	if (live != NULL && task != NULL &&
+	    dm_task_add_target(task, 0, length_sectors, "mirror", params))
+		error = 0;
+	return load_run(live, &info, task, error);
+}
+
+/* type: DM_DEVICE_SUSPEND or DM_DEVICE_RESUME. */
+static int device_run(int type, dev_t devno)
+{
+	struct dm_task *task = task_create(type, devno);
 	int error = -ENOMEM;
 
 	if (task == NULL)
@@ -280,17 +321,14 @@ int devmap_device_suspend(dev_t devno)
 	return error;
 }
 
+int devmap_device_suspend(dev_t devno)
+{
+	return device_run(DM_DEVICE_SUSPEND, devno);
+}
+
 int devmap_device_resume(dev_t devno)
 {
-	struct dm_task *task = task_create(DM_DEVICE_RESUME, devno);
-	int error = -ENOMEM;
-
-	if (task == NULL)
-		return error;
-	if (dm_task_no_flush(task) && dm_task_skip_lockfs(task))
-		error = task_run(task);
-	dm_task_destroy(task);
-	return error;
+	return device_run(DM_DEVICE_RESUME, devno);
 }
 
 int devmap_devices_visit(devmap_visit_fn visit, void *context)

@@ -46,6 +46,14 @@ bool devmap_tables_same(dev_t devno);
 int devmap_table_reload(dev_t devno);
 void devmap_table_clear(dev_t devno); /* the inactive one */
 
+#define DEVMAP_PARAMS_SIZE 2048U
+
+/* The params of the live table, when it is one target of length_sectors and nothing else; else
+ * -ENOTUNIQ. */
+int devmap_params_read(dev_t devno, uint64_t length_sectors, char ret[DEVMAP_PARAMS_SIZE]);
+/* Loads one mirror target as the inactive table, read-only if the live one is. */
+int devmap_table_load(dev_t devno, uint64_t length_sectors, const char *params);
+
 int devmap_device_suspend(dev_t devno); /* noflush, no lockfs */
 /* Puts a waiting table in force; suspends for that (noflush, no lockfs) what is not suspended. */
 int devmap_device_resume(dev_t devno);

@@ -211,6 +211,82 @@ int devmap_parse_table(uint64_t length_sectors, const char *params, struct devma
 	return 0;
 }
 
+/* Leaves words behind the log's arguments, at the number of legs. */
+static bool skip_log(struct words *words)
+{
+	uint64_t count;
+
+	if (!word_is(word_next(words), "userspace"))
+		return false;
+	count = next_u64(words, LOG_ARGS_MAX);
+	for (uint64_t i = 0; i < count; i++)
+		word_next(words);
+	return count > 0 && !words->failed;
+}
+
+static void text_append(struct words *words, char *ret, size_t cap, size_t *used, const char *text,
+			size_t length)
+{
+	if (length >= cap - *used) {
+		words->failed = true;
+		return;
+	}
+	memcpy(ret + *used, text, length);
+	*used += length;
+	ret[*used] = '\0';
+}
+
+int devmap_parse_replace(const char *params, const char *const *leg, uint32_t count, char *ret,
+			 size_t cap)
+{
+	struct words words = {.at = params};
+	struct words out = {.at = ""};
+	char number[16];
+	size_t used = 0;
+	uint64_t legs;
+
+	if (!skip_log(&words))
+		return -EINVAL;
+	text_append(&out, ret, cap, &used, params, (size_t)(words.at - params));
+	legs = next_u64(&words, LEGS_MAX);
+	for (uint64_t i = 0; i < legs; i++) {
+		word_next(&words);
+		word_next(&words);
+	}
+	if (words.failed)
+		return -EINVAL;
+	snprintf(number, sizeof(number), " %u", (unsigned)count);
+	text_append(&out, ret, cap, &used, number, strlen(number));
+	for (uint32_t i = 0; i < count; i++) {
+		text_append(&out, ret, cap, &used, " ", 1);
+		text_append(&out, ret, cap, &used, leg[i], strlen(leg[i]));
+	}
+	text_append(&out, ret, cap, &used, words.at, strlen(words.at));
+	return out.failed ? -ENOSPC : 0;
+}
+
+int devmap_parse_leg(const char *params, uint32_t index, char *ret, size_t cap)
+{
+	struct words words = {.at = params};
+	struct word devno;
+	struct word sector;
+
+	if (!skip_log(&words) || index >= next_u64(&words, LEGS_MAX))
+		return -EINVAL;
+	for (uint32_t i = 0; i < index; i++) {
+		word_next(&words);
+		word_next(&words);
+	}
+	devno = word_next(&words);
+	sector = word_next(&words);
+	if (words.failed)
+		return -EINVAL;
+	word_copy(&words, devno, ret, cap);
+	if (!words.failed)
+		word_append(&words, sector, ret, cap);
+	return words.failed ? -ENOSPC : 0;
+}
+
 int devmap_parse_status(const char *params, char ret[MOVER_LEGS_MAX + 1])
 {
 	struct words words = {.at = params};

@@ -3,6 +3,7 @@
 #ifndef DLM_DEVMAP_PARSE_H
 #define DLM_DEVMAP_PARSE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,6 +21,15 @@ int devmap_parse_number(const char *text, dev_t *ret);
  * with legs.count 0: its log can be served, its legs cannot be compared.
  */
 int devmap_parse_table(uint64_t length_sectors, const char *params, struct devmap_mirror *ret);
+
+/*
+ * The params of a table like this one with other legs: leg is "<devno> <sector>" for each of count.
+ * -EINVAL: params are not those of a mirror of ours; -ENOSPC: more than cap.
+ */
+int devmap_parse_replace(const char *params, const char *const *leg, uint32_t count, char *ret,
+			 size_t cap);
+/* Leg index of it, as devmap_parse_replace() takes it, into ret. */
+int devmap_parse_leg(const char *params, uint32_t index, char *ret, size_t cap);
 
 /*
  * params: the status line of the same target,

@@ -16,6 +16,7 @@
 #define LEGS_FRESH_MS 2000U
 #define LEGS_WAIT_MS  2000U
 #define RESET_GAP_MS  10000U
+#define RESET_SLOW_MS 30000U
 #define RELOAD_GAP_MS 10000U /* a table that is loaded again and again serves nobody */
 
 static struct mlog_event copied(uint64_t region, enum mlog_copy_result result)
@@ -134,6 +135,9 @@ void legs_reloaded(struct log *log, const struct log *from)
 
 	if (from->reload_ms > log->reload_ms)
 		log->reload_ms = from->reload_ms;
+	/* Until it has been looked up: who asks for it by its name finds it. */
+	if (log->name[0] == '\0')
+		memcpy(log->name, from->name, sizeof(log->name));
 	/* NEW: what the kernel has concluded went with the old table, what it wrote then did not.
 	 */
 	if ((suspect != SUSPECT_COMPARING && suspect != SUSPECT_NEW) ||
@@ -152,6 +156,65 @@ static void legs_learn(struct log *log, const struct devmap_mirror *mirror)
 	log->integrated_flush = mirror->integrated_flush;
 	log->handle_errors = mirror->handle_errors;
 	log->legs_ms = clock_ms();
+}
+
+static void compare(struct log *log)
+{
+	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
+	bool wanted = log->daemon->config.compare_after_gap;
+
+	event.verify.repair = true;
+	atomic_store(&log->hot.shared->suspect, wanted ? SUSPECT_COMPARING : SUSPECT_NO);
+	if (wanted)
+		pump_event(&log->pump, &event);
+}
+
+static void on_lost(void *context, const char *uuid, int error)
+{
+	struct daemon *d = context;
+
+	if (error != 0)
+		qb_log(LOG_WARNING,
+		       "%s: its table could not be loaded again: %s; all of it is "
+		       "compared when it is used next",
+		       uuid, strerror(-error));
+	for (size_t i = 0; i < d->registry.count && error == 0; i++) {
+		struct log *log = d->registry.log[i];
+
+		/* Another suspicion has its own way. */
+		if (strcmp(log->uuid, uuid) == 0 && atomic_load(&log->hot.shared->open) != 0 &&
+		    atomic_load(&log->hot.shared->suspect) == SUSPECT_NO)
+			compare(log);
+	}
+}
+
+static void lost_reset(struct daemon *d, const char *uuid)
+{
+	if (devmap_reset(d->devmap, uuid, false, on_lost, d) != 0)
+		qb_log(LOG_ERR, "%s: no memory to reset it", uuid);
+}
+
+void legs_lost(struct daemon *d, const char *uuid)
+{
+	qb_log(LOG_WARNING, "%s: nothing is known of it: all of it is compared", uuid);
+	lost_reset(d, uuid);
+}
+
+/* A kernel does not say RESUME again when nobody heard it, and uses the mirror all the same. While
+ * it waits for the answer the device counts as suspended. */
+static void resume_lost_settle(struct log *log, const struct devmap_mirror *mirror)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	if (status.phase != MLOG_CREATED || !mirror->live || mirror->suspended ||
+	    !control_listens(log))
+		return;
+	qb_log(LOG_WARNING,
+	       "%s: the kernel's RESUME was lost: its table is loaded again, and all of it is "
+	       "compared",
+	       log->uuid);
+	lost_reset(log->daemon, log->uuid);
 }
 
 static void on_found(void *context, const char *uuid, int error, const struct devmap_mirror *mirror)
@@ -176,6 +239,8 @@ static void on_found(void *context, const char *uuid, int error, const struct de
 	if (error == 0 && log->reload_wanted)
 		legs_reload(log);
 	log->reload_wanted = false;
+	if (error == 0)
+		resume_lost_settle(log, mirror);
 }
 
 void legs_refresh(struct log *log)
@@ -292,17 +357,6 @@ void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy
 		control_copies_ended(log);
 }
 
-static void compare(struct log *log)
-{
-	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
-	bool wanted = log->daemon->config.compare_after_gap;
-
-	event.verify.repair = true;
-	atomic_store(&log->hot.shared->suspect, wanted ? SUSPECT_COMPARING : SUSPECT_NO);
-	if (wanted)
-		pump_event(&log->pump, &event);
-}
-
 /* All tables of the mirror that wait for it: one that was loaded may be in use by now. */
 static void on_reset(void *context, const char *uuid, int error)
 {
@@ -340,32 +394,6 @@ static bool removed_unseen(const struct log *log)
 	       status.recovering == status.region_count;
 }
 
-static void on_lost(void *context, const char *uuid, int error)
-{
-	struct daemon *d = context;
-
-	if (error != 0)
-		qb_log(LOG_WARNING,
-		       "%s: its table could not be loaded again: %s; all of it is "
-		       "compared when it is used next",
-		       uuid, strerror(-error));
-	for (size_t i = 0; i < d->registry.count && error == 0; i++) {
-		struct log *log = d->registry.log[i];
-
-		/* Another suspicion has its own way. */
-		if (strcmp(log->uuid, uuid) == 0 && atomic_load(&log->hot.shared->open) != 0 &&
-		    atomic_load(&log->hot.shared->suspect) == SUSPECT_NO)
-			compare(log);
-	}
-}
-
-void legs_lost(struct daemon *d, const char *uuid)
-{
-	qb_log(LOG_WARNING, "%s: nothing is known of it: all of it is compared", uuid);
-	if (devmap_reset(d->devmap, uuid, false, on_lost, d) != 0)
-		qb_log(LOG_ERR, "%s: no memory to reset it", uuid);
-}
-
 static void on_reset_again(void *context, const char *uuid, int error)
 {
 	struct daemon *d = context;
@@ -389,10 +417,23 @@ static void on_reset_again(void *context, const char *uuid, int error)
 	}
 }
 
+static void reset_tell(struct log *log)
+{
+	if (log->reset_told || clock_ms() - log->reset_ms < RESET_SLOW_MS ||
+	    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
+		return;
+	log->reset_told = true;
+	qb_log(LOG_WARNING,
+	       "%s: its reset after a gap has waited for %u s: for I/O of the mirror that does not "
+	       "end, or behind a suspend that was killed, which only a reboot of this node mends",
+	       log->uuid, RESET_SLOW_MS / 1000);
+}
+
 /* Somebody has the device suspended, or a table of his waits. Until the reset the kernel may go on
  * writing one leg only, so what was compared meanwhile is compared again. */
 void legs_reset_again(struct log *log)
 {
+	reset_tell(log);
 	if (!log->reset_owed || log->daemon->restart_ms != 0 ||
 	    atomic_load(&log->hot.shared->open) == 0 || clock_ms() - log->reset_ms < RESET_GAP_MS)
 		return;
@@ -405,6 +446,8 @@ void legs_suspect(struct log *log, bool finish)
 	if (log->daemon->restart_ms != 0)
 		return; /* the next image finds it suspect */
 	atomic_store(&log->hot.shared->suspect, SUSPECT_RESETTING);
+	log->reset_ms = clock_ms();
+	log->reset_told = false;
 	if (devmap_reset(log->daemon->devmap, log->uuid, finish, on_reset, log->daemon) != 0)
 		qb_log(LOG_ERR, "%s: no memory to reset it after a gap", log->uuid);
 }

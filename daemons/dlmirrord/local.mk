@@ -8,9 +8,12 @@ libpump_la_SOURCES = \
 libdevmap_la_SOURCES = \
 	daemons/dlmirrord/apart.h \
 	daemons/dlmirrord/devmap.c daemons/dlmirrord/devmap.h \
+	daemons/dlmirrord/devmap_catalog.c daemons/dlmirrord/devmap_catalog.h \
 	daemons/dlmirrord/devmap_ioctl.c daemons/dlmirrord/devmap_ioctl.h \
+	daemons/dlmirrord/devmap_load.c daemons/dlmirrord/devmap_load.h \
 	daemons/dlmirrord/devmap_names.c \
-	daemons/dlmirrord/devmap_parse.c daemons/dlmirrord/devmap_parse.h
+	daemons/dlmirrord/devmap_parse.c daemons/dlmirrord/devmap_parse.h \
+	daemons/dlmirrord/suspender.c daemons/dlmirrord/suspender.h
 libdevmap_la_CPPFLAGS = $(AM_CPPFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
 libdevmap_la_LIBADD = $(DEVMAPPER_LIBS) $(BLKID_LIBS)
 
@@ -67,6 +70,8 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/opener.c daemons/dlmirrord/opener.h \
 	daemons/dlmirrord/ports.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/registry.h \
+	daemons/dlmirrord/reload.c daemons/dlmirrord/reload.h \
+	daemons/dlmirrord/reload_course.c daemons/dlmirrord/reload_course.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \
 	daemons/dlmirrord/statefile.c daemons/dlmirrord/statefile.h \
 	daemons/dlmirrord/stats.h \

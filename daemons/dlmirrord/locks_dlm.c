@@ -120,14 +120,14 @@ void locks_dlm_unlock(struct locks_dlm *l, const struct group_mirror *mirror, ui
 	refusals_forget(l, object, lock);
 }
 
-void locks_dlm_object_gone(struct locks_dlm *l, uint64_t object)
+void locks_dlm_object_gone(struct locks_dlm *l, uint64_t object, bool forget)
 {
 	struct locks_request *next;
 
 	for (struct locks_request *q = LIST_FIRST(&l->requests); q != NULL; q = next) {
 		next = LIST_NEXT(q, loop_next);
 		if (q->object == object)
-			request_withdraw(l, q, WANT_GONE);
+			request_withdraw(l, q, forget ? WANT_FORGOTTEN : WANT_GONE);
 	}
 	refusals_forget(l, object, UINT32_MAX);
 }

@@ -61,8 +61,9 @@ void locks_dlm_lock(struct locks_dlm *l, const struct group_mirror *mirror, uint
 void locks_dlm_unlock(struct locks_dlm *l, const struct group_mirror *mirror, uint32_t lock,
 		      uint64_t object);
 /* The object is gone without a word: requests are withdrawn, what it held becomes an orphan (keep)
- * or is given back. Only after its last write has ended. */
-void locks_dlm_object_gone(struct locks_dlm *l, uint64_t object);
+ * or is given back. forget: nobody comes after it but who has asked here already, so that nothing
+ * becomes an orphan. Only after its last write has ended. */
+void locks_dlm_object_gone(struct locks_dlm *l, uint64_t object, bool forget);
 /* Gives back what is left of earlier objects and processes: the mirror is not in use here (any
  * more), and none of their writes is on its way. locks: how many of its locks there may be. */
 void locks_dlm_release_orphans(struct locks_dlm *l, const struct group_mirror *mirror,

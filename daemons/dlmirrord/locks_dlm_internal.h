@@ -20,7 +20,7 @@
 
 #define LOCKS_FAILED_MAX 256U
 
-enum request_want { WANT_LOCK, WANT_UNLOCK, WANT_GONE };
+enum request_want { WANT_LOCK, WANT_UNLOCK, WANT_GONE, WANT_FORGOTTEN };
 
 /*
  * One object's for one lock. The loop makes it, and forgets it with its withdrawal: then dlm-locks

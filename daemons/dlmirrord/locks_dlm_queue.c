@@ -304,7 +304,7 @@ static struct resource *resource_find(struct queue *queue, const struct group_mi
 	struct resource *r;
 
 	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next))
-		if (r->lock == lock && memcmp(&r->mirror, mirror, sizeof(*mirror)) == 0)
+		if (r->lock == lock && group_mirror_same(&r->mirror, mirror))
 			break;
 	return r;
 }
@@ -362,7 +362,7 @@ static void request_remove(struct queue *queue, struct locks_request *q, enum re
 
 	if (r != NULL && r->holder == q) {
 		r->holder = NULL;
-		if (want != WANT_GONE)
+		if (want == WANT_UNLOCK || (want == WANT_FORGOTTEN && TAILQ_EMPTY(&r->waiters)))
 			hold_end(r->hold);
 	} else if (r != NULL) {
 		TAILQ_REMOVE(&r->waiters, q, waiter_next);
@@ -421,7 +421,7 @@ static void own_orphans_release(struct queue *queue, const struct locks_release 
 
 	for (r = LIST_FIRST(&queue->resources); r != NULL; r = LIST_NEXT(r, next))
 		if (r->hold != NULL && r->hold->state != HOLD_WAITING && r->holder == NULL &&
-		    memcmp(&r->mirror, &release->mirror, sizeof(r->mirror)) == 0)
+		    group_mirror_same(&r->mirror, &release->mirror))
 			hold_end(r->hold);
 }
 

@@ -150,9 +150,9 @@ static void jobs_run(struct opener *opener)
 		struct open_job *oldest = NULL;
 		struct open_job *job;
 
-		LIST_FOREACH(job, &opener->jobs, next)
-		if (!job->running)
-			oldest = job;
+		LIST_FOREACH (job, &opener->jobs, next)
+			if (!job->running)
+				oldest = job;
 		/* Without a thread it waits for the next one that ends, or for its time to end. */
 		if (oldest == NULL || job_run(opener, oldest) != 0)
 			break;
@@ -194,9 +194,9 @@ int opener_start(struct opener *opener, const struct storage_spec *spec, opened_
 {
 	struct open_job *job;
 
-	LIST_FOREACH(job, &opener->jobs, next)
-	if (job->opened == NULL && strcmp(job->device, spec->device) == 0)
-		return -ETIMEDOUT;
+	LIST_FOREACH (job, &opener->jobs, next)
+		if (job->opened == NULL && strcmp(job->device, spec->device) == 0)
+			return -ETIMEDOUT;
 	job = calloc(1, sizeof(*job));
 	if (job == NULL)
 		return -ENOMEM;
@@ -221,8 +221,8 @@ unsigned opener_jobs(const struct opener *opener)
 	const struct open_job *job;
 	unsigned count = 0;
 
-	LIST_FOREACH(job, &opener->jobs, next)
-	count += job->opened != NULL;
+	LIST_FOREACH (job, &opener->jobs, next)
+		count += job->opened != NULL;
 	return count;
 }
 
@@ -230,9 +230,9 @@ static struct open_job *job_due(const struct opener *opener, uint64_t now_ms)
 {
 	struct open_job *job;
 
-	LIST_FOREACH(job, &opener->jobs, next)
-	if (job->opened != NULL && job->until_ms <= now_ms)
-		break;
+	LIST_FOREACH (job, &opener->jobs, next)
+		if (job->opened != NULL && job->until_ms <= now_ms)
+			break;
 	return job;
 }
 
@@ -256,9 +256,9 @@ uint64_t opener_expire(struct opener *opener, uint64_t now_ms)
 		}
 		opened(context, -ETIMEDOUT, NULL, text);
 	}
-	LIST_FOREACH(job, &opener->jobs, next)
-	if (job->opened != NULL && (next_ms == 0 || job->until_ms < next_ms))
-		next_ms = job->until_ms;
+	LIST_FOREACH (job, &opener->jobs, next)
+		if (job->opened != NULL && (next_ms == 0 || job->until_ms < next_ms))
+			next_ms = job->until_ms;
 	return next_ms;
 }
 

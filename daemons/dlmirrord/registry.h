@@ -104,7 +104,8 @@ struct log {
 	bool reloading;
 	uint64_t reload_ms; /* when that began last; 0: never */
 	bool reset_owed;    /* after a gap, but the device was not to be had */
-	uint64_t reset_ms;  /* when that was tried last */
+	uint64_t reset_ms;  /* when it was tried last */
+	bool reset_told;    /* that it takes long */
 	bool gone;	    /* and there was none */
 };
 

@@ -17,7 +17,7 @@
 
 #define HEADER_SIZE   4096U
 #define STATE_MAGIC   UINT32_C(0x646c6d73)
-#define STATE_VERSION 7U
+#define STATE_VERSION 8U
 
 /* magic, version and checksum of the rest come first */
 #define CHECKED_OFFSET 12U
@@ -36,6 +36,7 @@ static void header_encode(void *memory, const struct statefile_header *h)
 	write_u32(&w, h->page_bytes);
 	write_u32(&w, h->clustered);
 	write_u32(&w, h->members);
+	write_u32(&w, h->stale);
 	write_zeros(&w, w.left);
 	w = writer_of(memory, CHECKED_OFFSET);
 	write_u32(&w, STATE_MAGIC);
@@ -65,6 +66,7 @@ static int header_decode(const void *memory, struct statefile_header *ret)
 	ret->page_bytes = read_u32(&r);
 	ret->clustered = read_u32(&r) != 0;
 	ret->members = read_u32(&r);
+	ret->stale = read_u32(&r) != 0;
 	if (r.failed || ret->region_count == 0 || ret->shift > 63 || ret->page_bytes < 512 ||
 	    ret->members == 0 || ret->members > MLOG_MEMBERS_MAX)
 		return -EBADMSG;

@@ -31,6 +31,7 @@ extern "C" {
 #define DLMIRROR_MEMBERS_MAX 32 /* nodes that have a mirror attached */
 #define DLMIRROR_VIEW_MAX    40 /* nodes with a daemon in the cluster's group */
 #define DLMIRROR_TEXT_SIZE   256
+#define DLMIRROR_PATH_SIZE   128
 
 struct dlmirror; /* a connection */
 
@@ -89,6 +90,44 @@ struct dlmirror_mirror {
 	struct dlmirror_member member[DLMIRROR_MEMBERS_MAX];
 	uint32_t leg_count;
 	struct dlmirror_leg leg[DLMIRROR_LEGS_MAX];
+	char reload[DLMIRROR_TEXT_SIZE]; /* what a reload in step waits for; empty: there is none */
+};
+
+/* A leg of a mirror as it is to be. */
+struct dlmirror_plan_leg {
+	bool fresh;	       /* a device that holds nothing; else one that is kept: */
+	uint32_t index;	       /* in the table as it is */
+	uint64_t start_sector; /* of a fresh one */
+	/* Absolute, and the same device on all nodes: below /dev/disk or /dev/mapper. */
+	char path[DLMIRROR_PATH_SIZE];
+};
+
+/* From which table to which. What is kept comes first and in its order: the first leg of a table is
+ * the one that the others are copied from. A mirror has two legs at least, and only grows. */
+struct dlmirror_plan {
+	uint64_t from_sectors;
+	uint32_t from_legs;
+	uint64_t from_start[DLMIRROR_LEGS_MAX];
+	uint64_t to_sectors;
+	uint32_t to_legs;
+	struct dlmirror_plan_leg leg[DLMIRROR_LEGS_MAX];
+};
+
+struct dlmirror_reload_node {
+	uint32_t node;
+	char state[40];
+	char text[DLMIRROR_TEXT_SIZE]; /* what went wrong there; empty: nothing */
+};
+
+/* How the last reload of a mirror that this node has heard of is going, or has gone. */
+struct dlmirror_reload {
+	bool known; /* else there was none */
+	bool under_way;
+	bool done;			/* the new table counts */
+	char waits[DLMIRROR_TEXT_SIZE]; /* under way: for what */
+	char why[DLMIRROR_TEXT_SIZE];	/* why the old table counts */
+	uint32_t node_count;
+	struct dlmirror_reload_node node[DLMIRROR_VIEW_MAX];
 };
 
 /* Requests of one type since the log was created. */
@@ -180,6 +219,12 @@ int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair);
 int dlmirror_verify_stop(struct dlmirror *d, const char *mirror);
 /* Tries to bring a failed log device back now. */
 int dlmirror_log_retry(struct dlmirror *d, const char *mirror);
+/* Begins to give the mirror another table on all nodes that have it active, in step; on failure all
+ * of them keep the one they have. It goes on when the caller ends. timeout_s: how long it may wait
+ * for nodes to load the table and to suspend, 0: without an end. -EBUSY: one is under way. */
+int dlmirror_reload(struct dlmirror *d, const char *mirror, const struct dlmirror_plan *plan,
+		    uint32_t timeout_s);
+int dlmirror_reload_status(struct dlmirror *d, const char *mirror, struct dlmirror_reload *ret);
 int dlmirror_daemon(struct dlmirror *d, struct dlmirror_daemon *ret);
 /* text (may be NULL) gets up to size bytes of what the daemon has to say. */
 int dlmirror_daemon_command(struct dlmirror *d, enum dlmirror_daemon_command command,

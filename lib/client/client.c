@@ -228,18 +228,26 @@ static int call(struct dlmirror *d, const struct admin_request *request, struct 
 	return 0;
 }
 
+/* With the name of the mirror that it is about. */
+static int named_call(struct dlmirror *d, struct admin_request *request, const char *mirror,
+		      struct admin_reply *ret)
+{
+	size_t length = strlen(mirror);
+
+	if (length == 0 || length >= sizeof(request->mirror))
+		return fail(d, -ENOENT, "no mirror can have the name \"%.20s%s\"", mirror,
+			    length > 20 ? "..." : "");
+	memcpy(request->mirror, mirror, length + 1);
+	return call(d, request, ret);
+}
+
 /* A request about one mirror. */
 static int mirror_call(struct dlmirror *d, enum admin_kind kind, const char *mirror, bool repair,
 		       struct admin_reply *ret)
 {
 	struct admin_request request = {.kind = kind, .repair = repair};
-	size_t length = strlen(mirror);
 
-	if (length == 0 || length >= sizeof(request.mirror))
-		return fail(d, -ENOENT, "no mirror can have the name \"%.20s%s\"", mirror,
-			    length > 20 ? "..." : "");
-	memcpy(request.mirror, mirror, length + 1);
-	return call(d, &request, ret);
+	return named_call(d, &request, mirror, ret);
 }
 
 static int fail_body(struct dlmirror *d)
@@ -286,6 +294,28 @@ int dlmirror_log_retry(struct dlmirror *d, const char *mirror)
 	struct admin_reply reply;
 
 	return mirror_call(d, ADMIN_LOG_RETRY, mirror, false, &reply);
+}
+
+int dlmirror_reload(struct dlmirror *d, const char *mirror, const struct dlmirror_plan *plan,
+		    uint32_t timeout_s)
+{
+	struct admin_request request = {
+	    .kind = ADMIN_RELOAD, .plan = *plan, .timeout_s = timeout_s};
+	struct admin_reply reply;
+
+	if (plan->from_legs > DLMIRROR_LEGS_MAX || plan->to_legs > DLMIRROR_LEGS_MAX)
+		return fail(d, -EINVAL, "a mirror has at most %d legs", DLMIRROR_LEGS_MAX);
+	return named_call(d, &request, mirror, &reply);
+}
+
+int dlmirror_reload_status(struct dlmirror *d, const char *mirror, struct dlmirror_reload *ret)
+{
+	struct admin_reply reply;
+	int result = mirror_call(d, ADMIN_RELOAD_STATUS, mirror, false, &reply);
+
+	if (result != 0)
+		return result;
+	return admin_reply_reload(&reply, ret) == 0 ? 0 : fail_body(d);
 }
 
 int dlmirror_daemon(struct dlmirror *d, struct dlmirror_daemon *ret)

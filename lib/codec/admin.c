@@ -20,7 +20,42 @@ static bool read_bool(struct reader *r)
 
 static bool kind_names_mirror(enum admin_kind kind)
 {
-	return kind >= ADMIN_GET && kind <= ADMIN_LOG_RETRY;
+	return kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS;
+}
+
+static void write_plan(struct writer *w, const struct dlmirror_plan *plan)
+{
+	write_u64(w, plan->from_sectors);
+	write_u8(w, (uint8_t)plan->from_legs);
+	for (uint32_t i = 0; i < plan->from_legs && i < DLMIRROR_LEGS_MAX; i++)
+		write_u64(w, plan->from_start[i]);
+	write_u64(w, plan->to_sectors);
+	write_u8(w, (uint8_t)plan->to_legs);
+	for (uint32_t i = 0; i < plan->to_legs && i < DLMIRROR_LEGS_MAX; i++) {
+		write_u8(w, plan->leg[i].fresh);
+		write_u32(w, plan->leg[i].index);
+		write_u64(w, plan->leg[i].start_sector);
+		write_string(w, plan->leg[i].path);
+	}
+}
+
+/* Whether it makes sense is for the daemon to say. */
+static void read_plan(struct reader *r, struct dlmirror_plan *ret)
+{
+	ret->from_sectors = read_u64(r);
+	ret->from_legs = read_u8(r);
+	for (uint32_t i = 0; i < ret->from_legs && i < DLMIRROR_LEGS_MAX; i++)
+		ret->from_start[i] = read_u64(r);
+	ret->to_sectors = read_u64(r);
+	ret->to_legs = read_u8(r);
+	if (ret->from_legs > DLMIRROR_LEGS_MAX || ret->to_legs > DLMIRROR_LEGS_MAX)
+		r->failed = true;
+	for (uint32_t i = 0; i < ret->to_legs && i < DLMIRROR_LEGS_MAX; i++) {
+		ret->leg[i].fresh = read_bool(r);
+		ret->leg[i].index = read_u32(r);
+		ret->leg[i].start_sector = read_u64(r);
+		read_string(r, ret->leg[i].path, sizeof(ret->leg[i].path));
+	}
 }
 
 size_t admin_request_encode(const struct admin_request *request, void *ret, size_t cap)
@@ -40,6 +75,10 @@ size_t admin_request_encode(const struct admin_request *request, void *ret, size
 		write_string(&w, request->mirror);
 	if (request->kind == ADMIN_VERIFY)
 		write_u8(&w, request->repair);
+	if (request->kind == ADMIN_RELOAD) {
+		write_plan(&w, &request->plan);
+		write_u32(&w, request->timeout_s);
+	}
 	if (request->kind == ADMIN_COMMAND) {
 		write_u32(&w, (uint32_t)request->command);
 		write_string(&w, request->argument);
@@ -60,6 +99,10 @@ static void read_arguments(struct reader *r, struct admin_request *ret)
 		read_string(r, ret->mirror, sizeof(ret->mirror));
 	if (ret->kind == ADMIN_VERIFY)
 		ret->repair = read_bool(r);
+	if (ret->kind == ADMIN_RELOAD) {
+		read_plan(r, &ret->plan);
+		ret->timeout_s = read_u32(r);
+	}
 	if (ret->kind == ADMIN_COMMAND) {
 		command = read_u32(r);
 		if (command < DLMIRROR_DAEMON_RESTART || command > DLMIRROR_DAEMON_RESTART_STATUS)
@@ -140,7 +183,8 @@ static bool body_expected(const struct admin_reply *reply)
 {
 	if (reply->error != 0)
 		return false;
-	return reply->count > 0 || reply->kind == ADMIN_COUNTERS || reply->kind == ADMIN_DAEMON;
+	return reply->count > 0 || reply->kind == ADMIN_COUNTERS || reply->kind == ADMIN_DAEMON ||
+	       reply->kind == ADMIN_RELOAD_STATUS;
 }
 
 int admin_reply_decode(const void *data, size_t size, enum admin_kind kind, struct admin_reply *ret)
@@ -290,6 +334,7 @@ static void write_mirror(struct writer *w, const struct dlmirror_mirror *m)
 	write_u32(w, m->pending);
 	write_u64(w, m->log_writes);
 	write_u64(w, m->memory_bytes);
+	write_string(w, m->reload);
 	write_members(w, m);
 	write_verify(w, m);
 	write_u8(w, (uint8_t)m->leg_count);
@@ -323,6 +368,7 @@ static void read_mirror(struct reader *r, struct dlmirror_mirror *ret)
 	ret->pending = read_u32(r);
 	ret->log_writes = read_u64(r);
 	ret->memory_bytes = read_u64(r);
+	read_string(r, ret->reload, sizeof(ret->reload));
 	read_members(r, ret);
 	read_verify(r, ret);
 	ret->leg_count = read_u8(r);
@@ -403,6 +449,47 @@ int admin_reply_counters(struct admin_reply *reply, struct dlmirror_counters *re
 	if (r->failed || r->left > 0)
 		return -EBADMSG;
 	*ret = counters;
+	return 0;
+}
+
+void admin_reply_add_reload(struct admin_reply_writer *reply, const struct dlmirror_reload *reload)
+{
+	struct writer *w = &reply->w;
+
+	write_u8(w, reload->known);
+	write_u8(w, reload->under_way);
+	write_u8(w, reload->done);
+	write_string(w, reload->waits);
+	write_string(w, reload->why);
+	write_u8(w, (uint8_t)reload->node_count);
+	for (uint32_t i = 0; i < reload->node_count; i++) {
+		write_u32(w, reload->node[i].node);
+		write_string(w, reload->node[i].state);
+		write_string(w, reload->node[i].text);
+	}
+}
+
+int admin_reply_reload(struct admin_reply *reply, struct dlmirror_reload *ret)
+{
+	struct dlmirror_reload reload = {0};
+	struct reader *r = &reply->body;
+
+	reload.known = read_bool(r);
+	reload.under_way = read_bool(r);
+	reload.done = read_bool(r);
+	read_string(r, reload.waits, sizeof(reload.waits));
+	read_string(r, reload.why, sizeof(reload.why));
+	reload.node_count = read_u8(r);
+	if (reload.node_count > DLMIRROR_VIEW_MAX)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < reload.node_count; i++) {
+		reload.node[i].node = read_u32(r);
+		read_string(r, reload.node[i].state, sizeof(reload.node[i].state));
+		read_string(r, reload.node[i].text, sizeof(reload.node[i].text));
+	}
+	if (r->failed || r->left > 0)
+		return -EBADMSG;
+	*ret = reload;
 	return 0;
 }
 

@@ -25,7 +25,7 @@
 #define ADMIN_VERSION	       1U
 #define ADMIN_REQUEST_ENVELOPE 16U
 #define ADMIN_REPLY_ENVELOPE   24U
-#define ADMIN_REQUEST_MAX      1024U
+#define ADMIN_REQUEST_MAX      2048U
 #define ADMIN_REPLY_MAX	       65536U
 #define ADMIN_ARGUMENT_SIZE    256U
 #define ADMIN_TEXT_SIZE	       1024U
@@ -38,6 +38,8 @@ enum admin_kind {
 	ADMIN_VERIFY,
 	ADMIN_VERIFY_STOP,
 	ADMIN_LOG_RETRY,
+	ADMIN_RELOAD,
+	ADMIN_RELOAD_STATUS,
 	ADMIN_DAEMON,
 	ADMIN_COMMAND,
 	ADMIN_KINDS, /* one more than the last */
@@ -46,8 +48,10 @@ enum admin_kind {
 struct admin_request {
 	enum admin_kind kind;
 	uint64_t first;			      /* LIST: index of the first mirror wanted */
-	char mirror[DLMIRROR_NAME_SIZE];      /* GET to LOG_RETRY */
+	char mirror[DLMIRROR_NAME_SIZE];      /* GET to RELOAD_STATUS */
 	bool repair;			      /* VERIFY */
+	struct dlmirror_plan plan;	      /* RELOAD */
+	uint32_t timeout_s;		      /* RELOAD */
 	enum dlmirror_daemon_command command; /* COMMAND */
 	char argument[ADMIN_ARGUMENT_SIZE];   /* COMMAND; may be empty */
 };
@@ -75,6 +79,7 @@ void admin_reply_add_list(struct admin_reply_writer *reply, uint64_t total, uint
 bool admin_reply_add_mirror(struct admin_reply_writer *reply, const struct dlmirror_mirror *mirror);
 void admin_reply_add_counters(struct admin_reply_writer *reply,
 			      const struct dlmirror_counters *counters);
+void admin_reply_add_reload(struct admin_reply_writer *reply, const struct dlmirror_reload *reload);
 void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmirror_daemon *daemon);
 /* The size of the message, or 0 when something did not fit. */
 size_t admin_reply_end(struct admin_reply_writer *reply);
@@ -97,6 +102,7 @@ int admin_reply_decode(const void *data, size_t size, enum admin_kind kind,
  * last part must end where the message ends. */
 int admin_reply_mirror(struct admin_reply *reply, struct dlmirror_mirror *ret);
 int admin_reply_counters(struct admin_reply *reply, struct dlmirror_counters *ret);
+int admin_reply_reload(struct admin_reply *reply, struct dlmirror_reload *ret);
 int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/bits.h"
 #include "base/crc32c.h"
 #include "base/cursor.h"
+#include "codec/group_internal.h"
 
 #define MAGIC	       UINT32_C(0x676d6c64) /* "dlmg" */
 #define HEADER_VERSION 1U
@@ -58,7 +59,7 @@ void group_mirror_of(const char *uuid, struct group_mirror *ret)
 	uuid_generate_sha1(ret->byte, names_of_mirrors, uuid, strlen(uuid));
 }
 
-static bool mirror_is_none(const struct group_mirror *mirror)
+bool group_mirror_is_none(const struct group_mirror *mirror)
 {
 	static const struct group_mirror none;
 
@@ -515,18 +516,7 @@ static bool message_valid(const struct mlog_message *m)
 
 /* ---- whole messages */
 
-struct header {
-	uint32_t length;
-	uint16_t highest;
-	uint16_t version;
-	uint16_t kind;
-	uint32_t node;
-	uint64_t incarnation;
-	uint64_t seq;
-	struct group_mirror mirror;
-};
-
-static void header_write(struct writer *w, const struct header *h, uint32_t checksum)
+static void header_write(struct writer *w, const struct group_raw *h, uint32_t checksum)
 {
 	write_u32(w, MAGIC);
 	write_u32(w, checksum);
@@ -542,7 +532,7 @@ static void header_write(struct writer *w, const struct header *h, uint32_t chec
 }
 
 /* The header of a message whose body stands behind it in buffer already. */
-static void header_finish(void *buffer, const struct header *h)
+void group_header_finish(void *buffer, const struct group_raw *h)
 {
 	struct writer w = writer_of(buffer, GROUP_HEADER_SIZE);
 	uint32_t checksum;
@@ -557,7 +547,7 @@ int group_encode(const struct group_versions *versions, const struct group_mirro
 		 const struct mlog_message *message, void *ret, size_t cap)
 {
 	struct writer w = writer_of(ret, cap < GROUP_MESSAGE_MAX ? cap : GROUP_MESSAGE_MAX);
-	struct header h = {
+	struct group_raw h = {
 	    .highest = versions->own,
 	    .version = 1,
 	    .node = message->from,
@@ -566,7 +556,7 @@ int group_encode(const struct group_versions *versions, const struct group_mirro
 	    .mirror = *mirror,
 	};
 
-	if (!message_valid(message) || mirror_is_none(mirror))
+	if (!message_valid(message) || group_mirror_is_none(mirror))
 		return -EINVAL;
 	if (message->kind == MLOG_MSG_STATE && group_versions_spoken(versions) >= 2 &&
 	    state_needs_version_2(&message->state))
@@ -577,13 +567,13 @@ int group_encode(const struct group_versions *versions, const struct group_mirro
 		return -ENOSPC;
 	h.kind = kind_number[message->kind];
 	h.length = (uint32_t)(w.at - (uint8_t *)ret);
-	header_finish(ret, &h);
+	group_header_finish(ret, &h);
 	return (int)h.length;
 }
 
 int group_encode_hello(const struct group_versions *versions, uint32_t node, void *ret, size_t cap)
 {
-	struct header h = {
+	struct group_raw h = {
 	    .length = GROUP_HEADER_SIZE,
 	    .highest = versions->own,
 	    .version = 1,
@@ -595,14 +585,13 @@ int group_encode_hello(const struct group_versions *versions, uint32_t node, voi
 		return -EINVAL;
 	if (cap < GROUP_HEADER_SIZE)
 		return -ENOSPC;
-	header_finish(ret, &h);
+	group_header_finish(ret, &h);
 	return (int)h.length;
 }
 
-/* Leaves r at the body. */
-static int header_read(struct reader *r, const void *datagram, size_t size, struct header *ret)
+int group_header_read(struct reader *r, const void *datagram, size_t size, struct group_raw *ret)
 {
-	struct header h = {0};
+	struct group_raw h = {0};
 	uint32_t magic = read_u32(r);
 	uint32_t checksum = read_u32(r);
 	uint16_t header_version;
@@ -628,10 +617,10 @@ static int header_read(struct reader *r, const void *datagram, size_t size, stru
 		   : 0;
 }
 
-static int hello_check(const struct header *h)
+static int hello_check(const struct group_raw *h)
 {
 	return h->version == 1 && h->length == GROUP_HEADER_SIZE && h->incarnation == 0 &&
-		       h->seq == 0 && mirror_is_none(&h->mirror)
+		       h->seq == 0 && group_mirror_is_none(&h->mirror)
 		   ? 0
 		   : -EINVAL;
 }
@@ -651,9 +640,9 @@ int group_decode(const void *datagram, size_t size, uint16_t highest,
 		 struct group_header *ret_header, struct group_room *room, struct mlog_message *ret)
 {
 	struct reader r = reader_of(datagram, size);
-	struct header h;
+	struct group_raw h;
 	struct mlog_message m;
-	int rc = header_read(&r, datagram, size, &h);
+	int rc = group_header_read(&r, datagram, size, &h);
 
 	*ret_header = (struct group_header){0};
 	memset(&m, 0, sizeof(m));
@@ -661,6 +650,7 @@ int group_decode(const void *datagram, size_t size, uint16_t highest,
 		return rc;
 	*ret_header = (struct group_header){
 	    .hello = h.kind == KIND_HELLO,
+	    .reload = h.kind == GROUP_KIND_RELOAD,
 	    .version = h.version,
 	    .highest = h.highest,
 	    .node = h.node,
@@ -670,7 +660,9 @@ int group_decode(const void *datagram, size_t size, uint16_t highest,
 		return -EPROTONOSUPPORT;
 	if (h.kind == KIND_HELLO)
 		return hello_check(&h);
-	if (!kind_find(h.kind, &m.kind) || mirror_is_none(&h.mirror))
+	if (h.kind == GROUP_KIND_RELOAD)
+		return group_reload_check(&r, &h);
+	if (!kind_find(h.kind, &m.kind) || group_mirror_is_none(&h.mirror))
 		return -EINVAL;
 	m.from = h.node;
 	m.incarnation = h.incarnation;

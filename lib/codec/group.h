@@ -11,8 +11,8 @@
  * Little-endian. What is decoded has passed every check that needs no knowledge of the mirror:
  * whether a region or a member exists is for the core to say.
  *
- * Protocol versions differ in STATE only. Version 1 sends the words of a map as they are; with
- * version 2 equal words are sent as one word and a count, which is all there is to most maps. A
+ * Version 1 sends the words of a map as they are; with version 2 equal words are sent as one word
+ * and a count, which is all there is to most maps. Version 3 has RELOAD, which is not the core's. A
  * message goes in the lowest version that has its form, so that a daemon which does not know
  * version 2 never misses a message that it has a use for: see group_versions.
  */
@@ -22,10 +22,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/mlog.h"
+#include "dlmirror/dlmirror.h"
 
-#define GROUP_VERSION	  2U	 /* highest protocol version of this code */
+#define GROUP_VERSION	  3U	 /* highest protocol version of this code */
 #define GROUP_MESSAGE_MAX 65536U /* bytes */
 #define GROUP_HEADER_SIZE 56U
 #define GROUP_WORDS_MAX	  7168U /* of one STATE; it fits together with all members */
@@ -35,6 +37,11 @@
 struct group_mirror {
 	uint8_t byte[16];
 };
+
+static inline bool group_mirror_same(const struct group_mirror *a, const struct group_mirror *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
 
 /* The name-based UUID (RFC 9562, version 5) of a log's uuid. */
 void group_mirror_of(const char *uuid, struct group_mirror *ret);
@@ -63,6 +70,7 @@ uint16_t group_versions_spoken(const struct group_versions *v);
 
 struct group_header {
 	bool hello;	  /* not about a mirror: says only who is there and what it speaks */
+	bool reload;	  /* for group_decode_reload() */
 	uint16_t version; /* of the body */
 	uint16_t highest; /* of the sender */
 	uint32_t node;
@@ -84,7 +92,7 @@ int group_encode_hello(const struct group_versions *versions, uint32_t node, voi
 
 /*
  * highest: up to which protocol version the reader understands, `own` of its group_versions.
- *	0		ret is set, and of a STATE points into room; not by a HELLO
+ *	0		ret is set, and of a STATE points into room; not by a HELLO or RELOAD
  *	-EBADMSG	not a message of ours, or damaged
  *	-EPROTONOSUPPORT undamaged, of a later header version or protocol version
  *	-EINVAL		undamaged, but it contradicts itself or a limit
@@ -94,5 +102,57 @@ int group_encode_hello(const struct group_versions *versions, uint32_t node, voi
 int group_decode(const void *datagram, size_t size, uint16_t highest,
 		 struct group_header *ret_header, struct group_room *room,
 		 struct mlog_message *ret);
+
+/*
+ * A reload of a mirror on all nodes in step: between the daemons, not between the cores. What is to
+ * be loaded is a plan, because devices have other numbers on other nodes: each makes its own table
+ * from its live one.
+ */
+#define GROUP_RELOAD_VERSION 3U /* of the protocol, from which on there is such a message */
+#define GROUP_TEXT_SIZE	     192U
+
+enum group_reload_step {
+	GROUP_RELOAD_PLAN = 1,	/* load this into the inactive table */
+	GROUP_RELOAD_VOTE,	/* YES: loaded; NONE: no such mirror here; NO: text says why */
+	GROUP_RELOAD_SUSPENDED, /* YES, or NO and text */
+	GROUP_RELOAD_GO,     /* YES: all are suspended, the new table counts; NO: it is given up */
+	GROUP_RELOAD_DONE,   /* YES: the new table is in force; NO: the old one; ERROR: neither */
+	GROUP_RELOAD_CANCEL, /* whoever wanted it has waited long enough */
+	GROUP_RELOAD_ASK,    /* I had to leave meanwhile: what became of it? */
+	GROUP_RELOAD_TELL, /* YES: the new table; NO: the old; OPEN: I ask myself; NONE: never heard */
+	GROUP_RELOAD_STEPS,
+};
+
+enum group_reload_answer {
+	GROUP_RELOAD_NONE,
+	GROUP_RELOAD_YES,
+	GROUP_RELOAD_NO,
+	GROUP_RELOAD_OPEN,
+	GROUP_RELOAD_ERROR,
+	GROUP_RELOAD_ANSWERS,
+};
+
+/* Which reload: the node that began it, and a number that this one never uses twice. */
+struct group_reload_id {
+	uint32_t node;
+	uint64_t number;
+};
+
+struct group_reload {
+	enum group_reload_step step;
+	uint32_t from; /* the sender */
+	struct group_reload_id id;
+	enum group_reload_answer answer;
+	char text[GROUP_TEXT_SIZE]; /* printable; to the answers NO and ERROR */
+	struct dlmirror_plan plan;  /* PLAN */
+};
+
+/* Is it one that every node can act upon? */
+bool group_plan_valid(const struct dlmirror_plan *plan);
+/* As group_encode(). Always in version 3: whether all speak it is for the caller to know. */
+int group_encode_reload(const struct group_versions *versions, const struct group_mirror *mirror,
+			const struct group_reload *reload, void *ret, size_t cap);
+/* Of a datagram that group_decode() has called a reload; errors as there. */
+int group_decode_reload(const void *datagram, size_t size, struct group_reload *ret);
 
 #endif

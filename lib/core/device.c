@@ -129,6 +129,7 @@ void attach_done(struct mlog *m)
 static void maps_loaded(struct mlog *m)
 {
 	repair_load(m);
+	members_bound_known(m);
 	members_changed(m);
 	for (uint64_t r = hot_next_repair(m->hot, 0); r < m->hot->regions;
 	     r = hot_next_repair(m->hot, r + 1))
@@ -210,6 +211,7 @@ static void attach_live(struct mlog *m)
 	if (m->founder && (m->mangled || m->missed) && !m->config.has_disk)
 		sync_load_unknown(m); /* half of another's state is in the maps, or an old one */
 	repair_load(m);
+	members_bound_known(m);
 	members_changed(m);
 	if (m->config.has_disk && whole && m->config.members == 1) {
 		m->log = MLOG_LOG_OK;
@@ -267,6 +269,14 @@ static void restore_merge(struct mlog *m, const struct mlog_history *h)
 	}
 }
 
+/* In my slot with the claim: should I die before all have heard it, my heir tells it. */
+static void take_all(struct mlog *m)
+{
+	m->taken_all = true;
+	for (uint64_t bit = 0; bit < hot_slot_bits(m->hot); bit++)
+		dirty_inherit(m, bit);
+}
+
 /* My slot, of an earlier life: everybody must hear what is crash-dirty before I am one of them. */
 static void joiner_loaded(struct mlog *m, const struct mlog_history *h)
 {
@@ -275,12 +285,13 @@ static void joiner_loaded(struct mlog *m, const struct mlog_history *h)
 	if (mutation(MUTATE_ATTACH_IGNORES_SLOT))
 		return;
 	/* Whatever it holds: the device had failed me, and what I knew then is nowhere. */
-	m->taken_all = h->distrust;
+	if (h->distrust)
+		take_all(m);
 	if (h->distrust || h->load != MLOG_LOAD_CRASHED || h->dirty == NULL)
 		return;
 	if (h->region_count != m->config.region_count ||
 	    h->region_sectors != m->config.region_sectors || h->shift != m->hot->shift) {
-		m->taken_all = true;
+		take_all(m);
 		return;
 	}
 	bits_for_each_set (bit, h->dirty, hot_slot_bits(m->hot)) {

@@ -16,10 +16,14 @@ bool found_against(const struct mlog *m, const struct peer *peer)
 	       (peer->join.join.slot == m->self || peer->applied > peers_rank(m));
 }
 
-/* Does somebody have the map's lock, who may have a state and not know of me? */
+/* Does somebody have the map's lock, or a slot's that should be free, who may have a state and not
+ * know of me? */
 bool found_in_vain(const struct mlog *m)
 {
-	return m->group == GROUP_FOUNDING && m->lock[MLOG_LOCK_MAP] == LOCK_WAITED && !m->leaving;
+	if (m->leaving)
+		return false;
+	return m->group == GROUP_FOUNDING ? m->lock[MLOG_LOCK_MAP] == LOCK_WAITED
+					  : m->group == GROUP_LOCKING && m->to_prove != 0;
 }
 
 void found_no_more(struct mlog *m, const struct peer *for_whom)
@@ -162,8 +166,9 @@ static void slot_in_use(struct mlog *m, uint32_t slot, uint32_t node)
 }
 
 /* All other slots are to be taken over, or their owners come back: the log device knows those that
- * have claimed it; one whose device has failed it does not know, but the lock of its slot does.
- * When it is not free, what was loaded is not what that one's kernel knows. */
+ * have claimed it; one whose device had failed it by then is not on it, but the lock of its slot
+ * tells. While a lock is not free, its owner's kernel may know better than what was loaded: the
+ * device may have failed it since. */
 void found_loaded(struct mlog *m, const struct mlog_history *h)
 {
 	const uint32_t *owner = h == NULL ? NULL : h->owner;
@@ -186,9 +191,10 @@ void found_loaded(struct mlog *m, const struct mlog_history *h)
 	self_set(m, m->foreign ? 0 : slot);
 	m->to_prove = 0;
 	for (uint32_t i = 0; i < m->config.members; i++) {
-		if (m->member[i].state != MLOG_MEMBER_NONE)
+		if (i == m->self)
 			continue;
-		slot_in_use(m, i, MLOG_NODE_UNKNOWN);
+		if (m->member[i].state == MLOG_MEMBER_NONE)
+			slot_in_use(m, i, MLOG_NODE_UNKNOWN);
 		if (!m->live && (h != NULL || !m->config.has_disk))
 			m->to_prove |= UINT32_C(1) << i;
 	}
@@ -196,6 +202,7 @@ void found_loaded(struct mlog *m, const struct mlog_history *h)
 	if (m->live && h != NULL && owner == NULL && m->config.members > 1)
 		m->taken_all = true;
 	repair_reconcile(m);
+	members_taken(m); /* in my slot with the claim, when nothing else says so any more */
 	m->group = GROUP_LOCKING;
 }
 
@@ -204,14 +211,15 @@ static bool to_be_proved(const struct mlog *m, uint32_t slot)
 	return (m->to_prove >> slot & 1) != 0;
 }
 
-/* Nobody is where nobody is known to be. */
+/* Nobody is where nobody is known to be; who is known to have been there is dead, and the lock of
+ * his slot is kept for its takeover. */
 static bool others_proved(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->config.members; i++)
 		if (to_be_proved(m, i) && !lock_held(m, i))
 			return false;
 	for (uint32_t i = 0; i < m->config.members; i++)
-		if (to_be_proved(m, i)) {
+		if (to_be_proved(m, i) && m->member[i].node == MLOG_NODE_UNKNOWN) {
 			m->member[i] = (struct mlog_member){.state = MLOG_MEMBER_NONE};
 			lock_release(m, i);
 		}

@@ -384,11 +384,16 @@ static bool slot_needed(const struct mlog *m)
 }
 
 /* Who joined while the LEAVE of the last was under way has no state, and reads my slot. The marks
- * of who was gone by then are in my memory only. */
+ * of who was gone by then are in my memory only, and so is all that I know when the device has
+ * failed me. */
 static void left_behind(struct mlog *m)
 {
+	bool sole = members_listeners(m) == 0 && m->degraded;
+
 	m->left_dirty = m->left_dirty || slot_needed(m);
-	if (members_first_ready(m) == MLOG_NO_SLOT && members_marks_keep(m))
+	if (sole)
+		members_unsure_keep(m);
+	if ((members_first_ready(m) == MLOG_NO_SLOT && members_marks_keep(m)) || sole)
 		m->left_keeping = m->left_dirty = true;
 }
 
@@ -722,6 +727,19 @@ static bool load_due(const struct mlog *m)
 	       (device_idle(m) || lock_write_given_up(m));
 }
 
+/* Whom its device has failed cannot write the map: it leaves that to the others, or what becomes
+ * stale would be in memories only. But a device that does not know us is written anew by who has the
+ * lock, and so is one that comes back to who is alone. */
+static void map_lock_settle(struct mlog *m)
+{
+	if (device_waits(m) || m->device_new || members_listeners(m) == 0) {
+		lock_take(m, MLOG_LOCK_MAP);
+	} else if (m->lock[MLOG_LOCK_MAP] != LOCK_FREE) {
+		lock_release_soon(m, MLOG_LOCK_MAP);
+		m->map_whole = true; /* when it is mine again */
+	}
+}
+
 void group_settle(struct mlog *m)
 {
 	lock_settle(m);
@@ -748,7 +766,7 @@ void group_settle(struct mlog *m)
 	if (m->group != GROUP_IN)
 		return;
 	if (m->config.has_disk && !m->leaving)
-		lock_take(m, MLOG_LOCK_MAP);
+		map_lock_settle(m);
 	late_acks_settle(m);
 	donate(m);
 }

@@ -46,7 +46,7 @@
 enum hot_leg {
 	HOT_LEG_GOOD,
 	HOT_LEG_MOVED,	    /* it may have seen a leg fail, and have another default */
-	HOT_LEG_OUTWRITTEN, /* and others wrote theirs meanwhile */
+	HOT_LEG_OUTWRITTEN, /* and the leg of the others was written, by them or by it */
 };
 
 /* At the start of the mapped memory. */

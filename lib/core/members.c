@@ -168,6 +168,13 @@ uint64_t members_own_bound(const struct mlog *m)
 	return m->live && hint > unseen_end ? hint : unseen_end;
 }
 
+/* A live founder has loaded that more is stale than its kernel was told. Nobody shares it yet. */
+void members_bound_known(struct mlog *m)
+{
+	if (m->founder && m->live && m->self != MLOG_NO_SLOT)
+		bound_raise(&m->member[m->self], members_own_bound(m));
+}
+
 /* What the kernel was told it goes by until its table is loaded again: the members' state has it as
  * my bound, and the next daemon, who may find nobody to ask, goes by the maps. */
 static void hint_put(struct mlog *m, uint64_t hint)
@@ -340,6 +347,16 @@ bool members_marks_keep(struct mlog *m)
 	return some;
 }
 
+/* The device has failed me: the slots of those who are gone were not read, and may not have all. */
+void members_unsure_keep(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != m->self && member_unsure(&m->member[i]) && !m->member[i].marked) {
+			dirty_all(m);
+			return;
+		}
+}
+
 /* Where one is alone for ever the map stays as it is: a page of it that is touched takes memory. */
 static uint64_t others_words(const struct mlog *m)
 {
@@ -450,17 +467,24 @@ void members_view(struct mlog *m, const uint32_t *node, uint32_t count)
 
 /* ---- messages */
 
-/* A slot in use that nobody could tell whose it was: its owner has come back. */
+/* A slot in use whose owner has come back, who alone knows that it is this one: nobody could tell
+ * whose it was, or one of an earlier life of the node has its name as well. */
 static struct mlog_member *slot_regained(struct mlog *m, const struct mlog_message *message)
 {
+	const struct mlog_member *known = members_find(m, message->from);
 	uint32_t slot = message->join.slot;
 	struct mlog_member *e;
 
-	if (!message->join.live || slot >= m->config.members)
+	if (!message->join.live || slot >= m->config.members ||
+	    (known != NULL && known->state != MLOG_MEMBER_GONE))
 		return NULL;
 	e = &m->member[slot];
-	if (e->state != MLOG_MEMBER_GONE || e->node != MLOG_NODE_UNKNOWN)
+	if (e->state != MLOG_MEMBER_GONE ||
+	    (e->node != MLOG_NODE_UNKNOWN && e->node != message->from))
 		return NULL;
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (m->member[i].state == MLOG_MEMBER_GONE && m->member[i].node == message->from)
+			m->member[i].node = MLOG_NODE_UNKNOWN;
 	e->node = message->from;
 	return e;
 }
@@ -477,7 +501,7 @@ static void lease_told(struct mlog_member *e, uint64_t recovering)
 
 static void apply_join(struct mlog *m, const struct mlog_message *message)
 {
-	struct mlog_member *e = members_find(m, message->from);
+	struct mlog_member *e;
 	uint32_t slot;
 
 	if (message->join.region_count != m->config.region_count ||
@@ -486,8 +510,9 @@ static void apply_join(struct mlog *m, const struct mlog_message *message)
 		notice_add(m, MLOG_NOTICE_MISMATCH, message->from);
 		return;
 	}
+	e = slot_regained(m, message);
 	if (e == NULL)
-		e = slot_regained(m, message);
+		e = members_find(m, message->from);
 	if (e != NULL) {
 		lost(m, slot_of(m, e));
 		claim_drop(m, e); /* its mover has ended */

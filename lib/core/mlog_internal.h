@@ -332,11 +332,13 @@ void members_lease_one(struct mlog_member *e, uint64_t region);
 void members_lease_none(struct mlog_member *e);
 bool members_replicated(const struct mlog *m); /* the log device has failed one of them */
 bool members_marks_keep(struct mlog *m);       /* there were some */
+void members_unsure_keep(struct mlog *m);      /* what who is gone may have been writing */
 void members_hand_over(struct mlog *m);
 void members_handed(struct mlog *m);
 void members_handed_forget(struct mlog *m);
 struct mlog_member *members_find(struct mlog *m, uint32_t node);
 uint64_t members_own_bound(const struct mlog *m);
+void members_bound_known(struct mlog *m); /* my bound in the state that I found */
 uint32_t members_alloc(const struct mlog *m, uint32_t node, uint32_t wanted);
 uint32_t members_others(const struct mlog *m); /* mask of slots in use but mine */
 uint32_t members_gone(const struct mlog *m);

@@ -275,15 +275,17 @@ static bool leg_distrusted(const struct mlog *m)
 }
 
 /* One that was told that all is in sync takes another default leg when a read fails, and says
- * nothing. It may have done so, or will, when a region has become stale. */
+ * nothing. It may have done so when a region has become stale. If it has not said itself that it
+ * is, it may still do so, after it has written the region: then it recovers nothing when it is
+ * alone, either. */
 static void leg_doubt(struct mlog *m)
 {
 	bool full = sync_full(m);
 
 	if (m->mangled)
 		return;
-	if (m->was_full && !full)
-		leg_moved(m);
+	if (m->was_full && !full && atomic_load(&m->hot->shared->leg) == HOT_LEG_GOOD)
+		atomic_store(&m->hot->shared->leg, HOT_LEG_OUTWRITTEN);
 	m->was_full = full;
 }
 
@@ -482,11 +484,17 @@ static uint64_t history_word(const struct mlog *m, const struct mlog_history *h,
 	return value;
 }
 
-/* beside: the maps count as well, and a region is in sync when neither calls it stale. */
+/* beside: the maps count as well, and a region is in sync when neither calls it stale. A live
+ * kernel was told otherwise of what is stale from now on, and may write it unseen. */
 static void load_word(struct mlog *m, uint64_t word, uint64_t value, bool beside)
 {
+	uint64_t was = hot_in_sync_word(m->hot, word);
+
 	if (beside)
-		value &= hot_in_sync_word(m->hot, word);
+		value &= was;
+	if (m->live && (was & ~value) != 0)
+		hot_unseen_end_raise(m->hot, (word + 1) * BITS_PER_WORD - 1 -
+						 (uint64_t)__builtin_clzll(was & ~value));
 	hot_in_sync_put(m->hot, word, value);
 }
 
@@ -594,7 +602,8 @@ void sync_write_all(struct mlog *m)
 {
 	for (uint64_t page = 0; page < m->sync.count; page++)
 		pages_touch(&m->sync, page);
-	m->sync_due_ms = m->now_ms + m->config.sync_delay_ms;
+	/* The device of who wrote it before may have failed: what is stale is in memories only. */
+	m->sync_due_ms = m->now_ms + (sync_full(m) ? m->config.sync_delay_ms : 0);
 }
 
 uint64_t sync_deadline(const struct mlog *m)

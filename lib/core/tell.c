@@ -66,14 +66,14 @@ static void collect(struct mlog_items *items, const uint64_t *map, uint64_t bits
 static bool tell_dirty(struct mlog *m)
 {
 	uint64_t bits = hot_slot_bits(m->hot);
+	bool all = m->taken_all && m->tell_cursor == 0; /* it is known until I am READY */
 	struct mlog_message *message;
 
-	if (!m->taken_all && bits_next_set(m->taken, bits, m->tell_cursor) == bits)
+	if (!all && bits_next_set(m->taken, bits, m->tell_cursor) == bits)
 		return false;
 	message = group_send(m, MLOG_MSG_DIRTY);
 	message->dirty_bits.slot = m->self;
-	message->dirty_bits.all = m->taken_all;
-	m->taken_all = false;
+	message->dirty_bits.all = all;
 	collect(&message->dirty_bits.items, m->taken, bits, &m->tell_cursor);
 	return true;
 }

@@ -53,6 +53,7 @@ static void check_reply(size_t size, enum admin_kind kind)
 	struct admin_reply reply;
 	struct admin_reply_writer writer;
 	struct dlmirror_counters counters;
+	static struct dlmirror_reload reload;
 	struct dlmirror_daemon daemon;
 	int result = admin_reply_decode(message, size, kind, &reply);
 
@@ -69,6 +70,10 @@ static void check_reply(size_t size, enum admin_kind kind)
 		if (admin_reply_counters(&reply, &counters) != 0)
 			return;
 		admin_reply_add_counters(&writer, &counters);
+	} else if (reply.error == 0 && kind == ADMIN_RELOAD_STATUS) {
+		if (admin_reply_reload(&reply, &reload) != 0)
+			return;
+		admin_reply_add_reload(&writer, &reload);
 	} else if (reply.error == 0 && kind == ADMIN_DAEMON) {
 		if (admin_reply_daemon(&reply, &daemon) != 0)
 			return;

@@ -71,6 +71,25 @@ static void check_round_trip(const struct group_header *header, const struct mlo
 	MUST(group_encode(&versions, &header->mirror, m, again, (size_t)size - 1) == -ENOSPC);
 }
 
+static void check_reload(const uint8_t *datagram, size_t size, const struct group_header *header)
+{
+	struct group_versions versions;
+	struct group_reload m;
+	struct group_reload copy;
+	int again_size;
+
+	MUST(group_decode_reload(datagram, size, &m) == 0);
+	MUST(m.from == header->node && header->version >= GROUP_RELOAD_VERSION);
+	MUST(strlen(m.text) < sizeof(m.text));
+	MUST(m.step != GROUP_RELOAD_PLAN || group_plan_valid(&m.plan));
+	group_versions_init(&versions, GROUP_VERSION);
+	again_size = group_encode_reload(&versions, &header->mirror, &m, again, sizeof(again));
+	MUST(again_size == (int)size);
+	MUST(group_decode_reload(again, size, &copy) == 0);
+	MUST(memcmp(&m, &copy, sizeof(m)) == 0);
+	MUST(group_encode_reload(&versions, &header->mirror, &m, again, size - 1) == -ENOSPC);
+}
+
 static void check_trace(const struct mlog_message *m)
 {
 	char line[TRACE_LINE_SIZE];
@@ -99,6 +118,10 @@ static void check(const uint8_t *datagram, size_t size, uint16_t highest)
 	MUST(header.highest >= header.version);
 	if (header.hello) {
 		MUST(size == GROUP_HEADER_SIZE);
+		return;
+	}
+	if (header.reload) {
+		check_reload(datagram, size, &header);
 		return;
 	}
 	MUST(m.from == header.node && m.kind < MLOG_MESSAGES);

@@ -47,6 +47,9 @@ static void group_seed(const char *directory, const char *name, const char *hex,
 static void group_seeds(const char *directory)
 {
 	group_seed(directory, "hello", group_samples_hello, 0, "");
+	group_seed(directory, "plan", group_samples_plan, 0, "");
+	group_seed(directory, "plan", group_samples_plan, GROUP_MODE_MEND, "-mended");
+	group_seed(directory, "plan", group_samples_plan, GROUP_MODE_OLD, "-old");
 	for (unsigned i = 0; i < group_samples_count; i++) {
 		const struct group_sample *s = &group_samples[i];
 

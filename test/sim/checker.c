@@ -348,15 +348,14 @@ static bool reads_elsewhere(const struct checker *c, const struct node *node,
 	       !hot_in_sync(hot, region);
 }
 
-/* Its kernel asks again only when its own writes of the region have ended. */
-static bool remembers_it_in_sync(const struct node *node, const struct mirror *mirror,
-				 uint32_t region)
+/* Its kernel asks again only when its own writes of the region have ended; one of them may have
+ * failed since it chose the leg. */
+static bool took_it_for_in_sync(const struct node *node, const struct mirror *mirror,
+				uint32_t region, bool unasked)
 {
-	const struct kernel *k = kernel_on(node, mirror);
 	const struct hot *hot = hot_on(node, mirror);
 
-	return k != NULL && hot != NULL && !hot_in_sync(hot, region) &&
-	       kernel_region(k, region) == KERNEL_DIRTY;
+	return unasked && hot != NULL && !hot_in_sync(hot, region);
 }
 
 /* Acknowledged when the read was under way already. Or by those who have gone on without this node:
@@ -370,13 +369,15 @@ static bool acknowledged_later(const struct node *node, const struct truth *t, u
 }
 
 void checker_read(struct checker *c, const struct node *node, const struct mirror *mirror,
-		  uint32_t region, uint32_t block, unsigned leg, uint64_t number, uint64_t begun_us)
+		  uint32_t region, uint32_t block, unsigned leg, bool unasked, uint64_t number,
+		  uint64_t begun_us)
 {
 	const struct truth *t = block_of(c, mirror, region, block);
 
 	if (may_hold(t, number) || acknowledged_later(node, t, begun_us) ||
 	    reads_elsewhere(c, node, mirror, region, leg) ||
-	    remembers_it_in_sync(node, mirror, region) || truth_of(c, mirror)->forgiven[region])
+	    took_it_for_in_sync(node, mirror, region, unasked) ||
+	    truth_of(c, mirror)->forgiven[region])
 		return;
 	world_violation(c->world, "lost write",
 			"node %" PRIu32 " reads %" PRIu64 " from leg %u, region %" PRIu32

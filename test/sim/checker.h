@@ -80,9 +80,10 @@ void checker_writes(struct checker *c, const struct node *node, const struct mir
 void checker_write_ended(struct checker *c, const struct node *node, const struct mirror *mirror,
 			 struct legs_range range, uint64_t number, enum checker_outcome outcome,
 			 uint32_t missed);
-/* begun_us: of the read; what was acknowledged since then it need not have seen. */
+/* unasked: the kernel chose the leg by its own writes of the region, which were in flight. begun_us:
+ * of the read; what was acknowledged since then it need not have seen. */
 void checker_read(struct checker *c, const struct node *node, const struct mirror *mirror,
-		  uint32_t region, uint32_t block, unsigned leg, uint64_t number,
+		  uint32_t region, uint32_t block, unsigned leg, bool unasked, uint64_t number,
 		  uint64_t begun_us);
 /* The kernel says that a region is in sync although it knows better (a recovery that failed without
  * handle_errors): nobody's fault but its own. */

@@ -578,7 +578,7 @@ static void on_woken(void *context, struct bio *bio, int error)
 		checker_io_failed(c, k->node, k->mirror, bio->range.region);
 	else
 		checker_read(c, k->node, k->mirror, bio->range.region, bio->range.first, bio->leg,
-			     bio->number, bio->begun_us);
+			     bio->unasked, bio->number, bio->begun_us);
 }
 
 void kernel_wake(struct kernel *k)

@@ -42,6 +42,7 @@ struct bio {
 	struct legs_range range;
 	uint64_t number; /* what is written, or was read */
 	unsigned leg;	 /* of a read */
+	bool unasked;	 /* a read whose region the hash took for in sync, without asking the log */
 	struct mirror_set *set;
 	uint32_t legs_left;
 	uint32_t leg_errors; /* mask */

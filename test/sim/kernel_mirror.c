@@ -247,6 +247,7 @@ static bool run_reads(struct mirror_set *s)
 			return false;
 		bio_list_pop(&s->run.reads);
 		leg = s->default_leg;
+		bio->unasked = s->region[bio->range.region].state == KERNEL_DIRTY;
 		if (state == KERNEL_CLEAN || state == KERNEL_DIRTY)
 			good = leg_choose(s, &leg);
 		else

@@ -145,7 +145,7 @@ static void on_read_end(void *context, struct bio *bio, int error)
 		checker_io_failed(c, l->node, l->mirror, bio->range.region);
 	else
 		checker_read(c, l->node, l->mirror, bio->range.region, bio->range.first, bio->leg,
-			     bio->number, bio->begun_us);
+			     bio->unasked, bio->number, bio->begun_us);
 	thread_ended(t, error);
 }
 

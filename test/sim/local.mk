@@ -4,7 +4,7 @@
 EXTRA_PROGRAMS += test/sim/sim
 check_DATA = test/sim/sim$(EXEEXT)
 CLEANFILES += test/sim/sim
-test_sim_sim_SOURCES = \
+sim_sources = \
 	test/sim/agent.c test/sim/agent.h \
 	test/sim/checker.c test/sim/checker.h \
 	test/sim/cpg.c test/sim/cpg.h \
@@ -22,7 +22,7 @@ test_sim_sim_SOURCES = \
 	test/sim/locks.c test/sim/locks.h \
 	test/sim/log.c \
 	test/sim/logdev.c test/sim/logdev.h \
-	test/sim/main.c \
+	test/sim/meter.c test/sim/meter.h \
 	test/sim/mover.c test/sim/mover.h \
 	test/sim/mutations.c \
 	test/sim/node.c test/sim/node.h test/sim/node_internal.h \
@@ -34,8 +34,22 @@ test_sim_sim_SOURCES = \
 	test/sim/world.c test/sim/world.h \
 	daemons/dlmirrord/pump.c daemons/dlmirrord/pump.h \
 	$(libcore_la_SOURCES)
+test_sim_sim_SOURCES = test/sim/main.c $(sim_sources)
 test_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) -DDLM_MUTATIONS $(UUID_CFLAGS)
 test_sim_sim_LDADD = libcodec.la libbase.la $(UUID_LIBS)
+
+# The same with clusters of up to 16 nodes, and so with other runs for the same seeds:
+# `make test/sim/sim16`, and test/bench/sixteen-nodes.
+EXTRA_LTLIBRARIES = libsim16.la
+libsim16_la_SOURCES = $(sim_sources)
+libsim16_la_CPPFLAGS = $(test_sim_sim_CPPFLAGS) -DSIM_NODES_MAX=16U
+libsim16_la_LIBADD = libcodec.la libbase.la $(UUID_LIBS)
+EXTRA_PROGRAMS += test/sim/sim16
+CLEANFILES += libsim16.la test/sim/sim16
+test_sim_sim16_SOURCES = test/sim/main.c
+test_sim_sim16_CPPFLAGS = $(libsim16_la_CPPFLAGS)
+test_sim_sim16_LDADD = libsim16.la
+
 check_SCRIPTS += test/sim/check
 EXTRA_DIST += test/sim/check test/sim/open.txt test/sim/seeds.txt test/sim/slice test/sim/stories
 

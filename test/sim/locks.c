@@ -64,10 +64,11 @@ struct locks *locks_create(struct world *w)
 	return l;
 }
 
+/* object: 0 for any of the node's. */
 static bool waits(const struct resource *r, unsigned node, uint64_t object)
 {
 	for (uint32_t i = 0; i < r->waiters; i++)
-		if (r->waiter[i].node == node && r->waiter[i].object == object)
+		if (r->waiter[i].node == node && (object == 0 || r->waiter[i].object == object))
 			return true;
 	return false;
 }
@@ -220,7 +221,8 @@ static void waiters_forget(struct resource *r, unsigned node, uint64_t object)
 			waiter_drop(r, i--);
 }
 
-static void orphan(struct locks *l, unsigned node, uint64_t object)
+/* forget: what was to be kept is, for who waits here only. */
+static void orphan(struct locks *l, unsigned node, uint64_t object, bool forget)
 {
 	for (unsigned m = 0; m < SIM_MIRRORS_MAX; m++)
 		for (uint32_t i = 0; i < LOCKS; i++) {
@@ -229,7 +231,8 @@ static void orphan(struct locks *l, unsigned node, uint64_t object)
 			waiters_forget(r, node, object);
 			if (r->holder != node || (object != 0 && r->object != object))
 				continue;
-			if (!r->keep || mutation(MUTATE_LOCK_NOT_PERSISTENT)) {
+			if (!r->keep || (forget && !waits(r, node, 0)) ||
+			    mutation(MUTATE_LOCK_NOT_PERSISTENT)) {
 				release(l, m, i);
 			} else {
 				r->object = ORPHAN;
@@ -240,7 +243,7 @@ static void orphan(struct locks *l, unsigned node, uint64_t object)
 
 void locks_object_gone(struct locks *l, unsigned node, uint64_t object)
 {
-	orphan(l, node, object);
+	orphan(l, node, object, true);
 }
 
 void locks_release_orphans(struct locks *l, unsigned node, unsigned mirror)
@@ -255,7 +258,7 @@ void locks_release_orphans(struct locks *l, unsigned node, unsigned mirror)
 
 void locks_daemon_died(struct locks *l, unsigned node)
 {
-	orphan(l, node, 0);
+	orphan(l, node, 0, false);
 }
 
 void locks_node_off(struct locks *l, unsigned node)

@@ -16,7 +16,8 @@ struct locks *locks_create(struct world *w);
 void locks_request(struct locks *l, unsigned node, unsigned mirror, uint32_t lock, uint64_t object,
 		   bool keep);
 void locks_release(struct locks *l, unsigned node, unsigned mirror, uint32_t lock, uint64_t object);
-/* The object is gone from its daemon, as if that had died: its slot lock is an orphan now. */
+/* The object is gone from its daemon without a word, as its kernel has ended the table: nobody comes
+ * after it but who waits already. */
 void locks_object_gone(struct locks *l, unsigned node, uint64_t object);
 void locks_daemon_died(struct locks *l, unsigned node);
 /* What the node's earlier daemons have left behind of a mirror that it does not use any more. */

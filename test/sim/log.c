@@ -194,11 +194,30 @@ static bool no_memory(const struct node *node)
 	return world_now_us(node->world) < node->no_memory_until_us;
 }
 
+static struct meter *meter_of(const struct log *log)
+{
+	return &log->node->meter[log->mirror->index];
+}
+
+static void core_create(struct log *log)
+{
+	bool watched = world_watched(log->node->world);
+	size_t before = meter_memory(watched);
+	struct mlog_config config;
+
+	core_config(log, &config);
+	log->pump = (struct pump){.mlog = mlog_create(&config, &log->hot),
+				  .ports = &ports,
+				  .context = log,
+				  .queue = &log->node->queue};
+	meter_of(log)->core_bytes = meter_memory(watched) - before;
+	meter_of(log)->shared_bytes = hot_bytes(log->table.region_count, shift_of(log->mirror));
+}
+
 /* 0, or why it cannot be: then the place is free again. */
 static int log_make(struct log *log, bool restoring)
 {
 	char error[TABLE_ERROR_SIZE];
-	struct mlog_config config;
 	int code = table_parse(log->state->args, strlen(log->state->args), &log->table, error);
 
 	if (code == 0 && no_memory(log->node))
@@ -208,11 +227,7 @@ static int log_make(struct log *log, bool restoring)
 	if (code == 0) {
 		hot_bind(&log->hot, log->state->maps, log->table.region_count,
 			 shift_of(log->mirror));
-		core_config(log, &config);
-		log->pump = (struct pump){.mlog = mlog_create(&config, &log->hot),
-					  .ports = &ports,
-					  .context = log,
-					  .queue = &log->node->queue};
+		core_create(log);
 		code = log->pump.mlog == NULL ? -ENOMEM : 0;
 	}
 	if (code != 0)
@@ -277,16 +292,25 @@ static void reply(struct node *node, const struct mirror *mirror, const struct k
 		   kmsg_encode_reply(k, error, data, (uint32_t)size, datagram, sizeof(datagram)));
 }
 
-static void on_orphans(void *context, uint64_t mirror)
+/* of: the daemon's life, and the mirror. What that daemon holds now is its kernel's when it dies. */
+static void on_orphans(void *context, uint64_t of)
 {
 	struct node *node = context;
-	const struct logdev *device = world_mirror(node->world, (unsigned)mirror)->logdev;
+	unsigned mirror = of % SIM_MIRRORS_MAX;
+	const struct logdev *device = world_mirror(node->world, mirror)->logdev;
 
+	if (of / SIM_MIRRORS_MAX != node->life)
+		return;
 	/* A write may be on its way that needs them. */
 	if (device != NULL && logdev_flying(device, node->index, 0))
-		world_after(node->world, LATE_WRITE_US, on_orphans, node, mirror);
+		world_after(node->world, LATE_WRITE_US, on_orphans, node, of);
 	else
-		locks_release_orphans(world_locks(node->world), node->index, (unsigned)mirror);
+		locks_release_orphans(world_locks(node->world), node->index, mirror);
+}
+
+static void orphans_unlock(struct node *node, unsigned mirror)
+{
+	on_orphans(node, node->life * SIM_MIRRORS_MAX + mirror);
 }
 
 /* When the node does not have the mirror any more. */
@@ -295,7 +319,7 @@ static void orphans_release(struct node *node, unsigned mirror)
 	if (mirror_known(node, mirror))
 		return;
 	logdev_forgotten(world_mirror(node->world, mirror)->logdev, node->index);
-	on_orphans(node, mirror);
+	orphans_unlock(node, mirror);
 }
 
 static struct mirror *mirror_of(struct node *node, const char *uuid)
@@ -577,7 +601,7 @@ static bool take_request(struct log *log, const struct kmsg *k)
 	if (code != 0) /* without memory it is not heard: the kernel asks again */
 		return code != -EBUSY;
 	if (k->type == ULOG_RESUME && detached(log) && !attached_elsewhere(log))
-		on_orphans(log->node, log->mirror->index);
+		orphans_unlock(log->node, log->mirror->index);
 	pump_event(&log->pump, &event);
 	if (k->type == ULOG_RESUME && atomic_load(&log->hot.shared->suspect) == SUSPECT_NEW)
 		log_suspect(log);
@@ -773,6 +797,20 @@ static void on_reset_again(void *context, uint64_t object)
 	world_after(node->world, RESET_GAP_US, on_reset_again, node, object);
 }
 
+/* The daemon's own look at device-mapper again: the mirror is in use, and its RESUME was lost. */
+static bool resume_lost(const struct log *log)
+{
+	const struct kernel *k = log->node->kernel[log->mirror->index];
+
+	return phase_of(log) == MLOG_CREATED && kernel_active(k) &&
+	       kernel_luid(k) == log->state->luid;
+}
+
+bool log_in_doubt(const struct log *log)
+{
+	return atomic_load(&log->hot.shared->open) != 0 || resume_lost(log);
+}
+
 void log_suspect(struct log *log)
 {
 	atomic_store(&log->hot.shared->suspect, SUSPECT_RESETTING);
@@ -825,7 +863,7 @@ static void on_suspects(void *context, uint64_t life)
 		if (!log->used)
 			continue;
 		suspect = atomic_load(&log->hot.shared->suspect);
-		if (suspect == SUSPECT_NEW && atomic_load(&log->hot.shared->open) != 0)
+		if (suspect == SUSPECT_NEW && log_in_doubt(log))
 			log_suspect(log);
 		else if (suspect == SUSPECT_NEW)
 			waits = true;
@@ -894,13 +932,21 @@ bool logs_quiet(const struct node *node)
 
 /* ---- the group */
 
+/* mirror: whose message it is; SIM_MIRRORS_MAX: none's. */
+static void post(struct node *node, unsigned mirror, const uint8_t *datagram, size_t size)
+{
+	node->meter[mirror].sent++;
+	node->meter[mirror].sent_bytes += size;
+	cpg_send(world_cpg(node->world), node->index, datagram, size);
+}
+
 static void hello(struct node *node)
 {
 	uint8_t datagram[GROUP_HEADER_SIZE];
 	int size = group_encode_hello(&node->versions, node_id(node), datagram, sizeof(datagram));
 
 	assert(size > 0);
-	cpg_send(world_cpg(node->world), node->index, datagram, (size_t)size);
+	post(node, SIM_MIRRORS_MAX, datagram, (size_t)size);
 }
 
 void node_group_view(struct node *node, uint32_t mask, bool quorate)
@@ -933,14 +979,16 @@ void node_group_view(struct node *node, uint32_t mask, bool quorate)
 static void send(struct node *node, const struct mirror *mirror, const struct mlog_message *message)
 {
 	uint8_t datagram[GROUP_MESSAGE_MAX];
+	uint64_t begun_ns = meter_begin(world_watched(node->world));
 	int size = group_encode(&node->versions, &node->name[mirror->index], message, datagram,
 				sizeof(datagram));
 
+	meter_end(&node->meter[mirror->index], begun_ns);
 	if (size < 0)
 		world_violation(node->world, "message", "node %u sends a bad message of kind %d",
 				node_id(node), (int)message->kind);
 	else
-		cpg_send(world_cpg(node->world), node->index, datagram, (size_t)size);
+		post(node, mirror->index, datagram, (size_t)size);
 }
 
 /* Nobody here knows that mirror. */
@@ -969,6 +1017,13 @@ static bool listens(const struct log *log)
 	return true;
 }
 
+static void received(struct node *node, unsigned mirror, size_t size, uint64_t begun_ns)
+{
+	node->meter[mirror].received++;
+	node->meter[mirror].received_bytes += size;
+	meter_end(&node->meter[mirror], begun_ns);
+}
+
 void node_group_message(struct node *node, const uint8_t *datagram, size_t size, uint64_t place)
 {
 	static struct group_room room;
@@ -977,6 +1032,7 @@ void node_group_message(struct node *node, const uint8_t *datagram, size_t size,
 	struct group_header header;
 	unsigned mirror = 0;
 	bool known = false;
+	uint64_t begun_ns = meter_begin(world_watched(node->world));
 	int error = group_decode(datagram, size, node->versions.own, &header, &room, &message);
 
 	if (error == -EPROTONOSUPPORT)
@@ -987,10 +1043,13 @@ void node_group_message(struct node *node, const uint8_t *datagram, size_t size,
 		return;
 	}
 	group_versions_seen(&node->versions, header.node, header.highest);
-	if (header.hello)
+	if (header.hello) {
+		received(node, SIM_MIRRORS_MAX, size, begun_ns);
 		return;
-	while (memcmp(&node->name[mirror], &header.mirror, sizeof(header.mirror)) != 0)
+	}
+	while (!group_mirror_same(&node->name[mirror], &header.mirror))
 		mirror++;
+	received(node, mirror, size, begun_ns);
 	event.message = &message;
 	for (unsigned i = 0; i < LOGS_MAX; i++) {
 		struct log *log = &node->log[i];
@@ -1117,10 +1176,27 @@ static uint64_t port_now_ms(void *context)
 	return node_now_ms(((struct log *)context)->node);
 }
 
+static void port_step_begin(void *context, const struct mlog_event *event)
+{
+	struct log *log = context;
+
+	(void)event;
+	log->step_ns = meter_begin(world_watched(log->node->world));
+}
+
+static void port_step_end(void *context)
+{
+	const struct log *log = context;
+
+	meter_end(meter_of(log), log->step_ns);
+}
+
 static void port_reply(void *context, const struct mlog_reply *r)
 {
 	const struct log *log = context;
+	uint64_t begun_ns = meter_begin(world_watched(log->node->world));
 	uint8_t datagram[KMSG_SIZE_MAX];
+	size_t size;
 	struct kmsg k = {
 	    .cn_seq = r->seq,
 	    .version = log->state->version,
@@ -1131,8 +1207,9 @@ static void port_reply(void *context, const struct mlog_reply *r)
 	};
 
 	snprintf(k.uuid, sizeof(k.uuid), "%s", log->mirror->uuid);
-	node_reply(log->node, log->mirror->index, datagram,
-		   kmsg_encode_mlog_reply(&k, r, datagram, sizeof(datagram)));
+	size = kmsg_encode_mlog_reply(&k, r, datagram, sizeof(datagram));
+	meter_end(meter_of(log), begun_ns);
+	node_reply(log->node, log->mirror->index, datagram, size);
 }
 
 static void words_of(const struct log *log, enum mlog_area area, uint64_t *ret)
@@ -1151,6 +1228,13 @@ static void request_of(const struct log *log, enum logdev_kind kind, uint32_t sl
 				       .object = log->object,
 				       .identity = log->identity,
 				       .slot = slot};
+}
+
+static void submit(const struct log *log, const struct logdev_request *request)
+{
+	if (request->kind != LOGDEV_LOAD && request->kind != LOGDEV_READ_SLOT)
+		meter_of(log)->log_writes++;
+	logdev_submit(log->mirror->logdev, request);
 }
 
 static bool ready(struct log *log)
@@ -1180,7 +1264,7 @@ static void port_load(void *context, uint32_t slot, bool whole)
 	}
 	request_of(log, LOGDEV_LOAD, slot, &request);
 	request.whole = whole;
-	logdev_submit(log->mirror->logdev, &request);
+	submit(log, &request);
 }
 
 static void port_claim(void *context, uint32_t slot, bool whole)
@@ -1196,7 +1280,7 @@ static void port_claim(void *context, uint32_t slot, bool whole)
 	request.whole = whole;
 	words_of(log, MLOG_AREA_SLOT, request.bits);
 	words_of(log, MLOG_AREA_SYNC, request.sync);
-	logdev_submit(log->mirror->logdev, &request);
+	submit(log, &request);
 }
 
 static void port_write(void *context, enum mlog_area area, uint64_t page)
@@ -1219,7 +1303,7 @@ static void port_write(void *context, enum mlog_area area, uint64_t page)
 	request.area = area;
 	request.page = page;
 	words_of(log, area, area == MLOG_AREA_SLOT ? request.bits : request.sync);
-	logdev_submit(log->mirror->logdev, &request);
+	submit(log, &request);
 }
 
 static void port_release(void *context, uint32_t slot, bool whole)
@@ -1236,7 +1320,7 @@ static void port_release(void *context, uint32_t slot, bool whole)
 	request.whole = whole;
 	for (uint64_t w = 0; whole && w < bits_words(log->hot.regions); w++)
 		request.sync[w] = mlog_kernel_word(log->pump.mlog, w);
-	logdev_submit(log->mirror->logdev, &request);
+	submit(log, &request);
 }
 
 static void slot_submit(struct log *log, enum logdev_kind kind, enum mlog_event_kind answer,
@@ -1248,7 +1332,7 @@ static void slot_submit(struct log *log, enum logdev_kind kind, enum mlog_event_
 	/* Only a load or a claim opens a device. */
 	if (log->identity != 0) {
 		request_of(log, kind, slot, &request);
-		logdev_submit(log->mirror->logdev, &request);
+		submit(log, &request);
 		return;
 	}
 	event.slot.slot = slot;
@@ -1497,6 +1581,8 @@ static void port_trace_effect(void *context, const struct mlog_effect *effect)
 
 static const struct pump_ports ports = {
     .now_ms = port_now_ms,
+    .step_begin = port_step_begin,
+    .step_end = port_step_end,
     .reply = port_reply,
     .load = port_load,
     .claim = port_claim,

@@ -91,6 +91,11 @@ uint64_t node_boots(const struct node *node)
 	return node->boots;
 }
 
+struct meter *node_meter(struct node *node, unsigned mirror)
+{
+	return &node->meter[mirror];
+}
+
 /* Of a second of the world, in us. */
 static uint64_t clock_rate(const struct node *node)
 {
@@ -188,42 +193,53 @@ static bool about_logs(enum ulog_type type)
 	       type == ULOG_POSTSUSPEND;
 }
 
-static void answer(struct log *log, struct datagram *d, const struct kmsg *k)
+/* begun_ns: when the datagram was taken, for the meter. */
+static void answer(struct log *log, struct datagram *d, const struct kmsg *k, uint64_t begun_ns)
 {
 	struct node *node = d->node;
 	uint8_t buffer[KMSG_SIZE_MAX];
 	struct mlog_request request;
 	struct mlog_reply reply;
+	enum hot_verdict how;
 	bool cleared = false;
+	size_t size = 0;
 
 	if (kmsg_request(k, log->hot.regions, &request) != KMSG_OK) {
-		size_t size = kmsg_encode_reply(k, -EINVAL, NULL, 0, buffer, sizeof(buffer));
-
+		size = kmsg_encode_reply(k, -EINVAL, NULL, 0, buffer, sizeof(buffer));
 		node_reply(node, log->mirror->index, buffer, size);
 		datagram_free(d);
 		return;
 	}
-	switch (hot_answer(&log->hot, &request, &reply, &cleared)) {
-	case HOT_HAND_OVER:
+	how = hot_answer(&log->hot, &request, &reply, &cleared);
+	if (how == HOT_ANSWERED)
+		size = kmsg_encode_mlog_reply(k, &reply, buffer, sizeof(buffer));
+	meter_end(&node->meter[log->mirror->index], begun_ns);
+	if (how == HOT_HAND_OVER) {
 		hand_over(d, false);
 		return;
-	case HOT_STALE:
-		break;
-	case HOT_ANSWERED:
-		node_reply(node, log->mirror->index, buffer,
-			   kmsg_encode_mlog_reply(k, &reply, buffer, sizeof(buffer)));
-		break;
 	}
+	if (how == HOT_ANSWERED)
+		node_reply(node, log->mirror->index, buffer, size);
 	if (cleared)
 		hand_over(d, true);
 	else
 		datagram_free(d);
 }
 
+/* SIM_MIRRORS_MAX: of none. */
+static unsigned mirror_index(const struct node *node, const char *uuid)
+{
+	for (unsigned m = 0; m < world_mirrors(node->world); m++)
+		if (strcmp(world_mirror(node->world, m)->uuid, uuid) == 0)
+			return m;
+	return SIM_MIRRORS_MAX;
+}
+
 /* A responder has the datagram. */
 static void datagram_respond(struct datagram *d)
 {
 	struct node *node = d->node;
+	uint64_t begun_ns = meter_begin(world_watched(node->world));
 	struct log *log;
 	struct kmsg k;
 
@@ -236,8 +252,9 @@ static void datagram_respond(struct datagram *d)
 	world_trace(node->world, node, "asked, type %" PRIu64 " seq %" PRIu64 " luid %" PRIx64,
 		    k.type, k.seq, k.luid);
 	log = about_logs(k.type) ? NULL : log_find(node, k.luid);
+	node->meter[mirror_index(node, k.uuid)].requests++;
 	if (log != NULL && strcmp(log->mirror->uuid, k.uuid) == 0)
-		answer(log, d, &k);
+		answer(log, d, &k, begun_ns);
 	else
 		hand_over(d, false);
 }
@@ -494,7 +511,7 @@ static void on_overrun_seen(void *context, uint64_t life)
 	if (node_busy(node, on_overrun_seen, node, life) != 0)
 		return;
 	for (unsigned i = 0; i < LOGS_MAX; i++)
-		if (node->log[i].used && atomic_load(&node->log[i].hot.shared->open) != 0)
+		if (node->log[i].used && log_in_doubt(&node->log[i]))
 			log_suspect(&node->log[i]);
 }
 

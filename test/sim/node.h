@@ -27,6 +27,8 @@ void node_power_off(struct node *node);
 /* While held off it does not start; calls count. */
 void node_hold_off(struct node *node, bool hold);
 uint64_t node_boots(const struct node *node);
+/* What its daemons have done for a mirror; SIM_MIRRORS_MAX: for none (greetings of the group). */
+struct meter *node_meter(struct node *node, unsigned mirror);
 
 void node_daemon_kill(struct node *node);
 void node_daemon_start(struct node *node);

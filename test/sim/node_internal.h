@@ -8,6 +8,7 @@
 #include "codec/table.h"
 #include "daemons/dlmirrord/pump.h"
 #include "test/sim/agent.h"
+#include "test/sim/meter.h"
 #include "test/sim/node.h"
 #include "test/sim/world.h"
 
@@ -39,8 +40,9 @@ struct log {
 	uint64_t timer;	   /* handle */
 	uint64_t identity; /* of the log device that is open; 0: none */
 	bool claimed;
-	bool resetting; /* on_reset_again() comes */
-	bool gone;	/* its mirror, as it was seen last */
+	bool resetting;	  /* on_reset_again() comes */
+	bool gone;	  /* its mirror, as it was seen last */
+	uint64_t step_ns; /* when the step under way began, for the meter */
 };
 
 struct datagram {
@@ -106,6 +108,7 @@ struct node {
 
 	uint64_t node_us;
 	uint64_t requests;
+	struct meter meter[SIM_MIRRORS_MAX + 1];
 };
 
 /* node.c */
@@ -124,6 +127,8 @@ void log_restore_all(struct node *node, bool handed_over);
 /* The daemon is gone: the objects too, what outlives it stays. */
 void logs_drop(struct node *node);
 void log_suspect(struct log *log);
+/* Of who serves, or would serve if it had heard all that its kernel said. */
+bool log_in_doubt(const struct log *log);
 bool logs_quiet(const struct node *node);
 void logs_quiesce(struct node *node, bool quiesce);
 

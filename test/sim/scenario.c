@@ -52,6 +52,14 @@ struct field {
 		.size = sizeof(((struct type *)NULL)->member)                                      \
 	}
 
+#if SIM_NODES_MAX == 16U
+#define START(node) FIELD(scenario, start_us[node])
+#define MORE_STARTS                                                                                \
+	START(8), START(9), START(10), START(11), START(12), START(13), START(14), START(15),
+#else
+#define MORE_STARTS
+#endif
+
 static const struct field whole_fields[] = {
     FIELD(scenario, seed),
     FIELD(scenario, nodes),
@@ -83,6 +91,9 @@ static const struct field whole_fields[] = {
     FIELD(scenario, start_us[6]),
     FIELD(scenario, start_us[7]),
     FIELD(scenario, drift_ppm),
+    /* clang-format off */
+    MORE_STARTS
+    /* clang-format on */
     {NULL, 0, 0},
 };
 

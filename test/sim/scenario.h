@@ -11,7 +11,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define SIM_NODES_MAX	8U
+#ifndef SIM_NODES_MAX
+#define SIM_NODES_MAX 8U /* or 16: what a seed draws depends on it */
+#endif
 #define SIM_MIRRORS_MAX 2U
 #define SIM_LEGS_MAX	3U
 #define SIM_REGIONS_MAX 256U

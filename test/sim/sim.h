@@ -11,6 +11,7 @@
  *	kernel     the model of dm-mirror and dm-log-userspace for one mirror on one node
  *	legs       the mirror's data, shared by all nodes
  *	checker    what must hold, outside the code under test
+ *	meter      what a daemon has done, for benchmarks
  *
  * Calls go one way, answers come through the queue: node_kernel_datagram() never calls
  * kernel_reply(), a mover's completion never comes from within its call, and so on.

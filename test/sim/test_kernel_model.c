@@ -631,7 +631,8 @@ static void on_io_end(void *context, struct bio *bio, int error)
 		io->number = bio->number;
 		if (error == 0)
 			checker_read(world.checker, io->node, &world.mirror, bio->range.region,
-				     bio->range.first, bio->leg, bio->number, bio->begun_us);
+				     bio->range.first, bio->leg, bio->unasked, bio->number,
+				     bio->begun_us);
 	} else if (bio->kind != BIO_FLUSH) {
 		checker_write_ended(world.checker, io->node, &world.mirror, bio->range, bio->number,
 				    error == 0 ? CHECKER_DONE : CHECKER_UNKNOWN, bio->leg_errors);

@@ -47,6 +47,8 @@ struct world {
 	struct fence *fence;
 	struct checker *checker;
 	FILE *trace;
+	world_watch_fn watch;
+	void *watch_context;
 	bool over;
 	uint64_t limit_us; /* of the phase under way */
 	uint64_t fence_limit_us;
@@ -183,6 +185,17 @@ struct locks *world_locks(struct world *w)
 struct fence *world_fence(struct world *w)
 {
 	return w->fence;
+}
+
+void world_watch(struct world *w, world_watch_fn fn, void *context)
+{
+	w->watch = fn;
+	w->watch_context = context;
+}
+
+bool world_watched(const struct world *w)
+{
+	return w->watch != NULL;
 }
 
 struct world_result *world_result(struct world *w)
@@ -459,6 +472,8 @@ static void loop(struct world *w)
 
 	while (!w->over && !w->result.failed && queue_take(&w->queue, &at_us, &entry)) {
 		w->now_us = at_us;
+		if (w->watch != NULL)
+			w->watch(w->watch_context, w);
 		entry.fn(entry.context, entry.argument);
 		if (++w->result.events == EVENTS_MAX)
 			world_violation(w, "runaway", "%" PRIu64 " events and no end", EVENTS_MAX);

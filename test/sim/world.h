@@ -32,6 +32,12 @@ struct world *world_destroy(struct world *w);
 /* trace: NULL, or where its lines go. */
 void world_run(struct world *w, const struct scenario *s, FILE *trace, struct world_result *ret);
 
+/* fn looks at all that happens: it is called before each callback, at its time, and changes nothing
+ * of the run. NULL: nobody. */
+typedef void (*world_watch_fn)(void *context, struct world *w);
+void world_watch(struct world *w, world_watch_fn fn, void *context);
+bool world_watched(const struct world *w);
+
 struct cpg *world_cpg(struct world *w);
 struct locks *world_locks(struct world *w);
 struct fence *world_fence(struct world *w);

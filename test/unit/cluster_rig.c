@@ -135,7 +135,7 @@ static struct mlog_event device_does(struct cluster *c, struct node *n,
 		    .region_sectors = REGION_SECTORS,
 		    .in_sync = c->sync,
 		    .dirty = slot < MEMBERS ? c->slot[slot] : c->slot[MEMBERS - 1],
-		    .owner = effect->log.whole ? c->owner : NULL,
+		    .owner = effect->log.whole && c->used ? c->owner : NULL,
 		    .distrust = c->distrust,
 		};
 		break;

@@ -67,6 +67,12 @@ test_unit_test_locks_dlm_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_locks_dlm_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc
 test_unit_test_locks_dlm_LDADD = liblocks.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_reload_course
+test_unit_test_reload_course_SOURCES = test/unit/test_reload_course.c \
+	daemons/dlmirrord/reload_course.c daemons/dlmirrord/reload_course.h
+test_unit_test_reload_course_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_reload_course_LDADD = $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_pump
 test_unit_test_pump_SOURCES = test/unit/test_pump.c
 test_unit_test_pump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -108,6 +114,11 @@ check_PROGRAMS += test/unit/test_devmap_parse
 test_unit_test_devmap_parse_SOURCES = test/unit/test_devmap_parse.c daemons/dlmirrord/devmap_parse.c
 test_unit_test_devmap_parse_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_devmap_parse_LDADD = $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_suspender
+test_unit_test_suspender_SOURCES = test/unit/test_suspender.c
+test_unit_test_suspender_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_suspender_LDADD = libdevmap.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_devmap
 test_unit_test_devmap_SOURCES = test/unit/test_devmap.c

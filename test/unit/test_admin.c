@@ -30,6 +30,8 @@ static void request_round_trip(const struct admin_request *request, size_t expec
 	assert_int_equal(seen.repair, request->repair);
 	assert_int_equal(seen.command, request->command);
 	assert_string_equal(seen.argument, request->argument);
+	assert_memory_equal(&seen.plan, &request->plan, sizeof(seen.plan));
+	assert_int_equal(seen.timeout_s, request->timeout_s);
 	/* No shorter or longer message is a request, nor does it fit into less. */
 	for (cut = 0; cut < size; cut++) {
 		assert_true(admin_request_decode(message, cut, &seen) < 0);
@@ -52,6 +54,19 @@ static void test_requests(void **state)
 	    &(struct admin_request){.kind = ADMIN_VERIFY, .mirror = "a", .repair = true}, 24);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_VERIFY_STOP, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_LOG_RETRY, .mirror = "a"}, 23);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_RELOAD_STATUS, .mirror = "a"}, 23);
+	request_round_trip(
+	    &(struct admin_request){
+		.kind = ADMIN_RELOAD,
+		.mirror = "a",
+		.plan = {.from_sectors = 1,
+			 .from_legs = 2,
+			 .from_start = {2, 3},
+			 .to_sectors = 4,
+			 .to_legs = 2,
+			 .leg = {{.index = 1}, {.fresh = true, .start_sector = 5, .path = "/b"}}},
+		.timeout_s = 6},
+	    93);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_DAEMON}, 20);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_COMMAND,
 						   .command = DLMIRROR_DAEMON_LOG_LEVEL,
@@ -130,6 +145,7 @@ static void mirror_fill(struct dlmirror_mirror *ret, char letter)
 	ret->verify_listed = DLMIRROR_REGIONS_MAX;
 	for (i = 0; i < DLMIRROR_REGIONS_MAX; i++)
 		ret->verify_region[i] = UINT64_MAX - i;
+	memset(ret->reload, letter, sizeof(ret->reload) - 1);
 	ret->clustered = true;
 	ret->quorate = true;
 	ret->slot = 16;
@@ -466,6 +482,40 @@ static void test_numbers_that_are_not_there(void **state)
 	}
 }
 
+static void test_reload_status(void **state)
+{
+	static struct dlmirror_reload reload;
+	static struct dlmirror_reload seen;
+	struct admin_reply_writer writer;
+	struct admin_reply reply;
+	size_t size;
+
+	(void)state;
+	reload = (struct dlmirror_reload){.known = true,
+					  .done = true,
+					  .waits = "for node 3",
+					  .why = "node 2: no",
+					  .node_count = DLMIRROR_VIEW_MAX};
+	for (uint32_t i = 0; i < DLMIRROR_VIEW_MAX; i++) {
+		reload.node[i].node = UINT32_MAX - i;
+		strcpy(reload.node[i].state, "has left");
+		memset(reload.node[i].text, 'x', DLMIRROR_TEXT_SIZE - 1);
+	}
+	admin_reply_begin(&writer, ADMIN_RELOAD_STATUS, 0, "", message, sizeof(message));
+	admin_reply_add_reload(&writer, &reload);
+	size = admin_reply_end(&writer);
+	assert_true(size > 0);
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_RELOAD_STATUS, &reply), 0);
+	assert_int_equal(admin_reply_reload(&reply, &seen), 0);
+	assert_memory_equal(&seen, &reload, sizeof(seen));
+	for (size_t cut = BODY_AT + 2; cut < size; cut += 7) {
+		struct admin_reply shorter = reply;
+
+		shorter.body = reader_of(message + BODY_AT + 2, cut - BODY_AT - 2);
+		assert_int_equal(admin_reply_reload(&shorter, &seen), -EBADMSG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +529,7 @@ int main(void)
 	    cmocka_unit_test(test_daemon_and_counters),
 	    cmocka_unit_test(test_bytes_that_belong_to_nothing),
 	    cmocka_unit_test(test_numbers_that_are_not_there),
+	    cmocka_unit_test(test_reload_status),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

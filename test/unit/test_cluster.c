@@ -593,6 +593,60 @@ static void resync_is_shared_out(void **state)
 	cluster_end(c);
 }
 
+/* A table with a leg that holds nothing, loaded on all nodes: whoever is the first makes all of it
+ * stale, on the log device before its kernel may write; who comes later changes nothing of that,
+ * nor of what has been recovered since, though its table says the same. */
+static void a_leg_that_holds_nothing_makes_all_stale_once(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+	uint64_t first;
+	uint32_t seq;
+
+	(void)state;
+	assert_int_equal(node_status(c, 1).in_sync, REGIONS);
+	node_marks(c, 3, 30);
+	node_clears(c, 3, 30);
+	for (uint32_t i = 1; i <= 3; i++)
+		node_leaves(c, i);
+	assert_true(c->clean);
+	node_attaches(c, 2, MLOG_SYNC_FORCE);
+	assert_int_equal(node_status(c, 2).in_sync, 0);
+	assert_int_equal(node_status(c, 2).repair, 0);
+	assert_int_equal(bits_count(c->sync, REGIONS), 0);
+	seq = node_asks(c, 2, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	first = node_reply(&c->node[2], seq)->word[1];
+	node_answered(c, 2, node_asks(c, 2, ULOG_SET_REGION_SYNC, first, true));
+	node_attaches(c, 1, MLOG_SYNC_FORCE);
+	node_attaches(c, 3, MLOG_SYNC_FORCE);
+	for (uint32_t i = 1; i <= 3; i++) {
+		assert_int_equal(node_status(c, i).in_sync, 1);
+		assert_true(hot_in_sync(&c->node[i].hot, first));
+	}
+	same_everywhere(c);
+	/* nor does a resume of the same tables */
+	for (uint32_t i = 1; i <= 3; i++)
+		node_leaves(c, i);
+	for (uint32_t i = 1; i <= 3; i++)
+		node_answered(c, i, node_asks(c, i, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 1).in_sync, 1);
+	cluster_end(c);
+}
+
+/* Without a log device what the old tables knew is in memory, and all of it is forgotten. */
+static void nor_does_memory_count_for_it(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+
+	(void)state;
+	node_leaves(c, 1);
+	node_leaves(c, 2);
+	node_attaches(c, 2, MLOG_SYNC_FORCE);
+	node_attaches(c, 1, MLOG_SYNC_FORCE);
+	assert_int_equal(node_status(c, 1).in_sync, 0);
+	assert_int_equal(node_status(c, 2).in_sync, 0);
+	cluster_end(c);
+}
+
 /* To have been told once that it is stale is no entry in the region hash: a write had to wait. */
 static void what_another_has_recovered_no_kernel_writes_unseen(void **state)
 {
@@ -658,6 +712,31 @@ static void who_saw_a_leg_fail_recovers_nothing_when_it_is_alone(void **state)
 	reply = node_reply(&c->node[1], seq);
 	assert_int_equal(reply->word[0], 0);
 	assert_true(c->node[1].reloads > reloads);
+	cluster_end(c);
+}
+
+/* A kernel that was told that all is in sync changes to another leg when its own fails, although it
+ * has written a region since that it has not said to be stale. */
+static void who_founds_with_a_table_that_was_in_sync_recovers_nothing(void **state)
+{
+	struct cluster *c = cluster_of(false, 2);
+	const struct mlog_reply *reply;
+	uint32_t seq;
+
+	(void)state;
+	node_leaves(c, 2);
+	node_leaves(c, 1);
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 2).in_sync, 0);
+	seq = node_asks(c, 2, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	reply = node_reply(&c->node[2], seq);
+	assert_int_equal(reply->word[0], 0);
+	assert_true(c->node[2].reloads > 0);
+	node_leaves(c, 2);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	seq = node_asks(c, 2, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	reply = node_reply(&c->node[2], seq);
+	assert_int_equal(reply->word[0], 1);
 	cluster_end(c);
 }
 
@@ -759,6 +838,46 @@ static void who_was_suspended_while_others_went_on_does_not_go_by_its_memory(voi
 	cluster_end(c);
 }
 
+/* Node 1 was out of reach, and has a state: it does not ask. */
+static void who_waits_for_locks_to_found_asks_who_comes(void **state)
+{
+	struct cluster *c = cluster_of(false, 1);
+	uint32_t seq;
+
+	(void)state;
+	c->node[1].daemon = false;
+	node_starts(c, 2, MLOG_SYNC_NOSYNC, false);
+	seq = node_asks(c, 2, ULOG_RESUME, REGIONS, false);
+	time_passes(c, 5000);
+	assert_null(node_reply(&c->node[2], seq));
+	c->node[1].daemon = true;
+	cluster_view(c);
+	node_answered(c, 2, seq);
+	assert_int_equal(node_status(c, 1).members, 2);
+	cluster_end(c);
+}
+
+/* It counts everything as stale, and its kernel much as in sync: nobody may recover that. */
+static void who_founds_knowing_less_than_its_kernel_may_write_all_unseen(void **state)
+{
+	struct cluster *c = cluster_of(false, 1);
+
+	(void)state;
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 20, false));
+	node_attaches(c, 2, MLOG_SYNC_NOSYNC);
+	daemon_dies(c, 2);
+	node_leaves(c, 1);
+	node_starts(c, 2, MLOG_SYNC_NOSYNC, true);
+	time_passes(c, 3000);
+	assert_int_equal(node_status(c, 2).in_sync, 0);
+	assert_int_equal(mlog_member(c->node[2].m, 1)->bound, REGIONS);
+	node_answered(c, 1, node_asks(c, 1, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(mlog_member(c->node[1].m, 1)->bound, REGIONS);
+	time_passes(c, 1000);
+	assert_int_not_equal(c->node[2].reloads, 0);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -787,14 +906,19 @@ int main(void)
 	    cmocka_unit_test(a_new_daemon_does_not_found_from_what_it_had_among_others),
 	    cmocka_unit_test(what_the_core_calls_stale_a_kernel_may_write_unseen),
 	    cmocka_unit_test(resync_is_shared_out),
+	    cmocka_unit_test(a_leg_that_holds_nothing_makes_all_stale_once),
+	    cmocka_unit_test(nor_does_memory_count_for_it),
 	    cmocka_unit_test(what_another_has_recovered_no_kernel_writes_unseen),
 	    cmocka_unit_test(who_saw_a_leg_fail_gives_its_lease_up),
 	    cmocka_unit_test(who_saw_a_leg_fail_recovers_nothing_when_it_is_alone),
+	    cmocka_unit_test(who_founds_with_a_table_that_was_in_sync_recovers_nothing),
 	    cmocka_unit_test(a_table_that_ends_attached_keeps_nobody_waiting),
 	    cmocka_unit_test(who_rejoins_does_not_keep_the_lock_of_the_map),
 	    cmocka_unit_test(what_is_founded_is_newer_than_what_was_remembered),
 	    cmocka_unit_test(who_is_left_without_a_newer_state_does_not_go_by_its_memory),
 	    cmocka_unit_test(who_was_suspended_while_others_went_on_does_not_go_by_its_memory),
+	    cmocka_unit_test(who_waits_for_locks_to_found_asks_who_comes),
+	    cmocka_unit_test(who_founds_knowing_less_than_its_kernel_may_write_all_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -731,6 +731,188 @@ static void what_others_called_stale_and_left_counts_beside_memory(void **state)
 	cluster_end(c);
 }
 
+static void quorum_comes_back(struct cluster *c, uint32_t number)
+{
+	struct mlog_event view = {.kind = MLOG_EV_VIEW};
+
+	view.view.node = &number;
+	view.view.count = 1;
+	node_step(c, &c->node[number], &view);
+	cluster_view(c);
+}
+
+/* The device was replaced, and with it the marks of who has died. */
+static void that_all_is_crash_dirty_is_not_forgotten_with_the_quorum(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	node_marks(c, 2, 10);
+	node_dies(c, 2);
+	c->used = false;
+	memset(c->slot, 0, sizeof(c->slot));
+	memset(c->owner, 0, sizeof(c->owner));
+	c->lost = LOST(MLOG_MSG_DIRTY);
+	quorum_comes_back(c, 1);
+	assert_int_equal(bits_count(c->slot[node_status(c, 1).slot], REGIONS), REGIONS);
+	c->lost = 0;
+	quorum_comes_back(c, 1);
+	assert_int_equal(node_status(c, 1).gone, 1);
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
+	cluster_end(c);
+}
+
+/* A joiner's device had failed it before, and it dies when it has claimed that. */
+static void nor_with_who_was_to_tell_it(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->node[1].hold_copies = true;
+	node_leaves(c, 2);
+	c->distrust = true;
+	c->lost = LOST(MLOG_MSG_DIRTY);
+	node_asks(c, 2, ULOG_RESUME, REGIONS, false);
+	assert_int_equal(node_status(c, 2).phase, MLOG_ATTACHING);
+	c->lost = 0;
+	node_dies(c, 2);
+	node_fenced(c, 2);
+	assert_int_equal(node_status(c, 1).gone, 0);
+	assert_int_equal(node_status(c, 1).repair, REGIONS);
+	cluster_end(c);
+}
+
+/* The log device names it, and had failed it: what it called stale since is in its memory only. */
+static void a_founder_waits_for_who_the_log_names_and_who_lives(void **state)
+{
+	(void)state;
+	for (unsigned fenced = 0; fenced < 2; fenced++) {
+		struct cluster *c = cluster_of(true, 1);
+		uint32_t seq;
+
+		c->failing = FAILS(MLOG_WRITE);
+		c->error = -EIO;
+		node_marks(c, 1, 20);
+		node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 20, false));
+		c->failing = 0;
+		assert_true(bits_test(c->sync, 20));
+		daemon_dies(c, 1);
+		node_starts(c, 2, MLOG_SYNC_NOSYNC, false);
+		seq = node_asks(c, 2, ULOG_RESUME, REGIONS, false);
+		time_passes(c, 10000);
+		assert_null(node_reply(&c->node[2], seq));
+		if (fenced != 0) {
+			node_dies(c, 1);
+			node_fenced(c, 1); /* and with it what it knew */
+			assert_int_equal(node_status(c, 2).gone, 0);
+		} else {
+			node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+			assert_int_equal(node_status(c, 1).in_sync, REGIONS - 1);
+			assert_false(hot_in_sync(&c->node[2].hot, 20));
+		}
+		node_answered(c, 2, seq);
+		cluster_end(c);
+	}
+}
+
+/* The one before it was alone, and its device had failed. */
+static void who_gets_the_maps_lock_writes_what_is_stale_at_once(void **state)
+{
+	struct cluster *c = cluster_of(true, 1);
+
+	(void)state;
+	c->failing = FAILS(MLOG_WRITE);
+	c->error = -EIO;
+	node_marks(c, 1, 20);
+	c->failing = 0;
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 20, false));
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], 1);
+	assert_true(bits_test(c->sync, 20));
+	node_attaches(c, 2, MLOG_SYNC_NOSYNC);
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], 2);
+	assert_false(bits_test(c->sync, 20));
+	cluster_end(c);
+}
+
+static void whom_its_device_fails_leaves_the_map_to_who_can_write_it(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+	uint32_t seq;
+
+	(void)state;
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], 1);
+	c->failing = FAILS(MLOG_WRITE);
+	c->error = -EIO;
+	node_marks(c, 1, 20);
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], 2);
+	c->failing = 0;
+	c->silent = FAILS(MLOG_WRITE);
+	seq = node_asks(c, 1, ULOG_SET_REGION_SYNC, 20, false);
+	assert_null(node_reply(&c->node[1], seq));
+	device_answers(c);
+	assert_false(bits_test(c->sync, 20));
+	node_answered(c, 1, seq);
+	time_passes(c, 10000); /* its own is back */
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], 2);
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_OK);
+	node_clears(c, 1, 20);
+	node_leaves(c, 2);
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], 1);
+	cluster_end(c);
+}
+
+/* The log names it twice: an earlier life's slot could not be emptied. */
+static void who_comes_back_has_the_slot_that_it_says(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+
+	(void)state;
+	node_leaves(c, 2);
+	daemon_dies(c, 2);
+	daemon_dies(c, 1);
+	daemon_dies(c, 3);
+	assert_int_equal(c->owner[2], 3);
+	c->owner[1] = 3;
+	bits_set(c->slot[1], 7);
+	c->silent = FAILS(MLOG_LOAD);
+	node_starts(c, 1, MLOG_SYNC_NOSYNC, true);
+	node_starts(c, 3, MLOG_SYNC_NOSYNC, true);
+	device_answers(c);
+	assert_int_equal(node_status(c, 3).slot, 2);
+	time_passes(c, 1000);
+	assert_int_equal(node_status(c, 1).gone, 0);
+	assert_int_equal(node_status(c, 1).members, 2);
+	assert_int_equal(c->owner[1], NOBODY);
+	assert_int_equal(c->node[1].copied[0], 7);
+	cluster_end(c);
+}
+
+/* The other one is gone, and the device has failed: nobody else knows what this one does. */
+static void who_is_the_last_to_know_leaves_with_its_memory(void **state)
+{
+	struct cluster *c = cluster_of(true, 2);
+
+	(void)state;
+	c->failing = FAILS(MLOG_WRITE);
+	c->error = -EIO;
+	node_marks(c, 1, 10);
+	c->failing = 0;
+	assert_int_equal(node_status(c, 1).log, MLOG_LOG_FAILED);
+	node_clears(c, 1, 10);
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 20, false));
+	node_dies(c, 2);
+	assert_int_equal(node_status(c, 1).gone, 1);
+	node_leaves(c, 1);
+	assert_int_equal(atomic_load(&c->node[1].hot.shared->truth), MLOG_TRUTH_MEMORY);
+	node_fenced(c, 2);
+	c->node[1].hold_copies = true;
+	node_answered(c, 1, node_asks(c, 1, ULOG_RESUME, REGIONS, false));
+	assert_int_equal(node_status(c, 1).in_sync, REGIONS - 1);
+	assert_false(hot_in_sync(&c->node[1].hot, 20));
+	assert_int_equal(node_status(c, 1).repair, REGIONS - 1);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -767,6 +949,13 @@ int main(void)
 	    cmocka_unit_test(so_it_is_by_the_word_of_a_joiner),
 	    cmocka_unit_test(a_mark_that_nobody_hears_waits_until_it_is_known_who_lives),
 	    cmocka_unit_test(what_others_called_stale_and_left_counts_beside_memory),
+	    cmocka_unit_test(that_all_is_crash_dirty_is_not_forgotten_with_the_quorum),
+	    cmocka_unit_test(nor_with_who_was_to_tell_it),
+	    cmocka_unit_test(a_founder_waits_for_who_the_log_names_and_who_lives),
+	    cmocka_unit_test(who_gets_the_maps_lock_writes_what_is_stale_at_once),
+	    cmocka_unit_test(whom_its_device_fails_leaves_the_map_to_who_can_write_it),
+	    cmocka_unit_test(who_comes_back_has_the_slot_that_it_says),
+	    cmocka_unit_test(who_is_the_last_to_know_leaves_with_its_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "base/bits.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/logdev.h"
+#include "daemons/dlmirror/plan.h"
 #include "daemons/dlmirror/spec.h"
 
 /* --- format --- */
@@ -660,6 +661,94 @@ static void test_open_errors(void **state)
 	assert_int_equal(logdev_open("/dev/null", false, 0, &log, error), -ENOTBLK);
 }
 
+/* ---- plans of a reload */
+
+static struct dlmirror_mirror mirror_of_two(void)
+{
+	return (struct dlmirror_mirror){
+	    .length_sectors = 2048,
+	    .leg_count = 2,
+	    .leg = {{.major = 8, .minor = 0}, {.major = 8, .minor = 16, .start_sector = 64}}};
+}
+
+static struct spec_leg leg_c(void)
+{
+	return (struct spec_leg){
+	    .path = "/dev/mapper/c", .start_sector = 8, .devno = makedev(8, 32)};
+}
+
+static void test_plans(void **state)
+{
+	struct dlmirror_mirror m = mirror_of_two();
+	struct plan_wish wish = {.length_sectors = 4096};
+	char error[SPEC_ERROR_SIZE];
+	struct dlmirror_plan plan;
+
+	(void)state;
+	assert_int_equal(plan_make(&m, &wish, &plan, error), 0);
+	assert_true(plan.from_sectors == 2048 && plan.to_sectors == 4096);
+	assert_true(plan.from_start[1] == 64);
+	assert_true(plan.to_legs == 2 && !plan.leg[0].fresh && plan.leg[1].index == 1);
+	/* the one that stays comes first, wherever it was */
+	wish = (struct plan_wish){.replace_count = 1};
+	wish.replace[0].old = (struct plan_old){.name = "a", .devno = makedev(8, 0)};
+	wish.replace[0].fresh = leg_c();
+	assert_int_equal(plan_make(&m, &wish, &plan, error), 0);
+	assert_true(plan.to_legs == 2 && !plan.leg[0].fresh && plan.leg[0].index == 1);
+	assert_true(plan.leg[1].fresh && plan.leg[1].start_sector == 8);
+	assert_string_equal(plan.leg[1].path, "/dev/mapper/c");
+	/* the same again, when it has been done */
+	m.leg[0] = (struct dlmirror_leg){.major = 8, .minor = 16};
+	m.leg[1] = (struct dlmirror_leg){.major = 8, .minor = 32, .start_sector = 8};
+	assert_int_equal(plan_make(&m, &wish, &plan, error), -EALREADY);
+	wish = (struct plan_wish){.length_sectors = 2048, .add_count = 1, .add = {leg_c()}};
+	assert_int_equal(plan_make(&m, &wish, &plan, error), -EALREADY);
+	/* one comes, one goes */
+	m = mirror_of_two();
+	wish.remove_count = 1;
+	wish.remove[0] = (struct plan_old){.name = "b", .devno = makedev(8, 16)};
+	assert_int_equal(plan_make(&m, &wish, &plan, error), 0);
+	assert_true(plan.to_legs == 2 && plan.leg[0].index == 0 && plan.leg[1].fresh);
+}
+
+static void plan_refused(const struct dlmirror_mirror *m, const struct plan_wish *wish,
+			 const char *expected)
+{
+	char error[SPEC_ERROR_SIZE] = "";
+	struct dlmirror_plan plan;
+
+	assert_int_equal(plan_make(m, wish, &plan, error), -EINVAL);
+	assert_string_equal(error, expected);
+}
+
+static void test_bad_plans(void **state)
+{
+	struct dlmirror_mirror m = mirror_of_two();
+	struct plan_wish wish = {.length_sectors = 1024};
+
+	(void)state;
+	plan_refused(&m, &wish,
+		     "it has 2048 sectors, and a mirror in use only grows; remove it and make it "
+		     "anew");
+	wish = (struct plan_wish){.remove_count = 1,
+				  .remove = {{.name = "b", .devno = makedev(8, 16)}}};
+	plan_refused(&m, &wish, "a mirror has two legs or more; add one in the same reload");
+	wish.remove_count = 2;
+	wish.remove[1] = (struct plan_old){.name = "a", .devno = makedev(8, 0)};
+	plan_refused(&m, &wish, "one leg has to stay, for the others to be copied from");
+	wish.remove[1] = wish.remove[0];
+	plan_refused(&m, &wish, "b is named twice");
+	wish = (struct plan_wish){.remove_count = 1, .remove = {{.name = "x", .devno = 1}}};
+	plan_refused(&m, &wish, "x is not a leg of it; dlmirror show lists the legs");
+	wish = (struct plan_wish){.add_count = 1, .add = {leg_c()}};
+	strcpy(wish.add[0].path, "c");
+	plan_refused(&m, &wish, "leg c: give the whole path, from / on");
+	wish.add[0] = (struct spec_leg){.path = "/b", .devno = makedev(8, 16)};
+	plan_refused(&m, &wish, "/b is a leg already, from sector 64 on");
+	m.leg_count = 0;
+	plan_refused(&m, &wish, "its legs are not known yet: again in a moment");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -683,6 +772,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_adopt_damaged, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_wipe, image_setup, image_teardown),
 	    cmocka_unit_test(test_open_errors),
+	    cmocka_unit_test(test_plans),
+	    cmocka_unit_test(test_bad_plans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,27 @@ void cluster_log_gone(struct cluster *c, struct log *log, bool forget)
 	fail();
 }
 
+bool reload_makes_stale(const struct reloads *r, const char *uuid)
+{
+	(void)r;
+	(void)uuid;
+	return false;
+}
+
+void reload_refused(struct reloads *r, const char *uuid, const char *text)
+{
+	(void)r;
+	(void)uuid;
+	(void)text;
+}
+
+uint32_t reload_forbids(const struct reloads *r, const char *uuid)
+{
+	(void)r;
+	(void)uuid;
+	return 0;
+}
+
 void legs_suspect(struct log *log, bool finish)
 {
 	(void)log;

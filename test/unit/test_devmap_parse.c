@@ -224,12 +224,37 @@ static void status_garbled(void **state)
 	assert_string_equal(health, "kept");
 }
 
+static void other_legs(void **state)
+{
+	static const char params[] = "userspace 5 LVM-m integrated_flush clustered-disk 253:0 1024 "
+				     "2 254:16 0 254:32 64 1 handle_errors";
+	const char *const legs[] = {"254:32 64", "254:48 8", "7:1 0"};
+	char ret[256];
+
+	(void)state;
+	assert_int_equal(devmap_parse_replace(params, legs, 3, ret, sizeof(ret)), 0);
+	assert_string_equal(ret, "userspace 5 LVM-m integrated_flush clustered-disk 253:0 1024 "
+				 "3 254:32 64 254:48 8 7:1 0 1 handle_errors");
+	assert_int_equal(devmap_parse_replace(params, legs, 2, ret, strlen(params)), -ENOSPC);
+	assert_int_equal(
+	    devmap_parse_replace("core 2 1024 nosync 2 1:1 0 1:2 0", legs, 2, ret, sizeof(ret)),
+	    -EINVAL);
+	assert_int_equal(devmap_parse_replace("userspace 3 u clustered-core 1024 2 1:1", legs, 2,
+					      ret, sizeof(ret)),
+			 -EINVAL);
+	assert_int_equal(devmap_parse_leg(params, 1, ret, sizeof(ret)), 0);
+	assert_string_equal(ret, "254:32 64");
+	assert_int_equal(devmap_parse_leg(params, 2, ret, sizeof(ret)), -EINVAL);
+	assert_int_equal(devmap_parse_leg(params, 1, ret, 9), -ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(core),	      cmocka_unit_test(disk),	cmocka_unit_test(others),
-	    cmocka_unit_test(garbled),	      cmocka_unit_test(limits), cmocka_unit_test(status),
-	    cmocka_unit_test(status_garbled),
+	    cmocka_unit_test(core),	      cmocka_unit_test(disk),
+	    cmocka_unit_test(others),	      cmocka_unit_test(garbled),
+	    cmocka_unit_test(limits),	      cmocka_unit_test(status),
+	    cmocka_unit_test(status_garbled), cmocka_unit_test(other_legs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,7 +203,7 @@ static void test_hello(void **state)
 	assert_int_equal(decode(size, 1, &header, &seen), 0);
 	assert_true(header.hello);
 	assert_int_equal(header.version, 1);
-	assert_int_equal(header.highest, 2);
+	assert_int_equal(header.highest, GROUP_VERSION);
 	assert_int_equal(header.node, 7);
 	assert_int_equal(group_encode_hello(&v, 0, message, sizeof(message)), -EINVAL);
 	for (size_t cap = 0; cap < size; cap++)
@@ -368,10 +368,11 @@ static void test_bad_headers(void **state)
 	refused("ready", AT_HEADER_VERSION, 2, 2, -EPROTONOSUPPORT);
 	refused("ready", AT_HIGHEST, 0, 2, -EINVAL);
 	refused("ready", AT_VERSION, 0, 2, -EINVAL);
-	refused("ready", AT_VERSION, 3, 2, -EINVAL); /* above the sender's own highest */
+	refused("ready", AT_VERSION, GROUP_VERSION + 1, 2,
+		-EINVAL); /* above the sender's own highest */
 	refused("state-same-2", AT_HIGHEST, 1, 2, -EINVAL);
 	refused("ready", AT_KIND, 0, 2, -EINVAL);
-	refused("ready", AT_KIND, 19, 2, -EINVAL);
+	refused("ready", AT_KIND, 20, 2, -EINVAL);
 	refused("ready", AT_KIND, UINT16_MAX, 2, -EINVAL);
 	refused("ready", AT_KIND, 1, 2, -EINVAL); /* a HELLO about a mirror */
 	refused("ready", AT_NODE, 0, 4, -EINVAL);
@@ -400,13 +401,13 @@ static void test_unknown_versions(void **state)
 	assert_int_equal(header.node, 7);
 	assert_int_equal(header.version, 2);
 	size = load("ready");
-	put(AT_HIGHEST, 3, 2);
+	put(AT_HIGHEST, GROUP_VERSION + 1, 2);
 	assert_int_equal(decode_sealed(size), 0); /* a newer daemon that speaks our version */
-	put(AT_VERSION, 3, 2);
+	put(AT_VERSION, GROUP_VERSION + 1, 2);
 	seal(size);
 	assert_int_equal(decode(size, GROUP_VERSION, &header, &seen), -EPROTONOSUPPORT);
 	assert_int_equal(header.node, 7);
-	assert_int_equal(header.highest, 3);
+	assert_int_equal(header.highest, GROUP_VERSION + 1);
 	/* a later header version: nothing is known of what follows */
 	put(AT_HEADER_VERSION, 2, 2);
 	seal(size);
@@ -569,6 +570,175 @@ static void test_what_is_not_sent(void **state)
 	    -EINVAL);
 }
 
+/* ---- RELOAD */
+
+static const struct group_reload plan_sample = {
+    .step = GROUP_RELOAD_PLAN,
+    .from = 7,
+    .id = {.node = 7, .number = UINT64_C(0x1122334455667788)},
+    .plan = {.from_sectors = 2048,
+	     .from_legs = 2,
+	     .from_start = {0, 64},
+	     .to_sectors = 4096,
+	     .to_legs = 2,
+	     .leg = {{.index = 1},
+		     {.fresh = true, .start_sector = 128, .path = "/dev/mapper/new"}}},
+};
+
+static int reload_encode(const struct group_reload *m, size_t cap)
+{
+	struct group_versions v = speaking(3);
+	struct group_mirror name = mirror();
+
+	return group_encode_reload(&v, &name, m, message, cap);
+}
+
+/* By both functions that read it. */
+static int reload_decode(size_t size, struct group_reload *ret)
+{
+	struct group_header header;
+	struct mlog_message m;
+	int rc = decode(size, GROUP_VERSION, &header, &m);
+
+	assert_true(header.reload || rc != 0);
+	assert_int_equal(group_decode_reload(message, size, ret), rc);
+	return rc;
+}
+
+static void reload_round_trip(const struct group_reload *m)
+{
+	struct group_reload seen;
+	int size = reload_encode(m, sizeof(message));
+
+	assert_true(size > (int)GROUP_HEADER_SIZE);
+	memset(&seen, 0xa5, sizeof(seen));
+	assert_int_equal(reload_decode((size_t)size, &seen), 0);
+	assert_int_equal(seen.step, m->step);
+	assert_int_equal(seen.from, m->from);
+	assert_int_equal(seen.id.node, m->id.node);
+	assert_true(seen.id.number == m->id.number);
+	assert_int_equal(seen.answer, m->answer);
+	assert_string_equal(seen.text, m->text);
+	if (m->step == GROUP_RELOAD_PLAN)
+		assert_memory_equal(&seen.plan, &m->plan, sizeof(m->plan));
+	for (size_t cap = 0; cap < (size_t)size; cap++)
+		assert_int_equal(reload_encode(m, cap), -ENOSPC);
+}
+
+static void test_reloads(void **state)
+{
+	struct group_reload longest = plan_sample;
+	uint8_t expected[256];
+
+	(void)state;
+	assert_int_equal(reload_encode(&plan_sample, sizeof(message)),
+			 group_samples_bytes(group_samples_plan, expected));
+	assert_memory_equal(message, expected, strlen(group_samples_plan) / 2);
+	reload_round_trip(&plan_sample);
+	for (unsigned step = GROUP_RELOAD_VOTE; step < GROUP_RELOAD_STEPS; step++) {
+		unsigned good = 0;
+
+		for (unsigned answer = 0; answer < GROUP_RELOAD_ANSWERS; answer++) {
+			const struct group_reload m = {.step = (enum group_reload_step)step,
+						       .from = 8,
+						       .id = plan_sample.id,
+						       .answer = (enum group_reload_answer)answer,
+						       .text = "it cannot"};
+
+			if (reload_encode(&m, sizeof(message)) < 0)
+				continue;
+			reload_round_trip(&m);
+			good++;
+		}
+		assert_in_range(good, 1, 4);
+	}
+	longest.plan.from_legs = longest.plan.to_legs = DLMIRROR_LEGS_MAX;
+	for (uint32_t i = 1; i < DLMIRROR_LEGS_MAX; i++) {
+		longest.plan.leg[i].fresh = true;
+		longest.plan.leg[i].start_sector = UINT64_MAX - longest.plan.to_sectors;
+		memset(longest.plan.leg[i].path, 'a' + (char)i, DLMIRROR_PATH_SIZE - 1);
+		longest.plan.leg[i].path[0] = '/';
+	}
+	memset(longest.text, 'x', sizeof(longest.text) - 1);
+	reload_round_trip(&longest);
+}
+
+static void reload_bad(struct group_reload m)
+{
+	assert_int_equal(reload_encode(&m, sizeof(message)), -EINVAL);
+}
+
+static void test_bad_reloads(void **state)
+{
+	struct group_reload m = plan_sample;
+
+	(void)state;
+	m.from = 8; /* not who it says began it */
+	reload_bad(m);
+	m = plan_sample;
+	m.id.number = 0;
+	reload_bad(m);
+	m = plan_sample;
+	strcpy(m.text, "two\nlines");
+	reload_bad(m);
+	m = plan_sample;
+	m.step = GROUP_RELOAD_STEPS;
+	reload_bad(m);
+	m = plan_sample;
+	m.plan.to_legs = 1;
+	reload_bad(m);
+	m = plan_sample;
+	m.plan.to_sectors = m.plan.from_sectors - 1;
+	reload_bad(m);
+	m = plan_sample;
+	m.plan.leg[0].index = 2; /* there is none */
+	reload_bad(m);
+	m = plan_sample;
+	m.plan.leg[1] = m.plan.leg[0]; /* twice */
+	reload_bad(m);
+	m = plan_sample;
+	m.plan.leg[0] = m.plan.leg[1]; /* a source that holds nothing */
+	m.plan.leg[1] = plan_sample.plan.leg[0];
+	reload_bad(m);
+	m = plan_sample;
+	strcpy(m.plan.leg[1].path, "sda");
+	reload_bad(m);
+	m = plan_sample;
+	m.plan.leg[1].start_sector = UINT64_MAX - 1;
+	reload_bad(m);
+	m = plan_sample;
+	strcpy(m.plan.leg[1].path, "/dev/\x1b[2J");
+	reload_bad(m);
+}
+
+/* Whoever does not know that there is such a thing drops it, and says so by what it speaks. */
+static void test_reloads_are_of_version_3(void **state)
+{
+	struct group_header header;
+	struct group_reload seen;
+	struct mlog_message m;
+	int size = reload_encode(&plan_sample, sizeof(message));
+
+	(void)state;
+	assert_int_equal(decode((size_t)size, 2, &header, &m), -EPROTONOSUPPORT);
+	put(AT_VERSION, 2, 2);
+	seal((size_t)size);
+	assert_int_equal(reload_decode((size_t)size, &seen), -EINVAL);
+	size = reload_encode(&plan_sample, sizeof(message));
+	put(AT_SEQ, 1, 8);
+	seal((size_t)size);
+	assert_int_equal(reload_decode((size_t)size, &seen), -EINVAL);
+	size = reload_encode(&plan_sample, sizeof(message));
+	message[size] = 0;
+	seal((size_t)size + 1);
+	assert_int_equal(reload_decode((size_t)size + 1, &seen), -EINVAL);
+	for (size_t cut = GROUP_HEADER_SIZE; cut < (size_t)size; cut++) {
+		reload_encode(&plan_sample, sizeof(message));
+		seal(cut);
+		assert_int_equal(reload_decode(cut, &seen), -EINVAL);
+	}
+}
+
 /* ---- versions */
 
 static void test_versions(void **state)
@@ -670,6 +840,9 @@ int main(void)
 	    cmocka_unit_test(test_bad_others),
 	    cmocka_unit_test(test_too_many_items),
 	    cmocka_unit_test(test_what_is_not_sent),
+	    cmocka_unit_test(test_reloads),
+	    cmocka_unit_test(test_bad_reloads),
+	    cmocka_unit_test(test_reloads_are_of_version_3),
 	    cmocka_unit_test(test_versions),
 	    cmocka_unit_test(test_older_daemon_says_so),
 	    cmocka_unit_test(test_mirror_names),

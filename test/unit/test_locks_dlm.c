@@ -203,7 +203,12 @@ static void unlock(unsigned node, uint64_t object, uint32_t lock)
 
 static void gone(unsigned node, uint64_t object)
 {
-	locks_dlm_object_gone(daemon_of[node].locks, object);
+	locks_dlm_object_gone(daemon_of[node].locks, object, false);
+}
+
+static void forgotten(unsigned node, uint64_t object)
+{
+	locks_dlm_object_gone(daemon_of[node].locks, object, true);
 }
 
 static int setup(void **state)
@@ -369,6 +374,25 @@ static void test_gone_object(void **state)
 	/* this one did not want to keep it */
 	gone(1, 12);
 	told(2, "20:0");
+	counts_are(1, 0, 0, 0);
+}
+
+/* Its kernel has ended the table: no orphan is left, but who waits here is before the other nodes. */
+static void test_forgotten_object(void **state)
+{
+	(void)state;
+	keep(1, 10, 0);
+	told(1, "10:0");
+	keep(2, 20, 0);
+	queue_is("s0", "1 EX, 2 waits EX");
+	keep(1, 11, 0);
+	counts_are(1, 1, 1, 0);
+	forgotten(1, 10);
+	told(1, "11:0");
+	queue_is("s0", "1 EX, 2 waits EX");
+	forgotten(1, 11);
+	told(2, "20:0");
+	queue_is("s0", "2 EX");
 	counts_are(1, 0, 0, 0);
 }
 
@@ -633,6 +657,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_orphan_turns_up, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_dead_node, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_gone_object, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_forgotten_object, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_gone_object_waits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_withdrawn, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_withdrawn_while_it_recovers, setup, teardown),

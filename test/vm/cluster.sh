@@ -168,10 +168,11 @@ daemon_joined() {
 	cluster_is "$1" ".joined and .locks_joined and .quorate"
 }
 
-# daemon_up I: one that belongs to the cluster
+# daemon_up I: one that belongs to the cluster; CLUSTER_OPTIONS are lines of its section
 daemon_up() {
 	daemon_start "$1" "[cluster]
-enabled = yes"
+enabled = yes
+${CLUSTER_OPTIONS:-}"
 	wait_for 60 "the daemon of node $1 has joined the cluster" daemon_joined "$1"
 }
 

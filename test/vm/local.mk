@@ -31,9 +31,11 @@ VM_SCENARIOS = \
 	test/vm/scenarios/cluster-power-cut-repair \
 	test/vm/scenarios/cluster-power-cut-resync \
 	test/vm/scenarios/cluster-reload \
+	test/vm/scenarios/cluster-reload-in-step \
 	test/vm/scenarios/cluster-rig \
 	test/vm/scenarios/cluster-rolling-restart \
 	test/vm/scenarios/cluster-services-kill \
+	test/vm/scenarios/cluster-upgrade \
 	test/vm/scenarios/cluster-soak \
 	test/vm/scenarios/command \
 	test/vm/scenarios/core-marks \
@@ -53,8 +55,10 @@ VM_SCENARIOS = \
 	test/vm/scenarios/many-mirrors \
 	test/vm/scenarios/power-cut \
 	test/vm/scenarios/reload-grow-shrink \
+	test/vm/scenarios/reload-in-step \
 	test/vm/scenarios/removed-while-away \
 	test/vm/scenarios/request-in-flight \
+	test/vm/scenarios/reset-killed \
 	test/vm/scenarios/restart-fails \
 	test/vm/scenarios/sigterm-refused \
 	test/vm/scenarios/slow-log-device \

@@ -236,7 +236,7 @@ static void port_command(char *const *words, unsigned count)
 	} else if (strcmp(words[0], "unlock") == 0 && count == 3) {
 		locks_dlm_unlock(port, &mirror, number, object);
 	} else if (strcmp(words[0], "gone") == 0 && count == 2) {
-		locks_dlm_object_gone(port, object);
+		locks_dlm_object_gone(port, object, false);
 	} else if (strcmp(words[0], "orphans") == 0 && count == 2) {
 		locks_dlm_release_orphans(port, &mirror, (uint32_t)object);
 	} else if (strcmp(words[0], "status") == 0) {

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a reload loads: every node makes it of its own live table, and checks what only it can see.
+ * What passes here on all nodes has to work on all nodes, so it is better to refuse too much.
+ */
+#include "daemons/dlmirrord/devmap_load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "daemons/dlmirrord/devmap_parse.h"
+
+#define SECTOR_BYTES 512U
+#define LEG_SIZE     64U /* "<devno> <sector>" */
+
+struct load {
+	struct found *found;
+	const struct dlmirror_plan *plan;
+	char *text;
+	dev_t log_devno; /* 0: none */
+	dev_t devno[DLMIRROR_LEGS_MAX];
+	char leg[DLMIRROR_LEGS_MAX][LEG_SIZE];
+};
+
+static int __attribute__((format(printf, 3, 4)))
+refuse(struct load *load, int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(load->text, GROUP_TEXT_SIZE, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+/* The device as it is must be the one that the plan is about. */
+static int check_table(struct load *load)
+{
+	const struct devmap_mirror *mirror = &load->found->mirror;
+	const struct dlmirror_plan *plan = load->plan;
+
+	if (mirror->suspended)
+		return refuse(load, -EBUSY, "%s is suspended: dmsetup resume %s", mirror->name,
+			      mirror->name);
+	if (load->found->inactive_table)
+		return refuse(load, -EBUSY, "another table waits in %s: dmsetup clear %s",
+			      mirror->name, mirror->name);
+	if (mirror->legs.length_sectors != plan->from_sectors ||
+	    mirror->legs.count != plan->from_legs)
+		return refuse(load, -EINVAL,
+			      "%s has %" PRIu64 " sectors and %" PRIu32
+			      " legs here, not the same as on the node of the command",
+			      mirror->name, mirror->legs.length_sectors, mirror->legs.count);
+	for (uint32_t i = 0; i < plan->from_legs; i++)
+		if (mirror->legs.leg[i].start_sector != plan->from_start[i])
+			return refuse(load, -EINVAL,
+				      "leg %" PRIu32 " of %s begins elsewhere than on the node of "
+				      "the command",
+				      i + 1, mirror->name);
+	return 0;
+}
+
+static bool leg_works(const struct load *load, uint32_t index)
+{
+	return load->found->mirror.leg_health[index] == 'A';
+}
+
+/* The kernel takes the first leg of a table for the one that has everything. So it must be so. */
+static int check_source(struct load *load, bool in_sync)
+{
+	uint32_t source = load->plan->leg[0].index;
+
+	for (uint32_t i = 0; i < source && !in_sync; i++)
+		if (leg_works(load, i))
+			return refuse(load, -EBUSY,
+				      "not all regions are in sync, and leg %" PRIu32
+				      " has the data of those that are not: wait for the resync",
+				      i + 1);
+	return 0;
+}
+
+static uint64_t sysfs_sectors(dev_t devno)
+{
+	char path[64];
+	uint64_t sectors = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size", major(devno), minor(devno));
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%" SCNu64, &sectors) != 1)
+		sectors = 0;
+	fclose(file);
+	return sectors;
+}
+
+static int check_room(struct load *load, const char *what, uint64_t sectors, uint64_t start)
+{
+	uint64_t wanted = load->plan->to_sectors;
+
+	if (start > sectors || wanted > sectors - start)
+		return refuse(load, -ENOSPC,
+			      "%s is too small: %" PRIu64 " sectors from %" PRIu64
+			      " on, and %" PRIu64 " are needed",
+			      what, sectors > start ? sectors - start : 0, start, wanted);
+	return 0;
+}
+
+static int keep(struct load *load, uint32_t at, const char *params)
+{
+	uint32_t index = load->plan->leg[at].index;
+	const struct mover_leg *leg = &load->found->mirror.legs.leg[index];
+	char what[32];
+	int error;
+
+	snprintf(what, sizeof(what), "leg %" PRIu32 " (%u:%u)", index + 1, major(leg->devno),
+		 minor(leg->devno));
+	if (!leg_works(load, index))
+		return refuse(load, -EIO, "%s has failed: replace or remove it in the same reload",
+			      what);
+	load->devno[at] = leg->devno;
+	error = devmap_parse_leg(params, index, load->leg[at], LEG_SIZE);
+	return error != 0 ? refuse(load, error, "its table cannot be read")
+			  : check_room(load, what, sysfs_sectors(leg->devno), leg->start_sector);
+}
+
+/* The device behind fd, which nobody else uses. */
+static int check_device(struct load *load, uint32_t at, int fd)
+{
+	const struct dlmirror_plan_leg *leg = &load->plan->leg[at];
+	struct stat st;
+	uint64_t bytes;
+	int block = 0;
+
+	if (fstat(fd, &st) != 0 || !S_ISBLK(st.st_mode) || ioctl(fd, BLKGETSIZE64, &bytes) != 0 ||
+	    ioctl(fd, BLKSSZGET, &block) != 0)
+		return refuse(load, -ENOTBLK, "%s is not a block device", leg->path);
+	if (st.st_rdev == load->log_devno)
+		return refuse(load, -EBUSY, "%s is the log device", leg->path);
+	if (st.st_rdev == load->found->mirror.devno)
+		return refuse(load, -EBUSY, "%s is the mirror itself", leg->path);
+	for (uint32_t i = 0; i < load->found->mirror.legs.count; i++)
+		if (st.st_rdev == load->found->mirror.legs.leg[i].devno)
+			return refuse(load, -EBUSY, "%s is leg %" PRIu32 " already", leg->path,
+				      i + 1);
+	for (uint32_t i = 0; i < at; i++)
+		if (st.st_rdev == load->devno[i])
+			return refuse(load, -EBUSY, "%s is named twice", leg->path);
+	if (block > (int)SECTOR_BYTES &&
+	    (leg->start_sector % ((unsigned)block / SECTOR_BYTES) != 0 ||
+	     load->plan->to_sectors % ((unsigned)block / SECTOR_BYTES) != 0))
+		return refuse(
+		    load, -EINVAL,
+		    "%s has blocks of %d bytes; size and offset must be multiples of that",
+		    leg->path, block);
+	load->devno[at] = st.st_rdev;
+	snprintf(load->leg[at], LEG_SIZE, "%u:%u %" PRIu64, major(st.st_rdev), minor(st.st_rdev),
+		 leg->start_sector);
+	return check_room(load, leg->path, bytes / SECTOR_BYTES, leg->start_sector);
+}
+
+static int add(struct load *load, uint32_t at)
+{
+	const char *path = load->plan->leg[at].path;
+	int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	int error;
+	struct stat st;
+
+	if (fd < 0 && errno == EBUSY && stat(path, &st) == 0)
+		for (uint32_t i = 0; i < load->found->mirror.legs.count; i++)
+			if (st.st_rdev == load->found->mirror.legs.leg[i].devno)
+				return refuse(load, -EBUSY, "%s is leg %" PRIu32 " already", path,
+					      i + 1);
+	if (fd < 0 && errno == EBUSY)
+		return refuse(load, -EBUSY,
+			      "%s is in use (mounted, or part of another device): lsblk says by "
+			      "what",
+			      path);
+	if (fd < 0)
+		return refuse(load, -errno, "%s cannot be opened: %s", path, strerror(errno));
+	error = check_device(load, at, fd);
+	close(fd);
+	return error;
+}
+
+static int compose(struct load *load, char ret[DEVMAP_PARAMS_SIZE])
+{
+	const struct dlmirror_plan *plan = load->plan;
+	const char *leg[DLMIRROR_LEGS_MAX];
+	char params[DEVMAP_PARAMS_SIZE];
+	int error = devmap_params_read(load->found->mirror.devno, plan->from_sectors, params);
+
+	if (error != 0)
+		return refuse(load, error, "%s has other targets beside the mirror",
+			      load->found->mirror.name);
+	for (uint32_t i = 0; i < plan->to_legs && error == 0; i++) {
+		error = plan->leg[i].fresh ? add(load, i) : keep(load, i, params);
+		leg[i] = load->leg[i];
+	}
+	if (error != 0)
+		return error;
+	error = devmap_parse_replace(params, leg, plan->to_legs, ret, DEVMAP_PARAMS_SIZE);
+	return error != 0 ? refuse(load, error, "its table cannot be read") : 0;
+}
+
+int devmap_load_found(struct found *found, const struct dlmirror_plan *plan, const char *log_device,
+		      bool in_sync, char text[GROUP_TEXT_SIZE])
+{
+	struct load load = {.found = found, .plan = plan, .text = text};
+	char params[DEVMAP_PARAMS_SIZE];
+	int error;
+
+	text[0] = '\0';
+	if (log_device[0] != '\0')
+		(void)devmap_number(log_device, &load.log_devno);
+	error = check_table(&load);
+	if (error == 0 && devmap_health_read(found) != 0)
+		error = refuse(&load, -EIO, "the state of its legs cannot be read");
+	if (error == 0)
+		error = check_source(&load, in_sync);
+	if (error == 0)
+		error = compose(&load, params);
+	if (error != 0)
+		return error;
+	error = devmap_table_load(found->mirror.devno, plan->to_sectors, params);
+	return error != 0
+		   ? refuse(&load, error, "the kernel refused the table: %s", strerror(-error))
+		   : 0;
+}

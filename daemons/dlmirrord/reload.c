@@ -1,0 +1,907 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemons/dlmirrord/reload.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <qb/qblog.h>
+
+#include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/reload_course.h"
+
+#define RELOADS_MAX  64U
+#define NOTE_VERSION 1
+#define SWEEPS	     40U /* s: more than the kernel takes to repeat what a dead daemon had read */
+#define SWEEP_GAP    4U
+#define NOTE_SIZE    2048U /* all nodes of a view, and a uuid */
+
+struct reload {
+	LIST_ENTRY(reload) next;
+	struct reloads *owner;
+	struct group_mirror mirror;
+	char uuid[KMSG_UUID_SIZE]; /* empty: we do not have it */
+	struct dlmirror_plan plan;
+	struct course course;
+	bool begun;	    /* else its PLAN has not been delivered yet */
+	bool failed_before; /* it was not: course.why says why */
+	bool recovered;	    /* of an earlier daemon; note is what it left */
+	bool recovery_owed;
+	/* The load that the dead daemon had begun may end only now, when its table has been
+	 * forgotten. Ticks left to look for it. */
+	unsigned sweeps;
+	enum course_note note;
+	int note_fd;
+	uint64_t log_id;       /* of the live table, as it was */
+	bool needs_sync;       /* the new source is not the old one, and must have everything */
+	enum course_work owed; /* could not be begun for want of memory */
+	uint64_t deadline_ms;  /* ours, until it is cancelled; 0: none */
+	char refused[GROUP_TEXT_SIZE];
+};
+
+LIST_HEAD(reload_list, reload);
+
+/* Alone: what we say to ourselves. */
+struct spoken {
+	STAILQ_ENTRY(spoken) next;
+	struct group_mirror mirror;
+	struct group_reload message;
+};
+
+STAILQ_HEAD(spoken_queue, spoken);
+
+struct reloads {
+	struct daemon *daemon;
+	struct reload_list list;
+	unsigned count;
+	struct spoken_queue spoken;
+	bool listening; /* to ourselves, further up */
+};
+
+static uint32_t self(const struct reloads *r)
+{
+	return daemon_node(r->daemon, NULL);
+}
+
+static bool over(const struct reload *reload)
+{
+	return reload->failed_before || (reload->begun && reload->course.phase == COURSE_OVER);
+}
+
+static struct reload *find(const struct reloads *r, const struct group_mirror *mirror,
+			   struct group_reload_id id)
+{
+	struct reload *reload;
+
+	for (reload = LIST_FIRST(&r->list); reload != NULL; reload = LIST_NEXT(reload, next))
+		if (group_mirror_same(&reload->mirror, mirror) &&
+		    reload->course.id.node == id.node && reload->course.id.number == id.number)
+			return reload;
+	return NULL;
+}
+
+/* The last one of a mirror. */
+static struct reload *find_uuid(const struct reloads *r, const char *uuid)
+{
+	struct group_mirror mirror;
+	struct reload *reload;
+
+	group_mirror_of(uuid, &mirror);
+	for (reload = LIST_FIRST(&r->list); reload != NULL; reload = LIST_NEXT(reload, next))
+		if (group_mirror_same(&reload->mirror, &mirror))
+			return reload;
+	return NULL;
+}
+
+static struct reload *under_way(const struct reloads *r, const struct group_mirror *mirror)
+{
+	struct reload *reload;
+
+	for (reload = LIST_FIRST(&r->list); reload != NULL; reload = LIST_NEXT(reload, next))
+		if (group_mirror_same(&reload->mirror, mirror) && reload->begun && !over(reload))
+			return reload;
+	return NULL;
+}
+
+static void drop(struct reload *reload)
+{
+	LIST_REMOVE(reload, next);
+	reload->owner->count--;
+	if (reload->note_fd >= 0)
+		close(reload->note_fd);
+	free(reload);
+}
+
+/* Older ones of the mirror are history; where there is no room, so are those of others. */
+static void make_room(struct reloads *r, const struct group_mirror *mirror)
+{
+	struct reload *reload = LIST_FIRST(&r->list);
+	struct reload *last = NULL;
+
+	while (reload != NULL) {
+		struct reload *next = LIST_NEXT(reload, next);
+
+		if (over(reload) && group_mirror_same(&reload->mirror, mirror))
+			drop(reload);
+		else if (over(reload))
+			last = reload;
+		reload = next;
+	}
+	if (r->count >= RELOADS_MAX && last != NULL)
+		drop(last);
+}
+
+static struct reload *add(struct reloads *r, const struct group_mirror *mirror,
+			  struct group_reload_id id)
+{
+	struct reload *reload;
+
+	make_room(r, mirror);
+	reload = r->count < RELOADS_MAX ? calloc(1, sizeof(*reload)) : NULL;
+	if (reload == NULL)
+		return NULL;
+	reload->owner = r;
+	reload->note_fd = -1;
+	reload->mirror = *mirror;
+	reload->course.id = id;
+	LIST_INSERT_HEAD(&r->list, reload, next);
+	r->count++;
+	return reload;
+}
+
+/* ---- the note: version, id, what is known, who we are, the nodes and who takes part, uuid. One
+ * write into memory that is there, so that it is whole whenever the daemon dies. */
+
+static void note_path(const struct reloads *r, const struct group_mirror *mirror, char *ret,
+		      size_t size)
+{
+	int used = snprintf(ret, size, "%s/reloads/", r->daemon->config.run_dir);
+
+	for (size_t i = 0; i < sizeof(mirror->byte) && (size_t)used < size; i++)
+		used += snprintf(ret + used, size - (size_t)used, "%02x", mirror->byte[i]);
+}
+
+/* It is kept open and of one size, so that what is written later finds its memory. */
+static int note_open(struct reload *reload)
+{
+	char path[640];
+
+	if (reload->note_fd >= 0)
+		return 0;
+	note_path(reload->owner, &reload->mirror, path, sizeof(path));
+	reload->note_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return reload->note_fd >= 0 ? 0 : -errno;
+}
+
+static void note_close(struct reload *reload)
+{
+	if (reload->note_fd >= 0)
+		close(reload->note_fd);
+	reload->note_fd = -1;
+}
+
+/* False: the next daemon will not know. */
+static bool note_write(struct reload *reload)
+{
+	const struct course *c = &reload->course;
+	char text[NOTE_SIZE];
+	size_t used;
+
+	if (note_open(reload) != 0)
+		return false;
+	memset(text, ' ', sizeof(text));
+	used = (size_t)snprintf(text, sizeof(text),
+				"%d %" PRIu32 " %" PRIu64 " %d %" PRIu32 " %" PRIu32, NOTE_VERSION,
+				c->id.node, c->id.number, (int)course_note(c), c->self, c->count);
+	for (uint32_t i = 0; i < c->count; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, " %" PRIu32 " %d",
+					 c->node[i].node, c->node[i].part);
+	used += (size_t)snprintf(text + used, sizeof(text) - used, " %s", reload->uuid);
+	text[used] = ' ';
+	text[sizeof(text) - 1] = '\n';
+	return pwrite(reload->note_fd, text, sizeof(text), 0) == (ssize_t)sizeof(text);
+}
+
+struct note {
+	struct group_reload_id id;
+	int known;
+	uint32_t self;
+	uint32_t count;
+	uint32_t node[MLOG_VIEW_MAX];
+	char uuid[KMSG_UUID_SIZE];
+};
+
+static bool note_scan(FILE *file, struct note *ret)
+{
+	int version;
+	uint32_t count;
+
+	if (fscanf(file, "%d %" SCNu32 " %" SCNu64 " %d %" SCNu32 " %" SCNu32, &version,
+		   &ret->id.node, &ret->id.number, &ret->known, &ret->self, &count) != 6 ||
+	    version != NOTE_VERSION || count > MLOG_VIEW_MAX)
+		return false;
+	ret->count = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t node;
+		int part;
+
+		if (fscanf(file, "%" SCNu32 " %d", &node, &part) != 2)
+			return false;
+		/* Who has not voted yet may still. */
+		if (part != 0 || ret->known == COURSE_NOTE_PREPARED || node == ret->self)
+			ret->node[ret->count++] = node;
+	}
+	return fscanf(file, "%128s", ret->uuid) == 1 && ret->known > COURSE_NOTE_NONE &&
+	       ret->known <= COURSE_NOTE_NO;
+}
+
+static void note_take(struct reloads *r, const char *path)
+{
+	struct note note = {.known = COURSE_NOTE_NONE};
+	struct group_mirror mirror;
+	struct reload *reload;
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		return;
+	if (note_scan(file, &note)) {
+		group_mirror_of(note.uuid, &mirror);
+		reload = add(r, &mirror, note.id);
+		if (reload != NULL) {
+			snprintf(reload->uuid, sizeof(reload->uuid), "%s", note.uuid);
+			reload->recovered = true;
+			reload->recovery_owed = true;
+			reload->note = (enum course_note)note.known;
+			reload->course.self = note.self;
+			reload->course.count = note.count;
+			for (uint32_t i = 0; i < note.count; i++)
+				reload->course.node[i].node = note.node[i];
+		}
+	}
+	fclose(file);
+}
+
+/* ---- saying */
+
+static void listen_to_self(struct reloads *r)
+{
+	struct spoken *spoken;
+
+	if (r->listening)
+		return;
+	r->listening = true;
+	while ((spoken = STAILQ_FIRST(&r->spoken)) != NULL) {
+		STAILQ_REMOVE_HEAD(&r->spoken, next);
+		reload_message(r, &spoken->mirror, &spoken->message);
+		free(spoken);
+	}
+	r->listening = false;
+}
+
+static void speak(struct reloads *r, const struct group_mirror *mirror,
+		  const struct group_reload *message)
+{
+	struct spoken *spoken;
+
+	if (r->daemon->cluster != NULL) {
+		cluster_send_reload(r->daemon->cluster, mirror, message);
+		return;
+	}
+	spoken = calloc(1, sizeof(*spoken));
+	if (spoken == NULL) {
+		qb_log(LOG_CRIT, "no memory for a message about a reload: free memory");
+		return;
+	}
+	spoken->mirror = *mirror;
+	spoken->message = *message;
+	STAILQ_INSERT_TAIL(&r->spoken, spoken, next);
+}
+
+static void say(struct reloads *r, const struct group_mirror *mirror, struct group_reload_id id,
+		enum group_reload_step step, enum group_reload_answer answer, const char *text)
+{
+	struct group_reload message = {.step = step, .from = self(r), .id = id, .answer = answer};
+
+	snprintf(message.text, sizeof(message.text), "%s", text);
+	/* What strerror() and paths say goes to terminals elsewhere. */
+	for (char *c = message.text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	speak(r, mirror, &message);
+}
+
+/* ---- doing */
+
+static void obey(struct reload *reload, const struct course_orders *orders);
+
+static void did(struct reload *reload, enum group_reload_answer answer, const char *text)
+{
+	struct course_orders orders;
+
+	course_did(&reload->course, answer, text, &orders);
+	obey(reload, &orders);
+	listen_to_self(reload->owner);
+}
+
+/* Reloads of the core's own must not come between. */
+static void logs_hold(const struct reload *reload, bool hold)
+{
+	const struct registry *registry = &reload->owner->daemon->registry;
+
+	for (size_t i = 0; i < registry->count; i++)
+		if (strcmp(registry->log[i]->uuid, reload->uuid) == 0)
+			registry->log[i]->reloading = hold;
+}
+
+static void on_loaded(void *context, const char *uuid, int error, const char *text)
+{
+	struct reload *reload = context;
+
+	if (error == 0) {
+		did(reload, GROUP_RELOAD_YES, "");
+		return;
+	}
+	qb_log(LOG_NOTICE, "%s: the new table was not loaded: %s", uuid,
+	       reload->refused[0] != '\0' ? reload->refused : text);
+	logs_hold(reload, false);
+	if (reload->refused[0] != '\0')
+		text = reload->refused;
+	else if (text[0] == '\0')
+		text = error == -ENOENT ? "its device is not there any more" : strerror(-error);
+	did(reload, GROUP_RELOAD_NO, text);
+}
+
+/* The last of all nodes to suspend has heard what the others made stale. */
+static bool still_in_sync(const struct reload *reload)
+{
+	const struct log *log = registry_find_id(&reload->owner->daemon->registry, reload->log_id);
+	struct mlog_status status;
+
+	if (log == NULL)
+		return false;
+	mlog_status(log->pump.mlog, &status);
+	return status.in_sync == status.region_count && status.repair == 0;
+}
+
+static void on_suspended(void *context, const char *uuid, int error)
+{
+	struct reload *reload = context;
+
+	(void)uuid;
+	if (error != 0)
+		did(reload, GROUP_RELOAD_NO, strerror(-error));
+	else if (reload->needs_sync && !still_in_sync(reload))
+		/* It is, but it must not go on so. */
+		did(reload, GROUP_RELOAD_NO,
+		    "not all regions are in sync any more: wait for the resync");
+	else
+		did(reload, GROUP_RELOAD_YES, "");
+}
+
+static void on_ended(void *context, const char *uuid, int error)
+{
+	struct reload *reload = context;
+	bool fresh = reload->course.work == COURSE_RESUME;
+
+	logs_hold(reload, false);
+	if (error == 0)
+		qb_log(LOG_NOTICE, "%s: %s", uuid,
+		       fresh ? "has its new table" : "a reload was given up, it has its old table");
+	else
+		qb_log(LOG_CRIT,
+		       "%s: its device could not be resumed with its %s table: %s; try 'dmsetup "
+		       "resume'",
+		       uuid, fresh ? "new" : "old", strerror(-error));
+	did(reload, error == 0 ? GROUP_RELOAD_YES : GROUP_RELOAD_NO,
+	    error == 0 ? "" : strerror(-error));
+}
+
+/* The one that is in use here. */
+static struct log *log_in_use(const struct reloads *r, const struct group_mirror *mirror,
+			      bool *ret_known)
+{
+	const struct registry *registry = &r->daemon->registry;
+
+	*ret_known = false;
+	for (size_t i = 0; i < registry->count; i++) {
+		struct log *log = registry->log[i];
+		struct mlog_status status;
+		struct group_mirror name;
+
+		group_mirror_of(log->uuid, &name);
+		if (!group_mirror_same(&name, mirror))
+			continue;
+		*ret_known = true;
+		mlog_status(log->pump.mlog, &status);
+		if (status.phase == MLOG_ACTIVE)
+			return log;
+	}
+	return NULL;
+}
+
+/* What others of the mirror may be doing that a reload must not meet; NULL: nothing. */
+static const char *others_hinder(const struct log *log, char *text, size_t size)
+{
+	for (uint32_t slot = 0; slot < MLOG_MEMBERS_MAX; slot++) {
+		const struct mlog_member *member = mlog_member(log->pump.mlog, slot);
+
+		if (member == NULL || member->state == MLOG_MEMBER_NONE ||
+		    member->state == MLOG_MEMBER_READY)
+			continue;
+		if (member->state == MLOG_MEMBER_GONE)
+			snprintf(text, size,
+				 "node %" PRIu32 " has left and may be writing still: fence it, or "
+				 "start its daemon",
+				 member->node);
+		else
+			snprintf(text, size, "node %" PRIu32 " is attaching it: again in a moment",
+				 member->node);
+		return text;
+	}
+	return NULL;
+}
+
+/* Why this node cannot take part now; NULL: it can. */
+static const char *hindrance(const struct log *log, char *text, size_t size)
+{
+	const struct daemon *d = log->daemon;
+	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	if (d->cluster != NULL && cluster_version(d->cluster) < GROUP_RELOAD_VERSION)
+		return "a node of the cluster has an older dlmirrord that cannot do this: update "
+		       "it";
+	if (d->restart_ms != 0)
+		return "its daemon is being restarted: again in a moment";
+	if (log->reloading || log->reload_wanted || suspect == SUSPECT_NEW ||
+	    suspect == SUSPECT_RESETTING)
+		return "its table is being loaded again by the daemon: again in a moment";
+	if (log->table.has_disk && status.log != MLOG_LOG_OK)
+		return "its log device does not work: see dlmirror status, mend it first";
+	if (!status.quorate)
+		return "there is no quorum: start or fence the missing nodes";
+	return others_hinder(log, text, size);
+}
+
+static bool is_in_sync(const struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	return status.in_sync == status.region_count && status.repair == 0 &&
+	       atomic_load(&log->hot.shared->suspect) == SUSPECT_NO;
+}
+
+static int prepare(struct reload *reload)
+{
+	struct reloads *r = reload->owner;
+	char text[GROUP_TEXT_SIZE];
+	bool known;
+	struct log *log = log_in_use(r, &reload->mirror, &known);
+	const char *why = log != NULL ? hindrance(log, text, sizeof(text)) : NULL;
+	struct devmap_load load = {.plan = &reload->plan};
+	int error;
+
+	if (log == NULL && (known || r->daemon->left))
+		why = "it is there, but not active: resume its device, or remove it";
+	if (log == NULL || why != NULL) {
+		did(reload, why != NULL ? GROUP_RELOAD_NO : GROUP_RELOAD_NONE,
+		    why != NULL ? why : "");
+		return 0;
+	}
+	snprintf(reload->uuid, sizeof(reload->uuid), "%s", log->uuid);
+	reload->log_id = log->id;
+	load.log_device = log->table.has_disk ? log->device : "";
+	load.in_sync = is_in_sync(log);
+	reload->needs_sync = load.in_sync && reload->plan.leg[0].index > 0;
+	if (!note_write(reload)) {
+		did(reload, GROUP_RELOAD_NO, "no memory for a note in run_dir: free memory");
+		return 0;
+	}
+	error = devmap_load(r->daemon->devmap, reload->uuid, &load, on_loaded, reload);
+	if (error == 0)
+		logs_hold(reload, true);
+	else
+		did(reload, GROUP_RELOAD_NO, strerror(-error));
+	return 0;
+}
+
+static int work_begin(struct reload *reload, enum course_work work)
+{
+	struct devmap *devmap = reload->owner->daemon->devmap;
+
+	switch (work) {
+	case COURSE_PREPARE:
+		return prepare(reload);
+	case COURSE_SUSPEND:
+		return devmap_suspend(devmap, reload->uuid, on_suspended, reload);
+	case COURSE_RESUME:
+		return devmap_switch(devmap, reload->uuid, on_ended, reload);
+	case COURSE_UNDO:
+		return devmap_unload(devmap, reload->uuid, on_ended, reload);
+	case COURSE_NOTHING:
+		break;
+	}
+	return 0;
+}
+
+static void obey(struct reload *reload, const struct course_orders *orders)
+{
+	struct reloads *r = reload->owner;
+
+	/* What is noted later than it is said, the next daemon would contradict. */
+	if (orders->note && reload->uuid[0] != '\0' && !note_write(reload))
+		qb_log(LOG_CRIT,
+		       "%s: a note in %s/reloads cannot be written: should the daemon die now, do "
+		       "not start it before the mirror has the table of the other nodes",
+		       reload->uuid, r->daemon->config.run_dir);
+	for (unsigned i = 0; i < orders->count; i++)
+		say(r, &reload->mirror, reload->course.id, orders->say[i].step,
+		    orders->say[i].answer, orders->say[i].text);
+	if (orders->work != COURSE_NOTHING && work_begin(reload, orders->work) != 0)
+		reload->owed = orders->work;
+	if (!over(reload))
+		return;
+	reload->deadline_ms = 0;
+	note_close(reload);
+}
+
+/* ---- from the group */
+
+static void plan_refuse(struct reloads *r, const struct group_mirror *mirror,
+			const struct group_reload *message, const char *why)
+{
+	struct reload *waiting = find(r, mirror, message->id);
+
+	say(r, mirror, message->id, GROUP_RELOAD_VOTE, GROUP_RELOAD_NO, why);
+	if (waiting == NULL)
+		return;
+	snprintf(waiting->course.why, sizeof(waiting->course.why), "%s", why);
+	waiting->course.outcome = GROUP_RELOAD_NO;
+	waiting->failed_before = true;
+}
+
+static void plan_take(struct reloads *r, const struct group_mirror *mirror,
+		      const struct group_reload *message)
+{
+	const uint32_t alone = self(r);
+	const uint32_t *view = &alone;
+	struct course_orders orders;
+	struct reload *reload;
+	uint32_t count = 1;
+	bool quorate = true;
+
+	if (under_way(r, mirror) != NULL) {
+		plan_refuse(r, mirror, message, "another reload of it is under way");
+		return;
+	}
+	reload = find(r, mirror, message->id);
+	if (reload == NULL)
+		reload = add(r, mirror, message->id);
+	if (reload == NULL) {
+		plan_refuse(r, mirror, message, "no memory, or too many reloads at once");
+		return;
+	}
+	if (r->daemon->cluster != NULL)
+		count = cluster_view(r->daemon->cluster, &view, &quorate);
+	reload->plan = message->plan;
+	reload->begun = true;
+	course_begin(&reload->course, message->id, alone, view, count, &orders);
+	reload->course.held = !quorate;
+	obey(reload, &orders);
+}
+
+void reload_message(struct reloads *r, const struct group_mirror *mirror,
+		    const struct group_reload *message)
+{
+	struct course_orders orders;
+	struct reload *reload = find(r, mirror, message->id);
+
+	if (message->step == GROUP_RELOAD_PLAN) {
+		if (reload == NULL || (!reload->begun && !reload->failed_before))
+			plan_take(r, mirror, message);
+	} else if (reload != NULL && reload->begun) {
+		course_message(&reload->course, message, &orders);
+		obey(reload, &orders);
+	} else if (message->step == GROUP_RELOAD_ASK && message->from != self(r)) {
+		say(r, mirror, message->id, GROUP_RELOAD_TELL, GROUP_RELOAD_NONE, "");
+	}
+	listen_to_self(r);
+}
+
+void reload_view(struct reloads *r, const uint32_t *node, uint32_t count, bool quorate)
+{
+	struct course_orders orders;
+	struct reload *reload;
+
+	for (reload = LIST_FIRST(&r->list); reload != NULL; reload = LIST_NEXT(reload, next)) {
+		if (reload->begun) {
+			course_view(&reload->course, node, count, quorate, &orders);
+			obey(reload, &orders);
+		} else if (!quorate && !reload->recovery_owed && !reload->failed_before) {
+			reload->failed_before = true;
+			reload->course.outcome = GROUP_RELOAD_NO;
+			snprintf(reload->course.why, sizeof(reload->course.why),
+				 "quorum was lost before it began");
+		}
+	}
+	listen_to_self(r);
+}
+
+void reload_joined(struct reloads *r, const struct group_mirror *mirror, uint32_t node)
+{
+	struct reload *reload = under_way(r, mirror);
+	struct course_orders orders;
+
+	if (reload == NULL)
+		return;
+	course_joined(&reload->course, node, &orders);
+	obey(reload, &orders);
+	listen_to_self(r);
+}
+
+static void on_swept(void *context, const char *uuid, int error)
+{
+	(void)context;
+	(void)uuid;
+	(void)error;
+}
+
+static void sweep(struct reload *reload)
+{
+	if (reload->sweeps > 0 && over(reload) && --reload->sweeps % SWEEP_GAP == 0)
+		(void)devmap_clear(reload->owner->daemon->devmap, reload->uuid, on_swept, NULL);
+}
+
+void reload_tick(struct reloads *r)
+{
+	struct reload *reload;
+
+	for (reload = LIST_FIRST(&r->list); reload != NULL; reload = LIST_NEXT(reload, next)) {
+		enum course_work owed = reload->owed;
+
+		sweep(reload);
+		reload->owed = COURSE_NOTHING;
+		if (owed != COURSE_NOTHING && work_begin(reload, owed) != 0)
+			reload->owed = owed;
+		if (reload->deadline_ms == 0 || clock_ms() < reload->deadline_ms)
+			continue;
+		reload->deadline_ms = 0;
+		if (!over(reload))
+			say(r, &reload->mirror, reload->course.id, GROUP_RELOAD_CANCEL,
+			    GROUP_RELOAD_NONE, "");
+	}
+	listen_to_self(r);
+}
+
+/* ---- what others have to know */
+
+bool reload_makes_stale(const struct reloads *r, const char *uuid)
+{
+	const struct reload *reload;
+
+	for (reload = LIST_FIRST(&r->list); reload != NULL; reload = LIST_NEXT(reload, next)) {
+		if ((over(reload) && reload->sweeps == 0) || strcmp(reload->uuid, uuid) != 0)
+			continue;
+		if (reload->recovered)
+			return true; /* its plan is not known any more */
+		for (uint32_t i = 0; i < reload->plan.to_legs; i++)
+			if (reload->plan.leg[i].fresh)
+				return true;
+	}
+	return false;
+}
+
+void reload_refused(struct reloads *r, const char *uuid, const char *text)
+{
+	struct reload *reload = find_uuid(r, uuid);
+
+	if (reload != NULL && reload->begun && reload->course.work == COURSE_PREPARE)
+		snprintf(reload->refused, sizeof(reload->refused), "%s", text);
+}
+
+uint32_t reload_forbids(const struct reloads *r, const char *uuid)
+{
+	struct group_mirror mirror;
+	const struct reload *reload;
+
+	group_mirror_of(uuid, &mirror);
+	reload = under_way(r, &mirror);
+	return reload != NULL && reload->uuid[0] == '\0' ? reload->course.id.node : 0;
+}
+
+bool reload_busy(const struct reloads *r)
+{
+	const struct reload *reload;
+
+	for (reload = LIST_FIRST(&r->list); reload != NULL; reload = LIST_NEXT(reload, next))
+		if (!over(reload) && reload->uuid[0] != '\0')
+			return true;
+	return false;
+}
+
+static void status_fill(const struct course *c, struct dlmirror_reload *ret)
+{
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct course_node *n = &c->node[i];
+		struct dlmirror_reload_node *to = &ret->node[ret->node_count];
+
+		if (n->voted && !n->part && n->text[0] == '\0')
+			continue; /* the mirror is none of its business */
+		to->node = n->node;
+		snprintf(to->state, sizeof(to->state), "%s", course_node_state(c, n));
+		snprintf(to->text, sizeof(to->text), "%s", n->text);
+		ret->node_count++;
+	}
+}
+
+void reload_status(const struct reloads *r, const char *uuid, struct dlmirror_reload *ret)
+{
+	const struct reload *reload = find_uuid(r, uuid);
+
+	memset(ret, 0, sizeof(*ret));
+	if (reload == NULL)
+		return;
+	ret->known = true;
+	ret->under_way = !over(reload);
+	ret->done = reload->course.outcome == GROUP_RELOAD_YES;
+	snprintf(ret->why, sizeof(ret->why), "%s", reload->course.why);
+	reload_waits(r, uuid, ret->waits, sizeof(ret->waits));
+	if (reload->begun)
+		status_fill(&reload->course, ret);
+}
+
+void reload_waits(const struct reloads *r, const char *uuid, char *ret, size_t size)
+{
+	const struct reload *reload = find_uuid(r, uuid);
+
+	ret[0] = '\0';
+	if (reload == NULL || over(reload))
+		return;
+	if (reload->begun)
+		course_waits(&reload->course, ret, size);
+	else
+		snprintf(ret, size, "waits for the group");
+}
+
+/* What sda is on one node may be another device on the next. */
+static const char *path_differs(const struct dlmirror_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->to_legs; i++)
+		if (plan->leg[i].fresh && strncmp(plan->leg[i].path, "/dev/", 5) == 0 &&
+		    strchr(plan->leg[i].path + 5, '/') == NULL)
+			return plan->leg[i].path;
+	return NULL;
+}
+
+int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan *plan,
+		 uint32_t timeout_s, char *text, size_t size)
+{
+	struct daemon *d = r->daemon;
+	struct group_reload message = {.step = GROUP_RELOAD_PLAN, .from = self(r), .plan = *plan};
+	struct group_mirror mirror;
+	struct reload *reload;
+	char problem[GROUP_TEXT_SIZE];
+	struct log *log;
+	const char *why;
+	bool known;
+
+	group_mirror_of(uuid, &mirror);
+	reload = find_uuid(r, uuid);
+	log = log_in_use(r, &mirror, &known);
+	why = log != NULL ? hindrance(log, problem, sizeof(problem))
+			  : "it is not active here: resume its device first";
+	if (reload != NULL && !over(reload))
+		why = "a reload of it is under way: dlmirror status shows what it waits for";
+	if (!group_plan_valid(plan))
+		why = "such a table cannot be";
+	if (why != NULL) {
+		snprintf(text, size, "%s: %s", uuid, why);
+		return -EBUSY;
+	}
+	why = d->cluster != NULL ? path_differs(plan) : NULL;
+	if (why != NULL) {
+		snprintf(
+		    text, size,
+		    "%s may be another device on another node: use its path below /dev/disk or "
+		    "/dev/mapper",
+		    why);
+		return -EINVAL;
+	}
+	message.id = (struct group_reload_id){.node = message.from, .number = ++d->incarnation};
+	reload = add(r, &mirror, message.id);
+	if (reload == NULL) {
+		snprintf(text, size, "no memory, or too many reloads at once");
+		return -ENOMEM;
+	}
+	reload->deadline_ms = timeout_s > 0 ? clock_ms() + (uint64_t)timeout_s * 1000 : 0;
+	qb_log(LOG_NOTICE, "%s: reload in step", uuid);
+	speak(r, &mirror, &message);
+	listen_to_self(r);
+	return 0;
+}
+
+/* ---- life */
+
+int reload_create(struct daemon *d, struct reloads **ret)
+{
+	struct reloads *r = calloc(1, sizeof(*r));
+	struct dirent *entry;
+	DIR *directory;
+	char path[1024];
+
+	if (r == NULL)
+		return -ENOMEM;
+	r->daemon = d;
+	LIST_INIT(&r->list);
+	STAILQ_INIT(&r->spoken);
+	snprintf(path, sizeof(path), "%s/reloads", d->config.run_dir);
+	(void)mkdir(path, 0700);
+	directory = opendir(path);
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		if (entry->d_name[0] == '.' || strchr(entry->d_name, '.') != NULL)
+			continue;
+		snprintf(path, sizeof(path), "%s/reloads/%s", d->config.run_dir, entry->d_name);
+		note_take(r, path);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	*ret = r;
+	return 0;
+}
+
+static void recover(struct reload *reload)
+{
+	uint32_t node[MLOG_VIEW_MAX];
+	struct course_orders orders;
+	uint32_t count = reload->course.count;
+
+	for (uint32_t i = 0; i < count; i++)
+		node[i] = reload->course.node[i].node;
+	reload->recovery_owed = false;
+	reload->begun = true;
+	reload->sweeps = reload->note == COURSE_NOTE_PREPARED ? SWEEPS : 0;
+	course_recover(&reload->course, reload->course.id, reload->course.self, node, count,
+		       reload->note, &orders);
+	if (!over(reload))
+		qb_log(LOG_WARNING, "%s: the daemon ended in the middle of a reload", reload->uuid);
+	obey(reload, &orders);
+}
+
+void reload_recover(struct reloads *r)
+{
+	const uint32_t alone = self(r);
+	struct reload *reload;
+
+	for (reload = LIST_FIRST(&r->list); reload != NULL; reload = LIST_NEXT(reload, next))
+		if (reload->recovery_owed)
+			recover(reload);
+	if (r->daemon->cluster == NULL)
+		reload_view(r, &alone, 1, true);
+	listen_to_self(r);
+}
+
+struct reloads *reload_destroy(struct reloads *r)
+{
+	struct spoken *spoken;
+
+	if (r == NULL)
+		return NULL;
+	while (!LIST_EMPTY(&r->list))
+		drop(LIST_FIRST(&r->list));
+	while ((spoken = STAILQ_FIRST(&r->spoken)) != NULL) {
+		STAILQ_REMOVE_HEAD(&r->spoken, next);
+		free(spoken);
+	}
+	free(r);
+	return NULL;
+}
