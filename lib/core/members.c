@@ -146,6 +146,15 @@ uint32_t members_first_ready(const struct mlog *m)
 	return MLOG_NO_SLOT;
 }
 
+uint32_t members_ready_before(const struct mlog *m)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < m->self && i < m->config.members; i++)
+		count += m->member[i].state == MLOG_MEMBER_READY;
+	return count;
+}
+
 /* ---- bounds and the hint */
 
 static void bound_raise(struct mlog_member *e, uint64_t bound)

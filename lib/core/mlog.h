@@ -87,7 +87,7 @@ struct mlog_config {
 	uint32_t retry_ms;	/* between attempts to claim a failed log device or mend a region */
 	uint32_t log_timeout_ms; /* a log write that takes longer means the device failed */
 	uint32_t copies;	 /* regions under repair at once, 1..MLOG_COPIES_MAX */
-	uint32_t busy_gap_ms;	 /* pause after a copy while there is other I/O */
+	uint32_t busy_gap_ms;	 /* pause for each copy while there is other I/O */
 	uint32_t node;		 /* ours, as the group calls it */
 	uint32_t members; /* most there may be, 1..MLOG_MEMBERS_MAX, as many as there are slots */
 	/* The last that any object of this node has taken, also of an earlier daemon; each JOIN

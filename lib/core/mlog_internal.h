@@ -17,6 +17,7 @@
 #define LATER_MS	100U /* before a copy that the mover did not take is asked for again */
 #define SAME_MAX	4U   /* entries of one request and its repetitions */
 #define PRIORITY_MAX	64U  /* regions that somebody waits for, ring */
+#define BUSY_CLAIM_MS	128U /* of the mover's rate beside other I/O: what one claim may be */
 #define ARMED_MS	500U /* a gate that finds no quiet moment opens again */
 #define STARVED_MS	30000U /* and when none of a region does for so long, its kernel recovers it */
 #define STARVED_MAX	MLOG_COPIES_MAX
@@ -346,6 +347,7 @@ bool members_alone(const struct mlog *m);
 bool members_unsure(const struct mlog *m);	  /* somebody may be writing whom nobody can ask */
 uint32_t members_listeners(const struct mlog *m); /* mask of others that can acknowledge */
 uint32_t members_first_ready(const struct mlog *m);
+uint32_t members_ready_before(const struct mlog *m); /* how many, in slots below mine */
 uint32_t members_beside(const struct mlog *m); /* mask of others that could go on without me */
 void members_apply(struct mlog *m, const struct mlog_message *message);
 void members_view(struct mlog *m, const uint32_t *node, uint32_t count);

@@ -13,8 +13,10 @@
  * Always true: a region is moving only while its gate is closed on all members and no write of it
  * is in flight; it is in sync and not being recovered by a kernel (I6). No claim begins while a
  * member may be writing that nobody can ask; what a member that is gone has claimed stays closed
- * until it is proved dead, because its mover may go on. While other I/O goes on, the next claim is
- * of one region and comes busy_gap_ms after the last.
+ * until it is proved dead, because its mover may go on. While other I/O goes on, a claim is of one
+ * region, or of a few that nobody here writes, and the next one comes busy_gap_ms for each of them
+ * later. Members that are all after the same regions begin at different ones of them: what two
+ * claim, only the first gets.
  */
 #include "core/mlog_internal.h"
 
@@ -358,27 +360,49 @@ void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result
 		claim_reset(m); /* quorum was lost: the claim is not mine any more */
 }
 
-/* Next crash-dirty region, or region_count. After the last, those that failed or were busy again.
- */
+/* The next crash-dirty region that may be claimed, or region_count. */
+static uint64_t repair_candidate(const struct mlog *m, uint64_t from)
+{
+	uint64_t region = hot_next_repair(m->hot, from);
+
+	while (region < m->config.region_count &&
+	       (!hot_in_sync(m->hot, region) || hot_gated(m->hot, region)))
+		region = hot_next_repair(m->hot, region + 1);
+	return region;
+}
+
+/* Mine, or region_count. After the last, those that failed or were busy again. */
 static uint64_t next_repair(struct mlog *m)
 {
 	uint64_t none = m->config.region_count;
+	uint64_t region;
 
-	while (m->repair_left > 0 && m->now_ms >= m->repair_retry_ms) {
-		uint64_t region = hot_next_repair(m->hot, m->repair_cursor);
-
-		if (region == none) {
-			m->repair_cursor = 0;
-			m->repair_retry_ms =
-			    m->now_ms +
-			    (m->config.retry_ms < ARMED_MS ? m->config.retry_ms : ARMED_MS);
-			return none;
-		}
-		m->repair_cursor = region + 1;
-		if (hot_in_sync(m->hot, region) && !hot_gated(m->hot, region))
-			return region;
+	if (m->repair_left == 0 || m->now_ms < m->repair_retry_ms)
+		return none;
+	region = repair_candidate(m, m->repair_cursor);
+	if (region == none) {
+		m->repair_cursor = 0;
+		m->repair_retry_ms =
+		    m->now_ms + (m->config.retry_ms < ARMED_MS ? m->config.retry_ms : ARMED_MS);
+		return none;
 	}
-	return none;
+	m->repair_cursor = region + 1;
+	return region;
+}
+
+/* Leaves the next few regions to each member in a lower slot, unless there are not more of them. */
+static void repair_leave_to_others(struct mlog *m)
+{
+	uint32_t count = members_ready_before(m) * m->config.copies;
+	uint64_t region;
+
+	if (m->repair_left == 0 || m->now_ms < m->repair_retry_ms)
+		return;
+	region = repair_candidate(m, m->repair_cursor);
+	while (count-- > 0 && region < m->config.region_count)
+		region = repair_candidate(m, region + 1);
+	if (region < m->config.region_count)
+		m->repair_cursor = region;
 }
 
 static uint64_t next_verify(struct mlog *m)
@@ -444,6 +468,18 @@ static void claim_send(struct mlog *m)
 		message->claim.item[message->claim.count++] = m->copy[i].region;
 }
 
+/* How many regions a claim may be of: beside other I/O no more than that takes in BUSY_CLAIM_MS. */
+static uint32_t claim_most(const struct mlog *m, bool busy)
+{
+	uint32_t most = m->config.copies;
+
+	if (busy && m->copy_count > 0 && hot_held(m->hot, m->copy[0].region))
+		return 1;
+	if (busy && m->config.busy_gap_ms * most > BUSY_CLAIM_MS)
+		most = BUSY_CLAIM_MS / m->config.busy_gap_ms;
+	return most > 0 ? most : 1;
+}
+
 static void claim_settle(struct mlog *m)
 {
 	uint64_t activity = atomic_load(&m->hot->shared->activity);
@@ -452,7 +488,8 @@ static void claim_settle(struct mlog *m)
 	if (!claim_allowed(m) || m->now_ms < m->next_copy_ms)
 		return;
 	claim_reset(m);
-	while (m->copy_count < (busy ? 1 : m->config.copies)) {
+	repair_leave_to_others(m);
+	while (m->copy_count < claim_most(m, busy)) {
 		uint64_t region = next_repair(m);
 		bool verify = region == m->config.region_count;
 
@@ -472,7 +509,7 @@ static void claim_settle(struct mlog *m)
 	if (m->copy_count == 0)
 		return;
 	if (busy)
-		m->next_copy_ms = m->now_ms + m->config.busy_gap_ms;
+		m->next_copy_ms = m->now_ms + m->config.busy_gap_ms * m->copy_count;
 	m->activity_seen = activity;
 	claim_send(m);
 }

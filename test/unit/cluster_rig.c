@@ -412,7 +412,7 @@ static struct mlog_config config_of(struct cluster *c, uint32_t number)
 	    .retry_ms = 5000,
 	    .log_timeout_ms = 10000,
 	    .copies = 4,
-	    .busy_gap_ms = 25,
+	    .busy_gap_ms = BUSY_GAP_MS,
 	    .node = number,
 	    .members = MEMBERS,
 	    .incarnation = &c->node[number].incarnation,

@@ -17,6 +17,7 @@
 #define REGIONS	       256U
 #define WORDS	       (REGIONS / 64U)
 #define REGION_SECTORS 1024U
+#define BUSY_GAP_MS    25U
 #define QUEUE	       512U
 #define NOBODY	       0U
 #define STRANGER       (NODES + 1) /* a daemon that says what a test lets it say */

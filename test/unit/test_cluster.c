@@ -104,6 +104,34 @@ static void a_claim_holds_the_marks_of_all(void **state)
 	cluster_end(c);
 }
 
+/* Two that copy at once do not claim the same regions, and while they have other I/O the next claim waits. */
+static void survivors_begin_at_different_regions(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+	uint32_t slot1 = node_status(c, 1).slot;
+	const struct node *first = &c->node[slot1 < node_status(c, 3).slot ? 1 : 3];
+	const struct node *second = first == &c->node[1] ? &c->node[3] : &c->node[1];
+
+	(void)state;
+	for (uint32_t i = 0; i < 12; i++)
+		node_marks(c, 2, i);
+	node_dies(c, 2);
+	node_marks(c, 1, 100);
+	node_marks(c, 3, 101);
+	node_fenced(c, 2);
+	assert_int_equal(first->copies, 4);
+	assert_int_equal(second->copies, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(first->copied[i], i);
+		assert_int_equal(second->copied[i], 4 + i);
+	}
+	time_passes(c, 3 * BUSY_GAP_MS);
+	assert_int_equal(node_status(c, 1).repair, 4);
+	time_passes(c, BUSY_GAP_MS);
+	assert_int_equal(node_status(c, 1).repair, 0);
+	cluster_end(c);
+}
+
 /* Who resumes a table that did not clear it tells it as stale: what is stale is written without a
  * mark, and the mover has it already. */
 static void a_region_that_becomes_stale_while_it_is_copied_is_not_written(void **state)
@@ -885,6 +913,7 @@ int main(void)
 	    cmocka_unit_test(each_marks_its_own_slot_without_a_message),
 	    cmocka_unit_test(a_dead_node_is_taken_over_when_it_is_proved_dead),
 	    cmocka_unit_test(a_claim_holds_the_marks_of_all),
+	    cmocka_unit_test(survivors_begin_at_different_regions),
 	    cmocka_unit_test(a_region_that_becomes_stale_while_it_is_copied_is_not_written),
 	    cmocka_unit_test(a_new_daemon_comes_back_with_its_marks),
 	    cmocka_unit_test(a_node_that_boots_again_tells_what_it_left),
