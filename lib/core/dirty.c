@@ -404,6 +404,7 @@ void dirty_add_known(struct mlog *m, uint64_t slot_bit)
 
 void dirty_reset(struct mlog *m)
 {
+	sync_tell_over(m);
 	hot_reset(m->hot);
 	memset(m->gates, 0, sizeof(m->gates)); /* they are open now */
 	hot_reported_reset(m->hot);

@@ -162,6 +162,7 @@ static void informed(struct mlog *m)
 	m->to_meet = 0;
 	m->group = GROUP_LOCKING;
 	repair_load(m);
+	sync_tell_over(m);
 	repair_reconcile(m);
 	sync_restart(m);
 	members_changed(m);
@@ -186,6 +187,7 @@ void group_device_done(struct mlog *m)
 static void ready(struct mlog *m)
 {
 	m->group = GROUP_IN;
+	sync_tell_over(m);
 	bits_fill(m->taken, hot_slot_bits(m->hot), false);
 	m->taken_all = false;
 	members_handed_forget(m);
@@ -402,6 +404,7 @@ static void left(struct mlog *m)
 	m->left_last = has_state(m) && members_alone(m);
 	if (has_state(m) && !m->left_last && m->config.has_disk)
 		left_behind(m);
+	sync_tell_over(m);
 	m->leaving = false;
 	m->left = true;
 	m->left_ms = m->now_ms;
@@ -442,6 +445,8 @@ static void own_applied(struct mlog *m, const struct mlog_message *message)
 		break;
 	case MLOG_MSG_SYNC:
 		acks_expect(m, &m->stale_acks, message->seq);
+		if (message->sync.in_sync)
+			sync_told(m, message->sync.region);
 		break;
 	default:
 		break;
@@ -539,6 +544,7 @@ static void quorum_lost(struct mlog *m)
 	dirty_group_lost(m);
 	repair_group_lost(m);
 	request_group_lost(m);
+	sync_tell_lost(m);
 	takeover_stop(m);
 	if (!acks_settled(&m->lease_acks) && m->self != MLOG_NO_SLOT)
 		members_lease_none(&m->member[m->self]);
@@ -663,6 +669,8 @@ void group_detach(struct mlog *m)
 	m->left_dirty = !members_alone(m) && m->config.has_disk &&
 			(slot_needed(m) || m->takeover >= TAKEOVER_WRITE || m->group != GROUP_IN);
 	takeover_stop(m);
+	if (group_in(m))
+		sync_tell(m);
 	group_send(m, MLOG_MSG_LEAVE)->dirty = m->left_dirty;
 	m->leaving = true;
 }

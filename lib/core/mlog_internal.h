@@ -18,6 +18,9 @@
 #define SAME_MAX	4U   /* entries of one request and its repetitions */
 #define PRIORITY_MAX	64U  /* regions that somebody waits for, ring */
 #define BUSY_CLAIM_MS	128U /* of the mover's rate beside other I/O: what one claim may be */
+#define SYNCED_MS	100U /* so long a recovered region waits for others to be told together */
+#define SYNCED_BATCH	16U
+#define SYNCED_LOST	UINT64_MAX
 #define ARMED_MS	500U /* a gate that finds no quiet moment opens again */
 #define STARVED_MS	30000U /* and when none of a region does for so long, its kernel recovers it */
 #define STARVED_MAX	MLOG_COPIES_MAX
@@ -63,6 +66,14 @@ struct copy {
 struct starved {
 	uint64_t region;
 	uint64_t since_ms;
+};
+
+/* A region that my kernel has recovered. Its gate is closed until all know it: until then nobody
+ * may be told that it is stale, as a write without a mark follows from that, nor that it is not. */
+struct synced {
+	uint64_t region;
+	uint64_t
+	    seq; /* of its SYNC; 0: not sent yet; SYNCED_LOST: perhaps delivered to others only */
 };
 
 /* What I have to do about a member's claim. */
@@ -245,6 +256,10 @@ struct mlog {
 	uint32_t priority_count;
 	struct acks lease_acks;
 	struct acks stale_acks; /* of the SYNC that my kernel waits for */
+	struct synced synced[MLOG_LEASE_MAX];
+	uint32_t synced_count;
+	uint32_t synced_unsent;
+	uint64_t synced_due_ms; /* when they are sent at the latest */
 	struct late_ack late_ack[LATE_ACKS_MAX];
 	uint32_t late_acks;
 	uint64_t lease_none_ms; /* there was none to be had, until then */
@@ -467,6 +482,12 @@ uint64_t sync_recovering(const struct mlog *m);	   /* region, or region_count */
 bool sync_leased_to_other(const struct mlog *m, uint64_t region);
 bool sync_remote_recovering(struct mlog *m, uint64_t region);
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kernel */
+bool sync_recovered(struct mlog *m, uint64_t region); /* by my kernel; false: not without waiting */
+bool sync_telling(struct mlog *m, uint64_t region); /* that it was recovered: will soon be known */
+void sync_tell(struct mlog *m);			    /* before what ends my lease */
+void sync_told(struct mlog *m, uint64_t region);
+void sync_tell_lost(struct mlog *m);
+void sync_tell_over(struct mlog *m); /* what all know is known to me: gates open */
 bool sync_mine(const struct mlog *m, uint64_t region);
 bool sync_map_writer(const struct mlog *m);
 /* Is the region on the log device as it is in memory, as far as I write it? */

@@ -46,6 +46,7 @@ enum mutation {
 	MUTATE_ANSWERED_TWICE,	       /* a request that waited is answered and goes on waiting */
 	MUTATE_SUSPENDED_STAYS,	       /* a suspended node keeps its lease and its claims */
 	MUTATE_MINORITY_GOES_ON,       /* quorum is not looked at */
+	MUTATE_RECOVERED_NOT_HELD,     /* it is answered as stale until the others know */
 	MUTATE_LOCK_NOT_PERSISTENT,    /* the locks port: a daemon's death releases its slot */
 	MUTATIONS,
 };

@@ -177,6 +177,10 @@ static void admit_region_sync(struct mlog *m, const struct mlog_request *request
 		request_reply(m, request, 0);
 		return;
 	}
+	if (request->in_sync && sync_recovered(m, request->region[0])) {
+		request_reply(m, request, 0);
+		return;
+	}
 	if (!request->in_sync)
 		sync_reported(m, request->region[0], false);
 	pend(m, request);
@@ -186,19 +190,24 @@ static bool in_sync_answer(struct mlog *m, const struct mlog_request *request)
 {
 	bool in_sync;
 
-	if (!hot_in_sync_told(m->hot, request->region[0], &in_sync))
+	if (!hot_in_sync_told(m->hot, request->region[0], &in_sync)) {
+		sync_telling(m, request->region[0]);
 		return false;
+	}
 	reply_words(m, request, 1, in_sync, 0);
 	return true;
 }
 
-static void admit_remote_recovering(struct mlog *m, const struct mlog_request *request)
+static bool remote_recovering_answer(struct mlog *m, const struct mlog_request *request)
 {
 	bool wait = false;
 
+	if (sync_telling(m, request->region[0]))
+		return false;
 	if (!hot_in_sync(m->hot, request->region[0]))
 		wait = sync_remote_recovering(m, request->region[0]);
 	reply_words(m, request, 2, wait, atomic_load(&m->hot->shared->hint));
+	return true;
 }
 
 static void reply_work(struct mlog *m, const struct mlog_request *request, uint64_t region)
@@ -262,7 +271,8 @@ static void admit_serving(struct mlog *m, const struct mlog_request *request)
 		admit_region_sync(m, request);
 		break;
 	case ULOG_IS_REMOTE_RECOVERING:
-		admit_remote_recovering(m, request);
+		if (!remote_recovering_answer(m, request))
+			pend(m, request);
 		break;
 	default:
 		request_reply(m, request, -EINVAL);
@@ -332,8 +342,12 @@ static enum due region_sync_due(struct mlog *m, struct pending *p)
 	if (!group_in(m) || m->leaving ||
 	    (!p->request.in_sync && !hot_dirty(m->hot, p->request.region[0])))
 		return DUE_WAIT;
-	if (p->request.in_sync)
+	if (p->request.in_sync) {
+		if (sync_recovered(m, p->request.region[0]))
+			return DUE_REPLY;
 		sync_reported(m, p->request.region[0], true);
+	}
+	sync_tell(m);
 	message = group_send(m, MLOG_MSG_SYNC);
 	message->sync.region = p->request.region[0];
 	message->sync.in_sync = p->request.in_sync;
@@ -373,6 +387,10 @@ static enum due request_due(struct mlog *m, struct pending *p)
 	case ULOG_IN_SYNC:
 		if (serving(m))
 			return in_sync_answer(m, request) ? DUE_ANSWERED : DUE_WAIT;
+		break;
+	case ULOG_IS_REMOTE_RECOVERING:
+		if (serving(m))
+			return remote_recovering_answer(m, request) ? DUE_ANSWERED : DUE_WAIT;
 		break;
 	case ULOG_SET_REGION_SYNC:
 		if (serving(m) &&

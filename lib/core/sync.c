@@ -12,6 +12,7 @@
 bool sync_create(struct mlog *m)
 {
 	m->sync_due_ms = NEVER_MS;
+	m->synced_due_ms = NEVER_MS;
 	return pages_create(&m->sync, MLOG_AREA_SYNC, m->config.region_count, m->config.page_bytes);
 }
 
@@ -64,6 +65,96 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 	hot_reported_set(m->hot, region, true);
 	dirty_want(m, region);
 }
+
+/* ---- what my kernel has recovered, until all know it */
+
+/* The kernel's thread does not wait for the group: regions are told a few at a time. */
+bool sync_recovered(struct mlog *m, uint64_t region)
+{
+	if (m->config.members == 1 || !group_in(m) || m->leaving || hot_in_sync(m->hot, region) ||
+	    hot_gated(m->hot, region) || m->synced_count == MLOG_LEASE_MAX)
+		return false;
+	sync_reported(m, region, true);
+	if (!mutation(MUTATE_RECOVERED_NOT_HELD))
+		hot_gate_close(m->hot, region);
+	m->synced[m->synced_count++] = (struct synced){.region = region};
+	m->synced_unsent++;
+	m->synced_due_ms = m->synced_unsent == SYNCED_BATCH
+			       ? m->now_ms
+			       : min_ms(m->synced_due_ms, m->now_ms + SYNCED_MS);
+	return true;
+}
+
+bool sync_telling(struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->synced_count; i++) {
+		if (m->synced[i].region != region || m->synced[i].seq == SYNCED_LOST)
+			continue;
+		if (m->synced[i].seq == 0)
+			m->synced_due_ms = m->now_ms;
+		return true;
+	}
+	return false;
+}
+
+void sync_tell(struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->synced_count && m->synced_unsent > 0; i++) {
+		struct mlog_message *message;
+
+		if (m->synced[i].seq != 0)
+			continue;
+		message = group_send(m, MLOG_MSG_SYNC);
+		message->sync.region = m->synced[i].region;
+		message->sync.in_sync = true;
+		m->synced[i].seq = message->seq;
+		m->synced_unsent--;
+	}
+	m->synced_due_ms = NEVER_MS;
+}
+
+static void synced_remove(struct mlog *m, uint32_t index)
+{
+	hot_gate_open(m->hot, m->synced[index].region);
+	m->synced[index] = m->synced[--m->synced_count];
+}
+
+void sync_told(struct mlog *m, uint64_t region)
+{
+	for (uint32_t i = 0; i < m->synced_count; i++)
+		if (m->synced[i].region == region && m->synced[i].seq != 0) {
+			synced_remove(m, i);
+			return;
+		}
+}
+
+/* Others may have heard what I sent, and mark that region; the rest is as stale as it was. */
+void sync_tell_lost(struct mlog *m)
+{
+	for (uint32_t i = m->synced_count; i-- > 0;)
+		if (m->synced[i].seq == 0)
+			synced_remove(m, i);
+		else
+			m->synced[i].seq = SYNCED_LOST;
+	m->synced_unsent = 0;
+	m->synced_due_ms = NEVER_MS;
+}
+
+void sync_tell_over(struct mlog *m)
+{
+	while (m->synced_count > 0)
+		synced_remove(m, m->synced_count - 1);
+	m->synced_unsent = 0;
+	m->synced_due_ms = NEVER_MS;
+}
+
+static bool tell_due(const struct mlog *m)
+{
+	return m->synced_unsent > 0 && group_in(m) && !m->leaving &&
+	       (m->now_ms >= m->synced_due_ms || m->phase != MLOG_ACTIVE || m->quiescing);
+}
+
+/* ---- the map */
 
 void sync_deliver(struct mlog *m, uint64_t region, bool in_sync)
 {
@@ -247,9 +338,11 @@ static uint64_t lease_next(struct mlog *m)
 static void lease_ask(struct mlog *m)
 {
 	const struct mlog_member *self = member_self(m);
-	struct mlog_message *message = group_send(m, MLOG_MSG_LEASE);
+	struct mlog_message *message;
 	uint64_t lease;
 
+	sync_tell(m);
+	message = group_send(m, MLOG_MSG_LEASE);
 	if (m->lease_in_order && m->resync_cursor < members_lease_end(self))
 		m->resync_cursor = members_lease_end(self);
 	m->lease_in_order = true;
@@ -317,6 +410,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	m->lease_acks = (struct acks){.seq = 0};
 	if (*ret != none || m->stale_low == none)
 		return true;
+	sync_tell(m);
 	if (asked)
 		m->lease_none_ms = m->now_ms + LEASE_NONE_MS;
 	if (m->now_ms < m->lease_none_ms)
@@ -427,6 +521,7 @@ static void lease_end(struct mlog *m)
 	    !acks_settled(&m->lease_acks) || !lease_useless(m))
 		return;
 	recovering_set(m, m->config.region_count);
+	sync_tell(m);
 	message = group_send(m, MLOG_MSG_LEASE);
 	message->lease.from = m->config.region_count;
 	message->lease.regions = 1;
@@ -435,6 +530,8 @@ static void lease_end(struct mlog *m)
 
 void sync_settle(struct mlog *m)
 {
+	if (tell_due(m))
+		sync_tell(m);
 	leg_settle(m);
 	lease_end(m);
 	wake_settle(m);
@@ -612,6 +709,8 @@ uint64_t sync_deadline(const struct mlog *m)
 
 	if (map_write_allowed(m) && m->sync.in_flight == 0)
 		at = m->sync_due_ms;
+	if (m->synced_unsent > 0 && group_in(m) && !m->leaving)
+		at = min_ms(at, m->synced_due_ms);
 	if (work_waits(m))
 		at = min_ms(at, m->woken_ms + WAKE_MS);
 	if (reload_helps(m))

@@ -44,6 +44,7 @@ static const char *const names[MUTATIONS] = {
     [MUTATE_ANSWERED_TWICE] = "answered-twice",
     [MUTATE_SUSPENDED_STAYS] = "suspended-stays",
     [MUTATE_MINORITY_GOES_ON] = "minority-goes-on",
+    [MUTATE_RECOVERED_NOT_HELD] = "recovered-not-held",
     [MUTATE_LOCK_NOT_PERSISTENT] = "lock-not-persistent",
 };
 

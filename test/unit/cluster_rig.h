@@ -18,6 +18,8 @@
 #define WORDS	       (REGIONS / 64U)
 #define REGION_SECTORS 1024U
 #define BUSY_GAP_MS    25U
+#define SYNCED_BATCH   16U  /* recovered regions are told together: so many */
+#define SYNCED_MS      100U /* or after so long */
 #define QUEUE	       512U
 #define NOBODY	       0U
 #define STRANGER       (NODES + 1) /* a daemon that says what a test lets it say */

@@ -617,7 +617,77 @@ static void resync_is_shared_out(void **state)
 	assert_int_equal(reply->word[0], 1);
 	assert_int_equal(reply->word[1], 0);
 	node_answered(c, 3, node_asks(c, 3, ULOG_SET_REGION_SYNC, first, true));
+	time_passes(c, SYNCED_MS);
 	assert_true(hot_in_sync(&c->node[2].hot, first));
+	cluster_end(c);
+}
+
+/* Its kernel goes on at once; what it asks of that region waits until all know. */
+static void a_recovered_region_is_told_with_others(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	uint64_t region = 0;
+	uint32_t seq;
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	for (uint32_t i = 0; i < SYNCED_BATCH; i++) {
+		assert_false(hot_in_sync(&c->node[2].hot, region));
+		seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
+		region = node_reply(&c->node[1], seq)->word[1];
+		assert_int_equal(region, i);
+		node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, region, true));
+	}
+	assert_int_equal(node_status(c, 2).in_sync, SYNCED_BATCH);
+	assert_int_equal(node_status(c, 1).in_sync, SYNCED_BATCH);
+	/* alone, it is told when somebody asks */
+	seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	region = node_reply(&c->node[1], seq)->word[1];
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, region, true));
+	assert_false(hot_in_sync(&c->node[2].hot, region));
+	c->lost = UINT32_C(1) << MLOG_MSG_SYNC;
+	seq = node_asks(c, 1, ULOG_IS_REMOTE_RECOVERING, region, false);
+	assert_null(node_reply(&c->node[1], seq));
+	seq = node_asks(c, 1, ULOG_IN_SYNC, region, false);
+	assert_null(node_reply(&c->node[1], seq));
+	cluster_end(c);
+}
+
+/* Without quorum it may be that the others have heard that it is in sync, and write it. */
+static void what_perhaps_only_others_know_is_not_written(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	struct mlog_event lost = {.kind = MLOG_EV_VIEW};
+	uint32_t seq;
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	for (uint64_t region = 0; region < 2; region++) {
+		seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
+		assert_int_equal(node_reply(&c->node[1], seq)->word[1], region);
+		node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, region, true));
+		if (region == 0) {
+			c->lost = UINT32_C(1) << MLOG_MSG_SYNC;
+			time_passes(c, SYNCED_MS);
+		}
+	}
+	node_step(c, &c->node[1], &lost);
+	seq = node_asks(c, 1, ULOG_IS_REMOTE_RECOVERING, 0, false);
+	assert_int_equal(node_reply(&c->node[1], seq)->word[0], 1);
+	seq = node_asks(c, 1, ULOG_IN_SYNC, 0, false);
+	assert_null(node_reply(&c->node[1], seq));
+	/* of this one nobody has heard, and it is leased to its kernel */
+	seq = node_asks(c, 1, ULOG_IS_REMOTE_RECOVERING, 1, false);
+	assert_int_equal(node_reply(&c->node[1], seq)->word[0], 0);
+	/* it comes back, and knows what all know */
+	c->lost = 0;
+	cluster_view(c);
+	cluster_settle(c);
+	time_passes(c, SYNCED_MS);
+	assert_false(hot_gated(&c->node[1].hot, 0));
+	same_everywhere(c);
 	cluster_end(c);
 }
 
@@ -644,6 +714,7 @@ static void a_leg_that_holds_nothing_makes_all_stale_once(void **state)
 	seq = node_asks(c, 2, ULOG_GET_RESYNC_WORK, REGIONS, false);
 	first = node_reply(&c->node[2], seq)->word[1];
 	node_answered(c, 2, node_asks(c, 2, ULOG_SET_REGION_SYNC, first, true));
+	time_passes(c, SYNCED_MS);
 	node_attaches(c, 1, MLOG_SYNC_FORCE);
 	node_attaches(c, 3, MLOG_SYNC_FORCE);
 	for (uint32_t i = 1; i <= 3; i++) {
@@ -689,6 +760,7 @@ static void what_another_has_recovered_no_kernel_writes_unseen(void **state)
 	seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
 	assert_int_equal(node_reply(&c->node[1], seq)->word[1], 0);
 	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 0, true));
+	time_passes(c, SYNCED_MS);
 	assert_true(hot_in_sync(&c->node[2].hot, 0));
 	assert_int_equal(hot_next_unseen(&c->node[2].hot, 0), REGIONS);
 	cluster_end(c);
@@ -935,6 +1007,8 @@ int main(void)
 	    cmocka_unit_test(a_new_daemon_does_not_found_from_what_it_had_among_others),
 	    cmocka_unit_test(what_the_core_calls_stale_a_kernel_may_write_unseen),
 	    cmocka_unit_test(resync_is_shared_out),
+	    cmocka_unit_test(a_recovered_region_is_told_with_others),
+	    cmocka_unit_test(what_perhaps_only_others_know_is_not_written),
 	    cmocka_unit_test(a_leg_that_holds_nothing_makes_all_stale_once),
 	    cmocka_unit_test(nor_does_memory_count_for_it),
 	    cmocka_unit_test(what_another_has_recovered_no_kernel_writes_unseen),
