@@ -31,12 +31,16 @@ struct cluster_remains {
 
 LIST_HEAD(remains_list, cluster_remains);
 
+#define PACK_MAX 1300U /* so much of corosync's frames is left when the network has 1500 */
+
 struct cluster {
 	struct daemon *daemon;
 	struct group_cpg *group;
 	struct locks_dlm *locks;
 	struct group_versions versions;
 	struct group_room room; /* of the message under way */
+	uint8_t pack[PACK_MAX]; /* what the step under way sends */
+	size_t packed;
 	struct remains_list remains;
 	uint32_t node; /* 0: not known */
 	char name[GROUP_CPG_NAME_SIZE];
@@ -137,6 +141,28 @@ static void on_view(void *context, const uint32_t *node, uint32_t count, bool qu
 	reload_view(c->daemon->reloads, c->view, c->view_count, c->quorate);
 }
 
+static void pack_send(struct cluster *c)
+{
+	if (c->packed > 0)
+		group_cpg_send(c->group, c->pack, c->packed);
+	c->packed = 0;
+}
+
+/* Small ones wait for the others of the same step: what a datagram costs is not its bytes. */
+static void pack_add(struct cluster *c, const uint8_t *message, size_t size)
+{
+	if (c->packed + size > sizeof(c->pack))
+		pack_send(c);
+	if (size > sizeof(c->pack)) {
+		group_cpg_send(c->group, message, size);
+		return;
+	}
+	memcpy(c->pack + c->packed, message, size);
+	c->packed += size;
+	if (group_versions_spoken(&c->versions) < GROUP_PACK_VERSION)
+		pack_send(c);
+}
+
 static void send(struct cluster *c, const struct group_mirror *mirror,
 		 const struct mlog_message *message)
 {
@@ -144,7 +170,7 @@ static void send(struct cluster *c, const struct group_mirror *mirror,
 	int size = group_encode(&c->versions, mirror, message, datagram, sizeof(datagram));
 
 	if (size > 0)
-		group_cpg_send(c->group, datagram, (size_t)size);
+		pack_add(c, datagram, (size_t)size);
 	else
 		qb_log(LOG_CRIT, "a message of kind %d cannot be encoded (%s): report this",
 		       (int)message->kind, strerror(-size));
@@ -164,6 +190,7 @@ static void have_none(struct cluster *c, const struct group_mirror *mirror,
 	none.none.to = join->from;
 	none.none.incarnation = join->incarnation;
 	send(c, mirror, &none);
+	pack_send(c);
 }
 
 static void logs_tell(struct cluster *c, const struct group_mirror *mirror,
@@ -209,30 +236,45 @@ static void reload_tell(struct cluster *c, const struct group_mirror *mirror, co
 		reload_message(c->daemon->reloads, mirror, &message);
 }
 
+/* 0, or why nothing of the datagram counts from here on. */
+static int message_take(struct cluster *c, uint32_t sender, const void *encoded, size_t size)
+{
+	struct group_header header;
+	struct mlog_message message;
+	int error = group_decode(encoded, size, c->versions.own, &header, &c->room, &message);
+
+	/* Of a newer daemon, about what this one does not know. */
+	if (error == -EPROTONOSUPPORT)
+		return 0;
+	if (error == 0 && header.node != sender)
+		error = -EBADMSG;
+	if (error != 0)
+		return error;
+	group_versions_seen(&c->versions, header.node, header.highest);
+	if (header.reload)
+		reload_tell(c, &header.mirror, encoded, size);
+	else if (!header.hello)
+		logs_tell(c, &header.mirror, &message);
+	return 0;
+}
+
 static void on_message(void *context, uint32_t sender, const void *datagram, size_t size)
 {
 	struct cluster *c = context;
-	struct group_header header;
-	struct mlog_message message;
-	int error;
+	const uint8_t *at = datagram;
+	int error = 0;
 
 	if (c->stranger)
 		return;
-	error = group_decode(datagram, size, c->versions.own, &header, &c->room, &message);
-	/* Of a newer daemon, about what this one does not know. */
-	if (error == -EPROTONOSUPPORT)
-		return;
-	if (error == 0 && header.node != sender)
-		error = -EBADMSG;
-	if (error != 0) {
-		damaged(c, sender, error);
-		return;
+	while (size > 0 && error == 0) {
+		size_t first = group_first(at, size);
+
+		error = message_take(c, sender, at, first);
+		at += first;
+		size -= first;
 	}
-	group_versions_seen(&c->versions, header.node, header.highest);
-	if (header.reload)
-		reload_tell(c, &header.mirror, datagram, size);
-	else if (!header.hello)
-		logs_tell(c, &header.mirror, &message);
+	if (error != 0)
+		damaged(c, sender, error);
 }
 
 static void on_connected(void *context, uint32_t node, const char *name)
@@ -462,6 +504,11 @@ void cluster_send(struct cluster *c, const struct log *log, const struct mlog_me
 		send(c, &log->mirror, &piece);
 }
 
+void cluster_sent(struct cluster *c)
+{
+	pack_send(c);
+}
+
 void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
 			 const struct group_reload *message)
 {
@@ -470,6 +517,7 @@ void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
 
 	if (!c->viewed || !c->quorate)
 		return;
+	pack_send(c);
 	size = group_encode_reload(&c->versions, mirror, message, datagram, sizeof(datagram));
 	if (size > 0)
 		group_cpg_send(c->group, datagram, (size_t)size);

@@ -324,6 +324,14 @@ static void port_send(void *context, const struct mlog_message *message)
 		group_local_send(&log->pump, message);
 }
 
+static void port_effects_end(void *context)
+{
+	struct log *log = context;
+
+	if (log->daemon->cluster != NULL)
+		cluster_sent(log->daemon->cluster);
+}
+
 static void port_lock(void *context, uint32_t lock, bool keep)
 {
 	struct log *log = context;
@@ -358,6 +366,7 @@ const struct pump_ports ports = {
     .now_ms = port_now_ms,
     .step_begin = port_step_begin,
     .step_end = port_step_end,
+    .effects_end = port_effects_end,
     .reply = port_reply,
     .load = port_load,
     .claim = port_claim,

@@ -95,6 +95,8 @@ static void step(const struct pump *pump, struct mlog_event *event)
 			ports->trace_effect(context, &effect);
 		do_effect(pump, &effect);
 	}
+	if (ports->effects_end != NULL)
+		ports->effects_end(context);
 }
 
 void pump_event(struct pump *pump, struct mlog_event *event)

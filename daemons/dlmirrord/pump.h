@@ -23,6 +23,8 @@ struct pump_ports {
 	/* Around each step, not around its effects. NULL: nothing to be done there. */
 	void (*step_begin)(void *context, const struct mlog_event *event);
 	void (*step_end)(void *context);
+	/* After its last effect. NULL: the same. */
+	void (*effects_end)(void *context);
 
 	void (*reply)(void *context, const struct mlog_reply *reply);
 	void (*load)(void *context, uint32_t slot, bool whole);

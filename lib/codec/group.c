@@ -589,6 +589,17 @@ int group_encode_hello(const struct group_versions *versions, uint32_t node, voi
 	return (int)h.length;
 }
 
+size_t group_first(const void *datagram, size_t size)
+{
+	struct reader r = reader_of(datagram, size);
+	uint32_t length;
+
+	read_u32(&r); /* magic */
+	read_u32(&r); /* checksum */
+	length = read_u32(&r);
+	return length >= GROUP_HEADER_SIZE && length < size ? length : size;
+}
+
 int group_header_read(struct reader *r, const void *datagram, size_t size, struct group_raw *ret)
 {
 	struct group_raw h = {0};

@@ -12,8 +12,8 @@
  * whether a region or a member exists is for the core to say.
  *
  * Version 1 sends the words of a map as they are; with version 2 equal words are sent as one word
- * and a count, which is all there is to most maps. Version 3 has RELOAD, which is not the core's. A
- * message goes in the lowest version that has its form, so that a daemon which does not know
+ * and a count, which is all there is to most maps. Version 3 has RELOAD, which is not the core's, and
+ * allows several messages in one datagram, one behind another. A message goes in the lowest version that has its form, so that a daemon which does not know
  * version 2 never misses a message that it has a use for: see group_versions.
  */
 #ifndef DLM_CODEC_GROUP_H
@@ -67,6 +67,11 @@ void group_versions_view(struct group_versions *v, const uint32_t *node, uint32_
 /* The header of a message, own ones included, said so. Of who is not in the view: nothing. */
 void group_versions_seen(struct group_versions *v, uint32_t node, uint16_t highest);
 uint16_t group_versions_spoken(const struct group_versions *v);
+
+#define GROUP_PACK_VERSION 3U /* from which on a datagram may have more than one message */
+
+/* Bytes of the first message of a datagram, as its header says; all, when that cannot be. */
+size_t group_first(const void *datagram, size_t size);
 
 struct group_header {
 	bool hello;	  /* not about a mirror: says only who is there and what it speaks */

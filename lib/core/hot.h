@@ -7,7 +7,8 @@
  *	held     the kernel has marked the region and not cleared it: writes may be in flight
  *	recent   it was marked since the last sweep (hysteresis of lazy clears)
  *	dirty    one per 2^shift regions: our slot on the log device has the bit, durably
- *	gate     no write of the region may begin: the mover compares or copies it
+ *	gate     no write of the region may begin: the mover compares or copies it, or the
+ *		 kernel has recovered it and not all members know
  *	in_sync  all legs hold the same, as far as anybody knows
  *	repair   crash-dirty: legs may differ, each holds old or new data (loop only)
  *	unseen   the kernel was told that it is stale, and it was not recovered since, or did not

@@ -142,7 +142,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(datagram, data, size);
 	if ((data[0] & GROUP_MODE_MEND) != 0 && size - 1 >= GROUP_HEADER_SIZE)
 		mend(datagram + 1, size - 1);
-	check(datagram + 1, size - 1, (data[0] & GROUP_MODE_OLD) != 0 ? 1 : GROUP_VERSION);
+	for (size_t at = 1; at < size;) {
+		size_t first = group_first(datagram + at, size - at);
+
+		MUST(first > 0 && first <= size - at);
+		check(datagram + at, first, (data[0] & GROUP_MODE_OLD) != 0 ? 1 : GROUP_VERSION);
+		at += first;
+	}
 	free(datagram);
 	return 0;
 }

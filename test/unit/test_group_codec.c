@@ -302,6 +302,36 @@ static void test_no_room(void **state)
 	}
 }
 
+static void test_several_in_one_datagram(void **state)
+{
+	struct group_header header;
+	struct mlog_message seen;
+	size_t second = load("want");
+	static uint8_t both[GROUP_MESSAGE_MAX];
+	size_t first;
+
+	(void)state;
+	memcpy(both, message, second);
+	first = load("sync");
+	memmove(both + first, both, second);
+	memcpy(both, message, first);
+	assert_int_equal(group_first(both, first + second), first);
+	assert_int_equal(group_first(both + first, second), second);
+	memcpy(message, both + first, second);
+	assert_int_equal(decode(second, GROUP_VERSION, &header, &seen), 0);
+	assert_int_equal(seen.kind, MLOG_MSG_WANT);
+	/* a length that cannot be leaves it to the decoder to refuse all */
+	for (size_t cut = 0; cut < 12; cut++)
+		assert_int_equal(group_first(both, cut), cut);
+	for (uint32_t length = 0; length < GROUP_HEADER_SIZE; length++) {
+		both[8] = (uint8_t)length;
+		both[9] = both[10] = both[11] = 0;
+		assert_int_equal(group_first(both, first + second), first + second);
+	}
+	memset(both + 8, 0xff, 4);
+	assert_int_equal(group_first(both, first + second), first + second);
+}
+
 /* ---- what is refused: headers */
 
 static void test_every_flipped_bit_is_noticed(void **state)
@@ -830,6 +860,7 @@ int main(void)
 	    cmocka_unit_test(test_one_word_is_no_run),
 	    cmocka_unit_test(test_largest_state),
 	    cmocka_unit_test(test_no_room),
+	    cmocka_unit_test(test_several_in_one_datagram),
 	    cmocka_unit_test(test_every_flipped_bit_is_noticed),
 	    cmocka_unit_test(test_every_length),
 	    cmocka_unit_test(test_bad_headers),

@@ -110,6 +110,13 @@ static void on_step_end(void *context)
 	world.within = false;
 }
 
+static void on_effects_end(void *context)
+{
+	assert_ptr_equal(context, &world);
+	assert_false(world.within);
+	tell("end ");
+}
+
 static void on_reply(void *context, const struct mlog_reply *reply)
 {
 	assert_ptr_equal(context, &world);
@@ -379,12 +386,13 @@ static void steps_have_their_surroundings(void **state)
 	(void)state;
 	ports.step_begin = on_step_begin;
 	ports.step_end = on_step_end;
+	ports.effects_end = on_effects_end;
 	ports.trace_event = on_trace_event;
 	ports.trace_effect = on_trace_effect;
 	effect(0, MLOG_REPLY)->reply.seq = 1;
 	effect(0, MLOG_WAKE);
 	pump_timer();
-	assert_string_equal(world.story, "<1 event >0 reply 1 >1 wake ");
+	assert_string_equal(world.story, "<1 event >0 reply 1 >1 wake end ");
 	assert_false(world.within);
 }
 
