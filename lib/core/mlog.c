@@ -40,6 +40,7 @@ struct mlog *mlog_create(const struct mlog_config *config, struct hot *hot)
 	struct mlog *m = calloc(1, sizeof(*m));
 
 	assert(config->region_count > 0 && config->region_count == hot->regions);
+	assert(config->lease >= 1 && config->lease <= MLOG_LEASE_MAX);
 	assert(config->copies >= 1 && config->copies <= MLOG_COPIES_MAX);
 	assert(config->page_bytes >= 8 && config->page_bytes % 8 == 0);
 	assert(config->members >= 1 && config->members <= MLOG_MEMBERS_MAX && config->node != 0);

@@ -86,6 +86,7 @@ struct mlog_config {
 	uint32_t sync_delay_ms; /* regions that became in sync are written this late at most */
 	uint32_t retry_ms;	/* between attempts to claim a failed log device or mend a region */
 	uint32_t log_timeout_ms; /* a log write that takes longer means the device failed */
+	uint32_t lease;		 /* stale regions it asks for at once, 1..MLOG_LEASE_MAX */
 	uint32_t copies;	 /* regions under repair at once, 1..MLOG_COPIES_MAX */
 	uint32_t busy_gap_ms;	 /* pause for each copy while there is other I/O */
 	uint32_t node;		 /* ours, as the group calls it */

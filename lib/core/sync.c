@@ -347,7 +347,7 @@ static void lease_ask(struct mlog *m)
 		m->resync_cursor = members_lease_end(self);
 	m->lease_in_order = true;
 	message->lease.from = m->resync_cursor;
-	message->lease.regions = MLOG_LEASE_MAX;
+	message->lease.regions = m->config.lease;
 	for (uint32_t i = 0; i < m->priority_count && m->lease_in_order; i++)
 		if (sync_lease_pick(m, m->self, m->priority[i], 1, &lease) == m->priority[i]) {
 			message->lease.from = m->priority[i];

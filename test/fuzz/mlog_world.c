@@ -630,6 +630,7 @@ static struct mlog *core_make(struct node *n)
 	    .sync_delay_ms = 1000,
 	    .retry_ms = 5000,
 	    .log_timeout_ms = 10000,
+	    .lease = 1U << (world.plan.copies - 1) % 7,
 	    .copies = world.plan.copies,
 	    .busy_gap_ms = 25,
 	    .node = n->id,

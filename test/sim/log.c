@@ -129,6 +129,7 @@ static void core_config(const struct log *log, struct mlog_config *ret)
 	    .sync_delay_ms = s->sync_delay_ms,
 	    .retry_ms = s->retry_ms,
 	    .log_timeout_ms = s->log_timeout_ms,
+	    .lease = s->lease,
 	    .copies = s->copies,
 	    .busy_gap_ms = s->busy_gap_ms,
 	    .node = node_id(log->node),

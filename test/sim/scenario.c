@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/mlog.h"
 #include "test/sim/random.h"
 
 #define MS     UINT64_C(1000)
@@ -78,6 +79,7 @@ static const struct field whole_fields[] = {
     FIELD(scenario, sync_delay_ms),
     FIELD(scenario, retry_ms),
     FIELD(scenario, log_timeout_ms),
+    FIELD(scenario, lease),
     FIELD(scenario, copies),
     FIELD(scenario, busy_gap_ms),
     FIELD(scenario, load_us),
@@ -293,7 +295,8 @@ static bool numbers_valid(const struct scenario *s)
 bool scenario_valid(const struct scenario *s)
 {
 	if (!numbers_valid(s) || s->responder_us == 0 || s->copies < 1 || s->copies > 16 ||
-	    s->drift_ppm > 100000 || s->version_min < 1 || s->version_min > s->version_max)
+	    s->lease < 1 || s->lease > MLOG_LEASE_MAX || s->drift_ppm > 100000 ||
+	    s->version_min < 1 || s->version_min > s->version_max)
 		return false;
 	for (uint32_t m = 0; m < s->mirrors; m++)
 		if (!mirror_valid(s, &s->mirror[m]))
@@ -567,6 +570,7 @@ static void draw_extremes(struct random *r, struct scenario *s)
 /* Some under which no seed that was kept until then draws it. */
 #define NO_MEMORY_STREAM (UINT32_MAX - 16)
 #define DRIFT_STREAM	 (UINT32_MAX - 64)
+#define LEASE_STREAM	 (UINT32_MAX - 256)
 
 /* A daemon has no memory just when it is to make a log: for a table that is loaded or loaded again,
  * for a device that is created, or for all that it had before it was replaced. */
@@ -631,6 +635,8 @@ void scenario_draw(struct scenario *ret, uint64_t seed)
 	random_seed(r, seed, DRIFT_STREAM);
 	if (random_chance(r, 40))
 		ret->drift_ppm = (uint32_t)scaled(r, 10, 1000);
+	random_seed(r, seed, LEASE_STREAM);
+	ret->lease = random_chance(r, 500) ? (uint32_t)scaled(r, 1, 16) : MLOG_LEASE_MAX;
 }
 
 void scenario_draw_limited(struct scenario *ret, uint64_t seed,

@@ -107,6 +107,7 @@ struct scenario {
 	uint32_t sync_delay_ms;
 	uint32_t retry_ms;
 	uint32_t log_timeout_ms;
+	uint32_t lease;
 	uint32_t copies;
 	uint32_t busy_gap_ms;
 	uint32_t

@@ -159,6 +159,9 @@ static bool simpler_whole(struct attempt *a)
 	smaller = attempt(a, &s) || smaller;
 	s = *a->best;
 	smaller = less(a, &s, &s.copies, 1) || smaller;
+	s = *a->best;
+	s.lease = MLOG_LEASE_MAX;
+	smaller = attempt(a, &s) || smaller;
 	for (uint64_t share = 2; share <= 8; share *= 2) {
 		s = *a->best;
 		if (s.load_us > s.load_us / share + SECOND_US)

@@ -411,6 +411,7 @@ static struct mlog_config config_of(struct cluster *c, uint32_t number)
 	    .sync_delay_ms = 1000,
 	    .retry_ms = 5000,
 	    .log_timeout_ms = 10000,
+	    .lease = MLOG_LEASE_MAX,
 	    .copies = 4,
 	    .busy_gap_ms = BUSY_GAP_MS,
 	    .node = number,

@@ -325,6 +325,7 @@ static struct mlog_config config_of(enum mlog_sync sync, bool has_disk)
 	    .sync_delay_ms = 1000,
 	    .retry_ms = RETRY_MS,
 	    .log_timeout_ms = TIMEOUT_MS,
+	    .lease = MLOG_LEASE_MAX,
 	    .copies = 4,
 	    .busy_gap_ms = 25,
 	    .node = 1,
