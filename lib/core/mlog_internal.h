@@ -255,9 +255,6 @@ struct mlog {
 	uint64_t priority_ms[PRIORITY_MAX]; /* since when */
 	uint32_t priority_count;
 	struct acks lease_acks;
-	uint64_t
-	    lease_sure_first; /* of what I have and all know, while the next lease is under way */
-	uint64_t lease_sure;
 	struct acks stale_acks; /* of the SYNC that my kernel waits for */
 	struct synced synced[MLOG_LEASE_MAX];
 	uint32_t synced_count;
