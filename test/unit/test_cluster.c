@@ -659,6 +659,7 @@ static void what_perhaps_only_others_know_is_not_written(void **state)
 {
 	struct cluster *c = cluster_make(true);
 	struct mlog_event lost = {.kind = MLOG_EV_VIEW};
+	uint32_t alone = 1;
 	uint32_t seq;
 
 	(void)state;
@@ -673,6 +674,8 @@ static void what_perhaps_only_others_know_is_not_written(void **state)
 			time_passes(c, SYNCED_MS);
 		}
 	}
+	lost.view.node = &alone;
+	lost.view.count = 1;
 	node_step(c, &c->node[1], &lost);
 	seq = node_asks(c, 1, ULOG_IS_REMOTE_RECOVERING, 0, false);
 	assert_int_equal(node_reply(&c->node[1], seq)->word[0], 1);
