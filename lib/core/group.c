@@ -445,8 +445,7 @@ static void own_applied(struct mlog *m, const struct mlog_message *message)
 		break;
 	case MLOG_MSG_SYNC:
 		acks_expect(m, &m->stale_acks, message->seq);
-		if (message->sync.in_sync)
-			sync_told(m, message->sync.region);
+		sync_told(m, message->seq);
 		break;
 	default:
 		break;

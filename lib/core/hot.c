@@ -404,13 +404,16 @@ static enum hot_verdict answer_remote_recovering(struct hot *h, const struct mlo
 	return answer_words(ret, 2, 0, atomic_load(&h->shared->hint));
 }
 
-/* In this order: the gate of what has become stale was closed before. */
+/* The gate is read before and after: what becomes stale under a closed gate is seen by the second
+ * look, and what becomes in sync under one, which opens then, by the first. */
 bool hot_in_sync_told(struct hot *h, uint64_t region, bool *ret)
 {
+	bool gated = hot_gated(h, region);
+
 	*ret = hot_in_sync(h, region);
 	if (*ret)
 		return true;
-	if (hot_gated(h, region))
+	if (gated || hot_gated(h, region))
 		return false;
 	hot_unseen_set(h, region, true);
 	return true;

@@ -123,7 +123,7 @@ void hot_reported_set(struct hot *h, uint64_t region, bool reported);
 void hot_unseen_set(struct hot *h, uint64_t region, bool unseen);
 /* *ret: in sync, as the kernel is told: a write that meets a stale region goes unmarked, and the
  * kernel may remember that. False: not to be told while the gate is closed, it became stale under
- * the mover, and no mark would wait there. */
+ * the mover, and no mark would wait there, or it was recovered and will be in sync when it opens. */
 bool hot_in_sync_told(struct hot *h, uint64_t region, bool *ret);
 /* Has a newer request of this log been seen? */
 bool hot_is_late(const struct hot *h, uint32_t seq);

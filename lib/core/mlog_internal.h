@@ -485,7 +485,7 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kern
 bool sync_recovered(struct mlog *m, uint64_t region); /* by my kernel; false: not without waiting */
 bool sync_telling(struct mlog *m, uint64_t region); /* that it was recovered: will soon be known */
 void sync_tell(struct mlog *m);			    /* before what ends my lease */
-void sync_told(struct mlog *m, uint64_t region);
+void sync_told(struct mlog *m, uint64_t seq);	    /* my SYNC was delivered */
 void sync_tell_lost(struct mlog *m);
 void sync_tell_over(struct mlog *m); /* what all know is known to me: gates open */
 bool sync_mine(const struct mlog *m, uint64_t region);

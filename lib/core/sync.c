@@ -72,7 +72,8 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 bool sync_recovered(struct mlog *m, uint64_t region)
 {
 	if (m->config.members == 1 || !group_in(m) || m->leaving || hot_in_sync(m->hot, region) ||
-	    hot_gated(m->hot, region) || m->synced_count == MLOG_LEASE_MAX)
+	    !members_leased(member_self(m), region) || hot_gated(m->hot, region) ||
+	    m->synced_count == MLOG_LEASE_MAX)
 		return false;
 	sync_reported(m, region, true);
 	if (!mutation(MUTATE_RECOVERED_NOT_HELD))
@@ -119,10 +120,10 @@ static void synced_remove(struct mlog *m, uint32_t index)
 	m->synced[index] = m->synced[--m->synced_count];
 }
 
-void sync_told(struct mlog *m, uint64_t region)
+void sync_told(struct mlog *m, uint64_t seq)
 {
 	for (uint32_t i = 0; i < m->synced_count; i++)
-		if (m->synced[i].region == region && m->synced[i].seq != 0) {
+		if (m->synced[i].seq == seq) {
 			synced_remove(m, i);
 			return;
 		}

@@ -654,6 +654,23 @@ static void a_recovered_region_is_told_with_others(void **state)
 	cluster_end(c);
 }
 
+/* What came late, of a region that is another's by now: the mover may close that gate soon. */
+static void a_late_report_closes_no_gate(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	uint32_t seq;
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	seq = node_asks(c, 2, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	assert_int_equal(node_reply(&c->node[2], seq)->word[1], 0);
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 0, true));
+	assert_false(hot_gated(&c->node[1].hot, 0));
+	assert_false(hot_in_sync(&c->node[2].hot, 0));
+	cluster_end(c);
+}
+
 /* Without quorum it may be that the others have heard that it is in sync, and write it. */
 static void what_perhaps_only_others_know_is_not_written(void **state)
 {
@@ -1011,6 +1028,7 @@ int main(void)
 	    cmocka_unit_test(what_the_core_calls_stale_a_kernel_may_write_unseen),
 	    cmocka_unit_test(resync_is_shared_out),
 	    cmocka_unit_test(a_recovered_region_is_told_with_others),
+	    cmocka_unit_test(a_late_report_closes_no_gate),
 	    cmocka_unit_test(what_perhaps_only_others_know_is_not_written),
 	    cmocka_unit_test(a_leg_that_holds_nothing_makes_all_stale_once),
 	    cmocka_unit_test(nor_does_memory_count_for_it),

@@ -13,7 +13,8 @@
  * Checked:
  *	(a) no write in flight without its bit on disk,
  *	(b) none while its region is copied,
- *	(c) a gate that waits for a CLEAR hears of it.
+ *	(c) a gate that waits for a CLEAR hears of it,
+ *	(d) a region that becomes in sync behind its gate is never answered as stale.
  * HOT_STRESS_SECONDS says for how long (default 2).
  */
 #include <pthread.h>
@@ -392,9 +393,61 @@ static void stress(void **state)
 	free(memory);
 }
 
+/* ---- what was recovered, and all know it now ---- */
+
+#define RECOVERED 4096U
+
+static struct {
+	struct hot hot;
+	_Atomic uint64_t next; /* the loop opens the gates below */
+} told;
+
+static void *told_main(void *argument)
+{
+	(void)argument;
+	for (uint64_t region = 0; region < RECOVERED; region++) {
+		while (atomic_load(&told.next) <= region)
+			sched_yield();
+		hot_in_sync_set(&told.hot, region, true);
+		hot_gate_open(&told.hot, region);
+	}
+	return NULL;
+}
+
+static void recovered_regions(void **state)
+{
+	void *memory = calloc(1, hot_bytes(RECOVERED, 0));
+	unsigned waited = 0;
+	pthread_t thread;
+
+	(void)state;
+	assert_non_null(memory);
+	hot_bind(&told.hot, memory, RECOVERED, 0);
+	atomic_store(&told.hot.shared->open, 1);
+	for (uint64_t region = 0; region < RECOVERED; region++)
+		hot_gate_close(&told.hot, region);
+	assert_int_equal(pthread_create(&thread, NULL, told_main, NULL), 0);
+	for (uint64_t region = 0; region < RECOVERED; region++) {
+		struct mlog_request request = {.type = ULOG_IN_SYNC, .region_count = 1};
+		struct mlog_reply reply;
+		bool cleared;
+
+		request.region[0] = region;
+		atomic_store(&told.next, region + 1);
+		while (hot_answer(&told.hot, &request, &reply, &cleared) != HOT_ANSWERED)
+			waited++;
+		assert_int_equal(reply.word[0], 1);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(hot_next_unseen(&told.hot, 0), RECOVERED);
+	assert_true(waited > 0);
+	free(memory);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(stress)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(stress),
+					   cmocka_unit_test(recovered_regions)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
