@@ -280,14 +280,21 @@ load_writes() {
 	! kill -0 "${LOAD[$1]}" 2>/dev/null || on "$1" "for p in \$(pgrep -x fio); do grep -qs '^write_bytes: [1-9]' /proc/\$p/io && exit; done; exit 1"
 }
 
-# load_start SECONDS I...: fio on each of the nodes, in the background; all of them write when this returns
-load_start() {
+# load_begin SECONDS I...: fio on each of the nodes, in the background
+load_begin() {
 	local i seconds=$1
 	shift
 	for i; do
 		background "$SCENARIO_LOG/fio.$i" load_fio "$i" /dev/mapper/m "$seconds" "--offset=$(((i - 1) * AREA_MIB))M --size=${AREA_MIB}M"
 		LOAD[$i]=$BACKGROUND
 	done
+}
+
+# load_start SECONDS I...: the same; all of them write when this returns
+load_start() {
+	local i
+	load_begin "$@"
+	shift
 	for i; do wait_for 60 "fio on node $i writes" load_writes "$i"; done
 }
 
