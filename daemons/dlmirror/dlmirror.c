@@ -112,6 +112,21 @@ void verb_parse(const struct verb_syntax *syntax, int argc, char **argv, struct 
 		exit(UI_USAGE);
 }
 
+int verb_on_mirror(const struct verb_syntax *syntax, int argc, char **argv, verb_run *run)
+{
+	struct verb_arguments arguments;
+	struct dlmirror *d;
+	int code;
+
+	verb_parse(syntax, argc, argv, &arguments);
+	code = ui_connect(&d);
+	if (code != UI_OK)
+		return code;
+	code = run(&d, arguments.name[0], syntax->input, arguments.json);
+	dlmirror_free(d);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	(void)setlocale(LC_ALL, "");

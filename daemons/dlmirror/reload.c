@@ -253,9 +253,9 @@ static int result_tell(const struct dlmirror_mirror *m, const struct dlmirror_re
 	return UI_OK;
 }
 
-static int reload_run(struct dlmirror **d, const char *name, const struct reload_options *options,
-		      bool json)
+static int reload_run(struct dlmirror **d, const char *name, const void *input, bool json)
 {
+	const struct reload_options *options = input;
 	static struct dlmirror_reload reload; /* large */
 	char error_text[SPEC_ERROR_SIZE];
 	struct dlmirror_mirror mirror;
@@ -305,15 +305,6 @@ int verb_reload(int argc, char **argv)
 	    .min = 1,
 	    .max = 1,
 	    .json = true};
-	struct verb_arguments arguments;
-	struct dlmirror *d;
-	int code;
 
-	verb_parse(&syntax, argc, argv, &arguments);
-	code = ui_connect(&d);
-	if (code != UI_OK)
-		return code;
-	code = reload_run(&d, arguments.name[0], &options, arguments.json);
-	dlmirror_free(d);
-	return code;
+	return verb_on_mirror(&syntax, argc, argv, reload_run);
 }

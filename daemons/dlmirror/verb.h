@@ -57,4 +57,12 @@ struct verb_syntax {
 void verb_parse(const struct verb_syntax *syntax, int argc, char **argv,
 		struct verb_arguments *ret);
 
+struct dlmirror;
+
+/* What a verb does to the mirror called name, with the daemon at *d; input is the syntax's. Returns
+ * the exit code. It may connect anew: *d is freed by the caller. */
+typedef int verb_run(struct dlmirror **d, const char *name, const void *input, bool json);
+/* A verb of one mirror: parses, connects and runs. */
+int verb_on_mirror(const struct verb_syntax *syntax, int argc, char **argv, verb_run *run);
+
 #endif

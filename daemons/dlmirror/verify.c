@@ -142,9 +142,9 @@ static int result_tell(const struct dlmirror_mirror *m, bool json)
 	return m->verify_differed > m->verify_repaired ? UI_DIFFERS : UI_OK;
 }
 
-static int verify_run(struct dlmirror **d, const char *name, const struct verify_options *options,
-		      bool json)
+static int verify_run(struct dlmirror **d, const char *name, const void *input, bool json)
 {
+	const struct verify_options *options = input;
 	struct dlmirror_mirror mirror;
 	int error;
 	int code;
@@ -180,15 +180,6 @@ int verb_verify(int argc, char **argv)
 	    .min = 1,
 	    .max = 1,
 	    .json = true};
-	struct verb_arguments arguments;
-	struct dlmirror *d;
-	int code;
 
-	verb_parse(&syntax, argc, argv, &arguments);
-	code = ui_connect(&d);
-	if (code != UI_OK)
-		return code;
-	code = verify_run(&d, arguments.name[0], &options, arguments.json);
-	dlmirror_free(d);
-	return code;
+	return verb_on_mirror(&syntax, argc, argv, verify_run);
 }

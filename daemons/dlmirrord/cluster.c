@@ -15,7 +15,8 @@
 #include "daemons/dlmirrord/daemon.h"
 
 #define GROUP_NAME "dlmirror"
-#define RELOAD_MAX 4096U		/* bytes of one */
+#define RELOAD_MAX 4096U /* bytes of one */
+#define PACK_MAX   1300U /* of corosync's frames so much is left when the network has 1500 */
 #define LOCKS_MAX  (MLOG_LOCK_MAP + 1U) /* of a mirror */
 
 /* What is left of a log until its last write has ended. Made with the log: at its end there may be
@@ -30,8 +31,6 @@ struct cluster_remains {
 };
 
 LIST_HEAD(remains_list, cluster_remains);
-
-#define PACK_MAX 1300U /* so much of corosync's frames is left when the network has 1500 */
 
 struct cluster {
 	struct daemon *daemon;
@@ -141,7 +140,7 @@ static void on_view(void *context, const uint32_t *node, uint32_t count, bool qu
 	reload_view(c->daemon->reloads, c->view, c->view_count, c->quorate);
 }
 
-static void pack_send(struct cluster *c)
+void cluster_sent(struct cluster *c)
 {
 	if (c->packed > 0)
 		group_cpg_send(c->group, c->pack, c->packed);
@@ -152,7 +151,7 @@ static void pack_send(struct cluster *c)
 static void pack_add(struct cluster *c, const uint8_t *message, size_t size)
 {
 	if (c->packed + size > sizeof(c->pack))
-		pack_send(c);
+		cluster_sent(c);
 	if (size > sizeof(c->pack)) {
 		group_cpg_send(c->group, message, size);
 		return;
@@ -160,7 +159,7 @@ static void pack_add(struct cluster *c, const uint8_t *message, size_t size)
 	memcpy(c->pack + c->packed, message, size);
 	c->packed += size;
 	if (group_versions_spoken(&c->versions) < GROUP_PACK_VERSION)
-		pack_send(c);
+		cluster_sent(c);
 }
 
 static void send(struct cluster *c, const struct group_mirror *mirror,
@@ -190,7 +189,7 @@ static void have_none(struct cluster *c, const struct group_mirror *mirror,
 	none.none.to = join->from;
 	none.none.incarnation = join->incarnation;
 	send(c, mirror, &none);
-	pack_send(c);
+	cluster_sent(c);
 }
 
 static void logs_tell(struct cluster *c, const struct group_mirror *mirror,
@@ -504,11 +503,6 @@ void cluster_send(struct cluster *c, const struct log *log, const struct mlog_me
 		send(c, &log->mirror, &piece);
 }
 
-void cluster_sent(struct cluster *c)
-{
-	pack_send(c);
-}
-
 void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
 			 const struct group_reload *message)
 {
@@ -517,7 +511,7 @@ void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
 
 	if (!c->viewed || !c->quorate)
 		return;
-	pack_send(c);
+	cluster_sent(c);
 	size = group_encode_reload(&c->versions, mirror, message, datagram, sizeof(datagram));
 	if (size > 0)
 		group_cpg_send(c->group, datagram, (size_t)size);

@@ -52,7 +52,7 @@ void cluster_log_attach(struct cluster *c, const struct log *log);
 void cluster_log_gone(struct cluster *c, struct log *log, bool forget);
 
 void cluster_send(struct cluster *c, const struct log *log, const struct mlog_message *message);
-/* Nothing more of the same step follows. */
+/* Nothing more of the same step follows: what waits for company goes out. */
 void cluster_sent(struct cluster *c);
 /* Between the daemons; lost while there is no quorum. */
 void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,

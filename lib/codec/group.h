@@ -12,9 +12,10 @@
  * whether a region or a member exists is for the core to say.
  *
  * Version 1 sends the words of a map as they are; with version 2 equal words are sent as one word
- * and a count, which is all there is to most maps. Version 3 has RELOAD, which is not the core's, and
- * allows several messages in one datagram, one behind another. A message goes in the lowest version that has its form, so that a daemon which does not know
- * version 2 never misses a message that it has a use for: see group_versions.
+ * and a count, which is all there is to most maps. Version 3 has RELOAD, which is not the core's,
+ * and allows several messages in one datagram, one behind another. A message goes in the lowest
+ * version that has its form, so that a daemon which does not know version 2 never misses a message
+ * that it has a use for: see group_versions.
  */
 #ifndef DLM_CODEC_GROUP_H
 #define DLM_CODEC_GROUP_H

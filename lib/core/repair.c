@@ -371,13 +371,18 @@ static uint64_t repair_candidate(const struct mlog *m, uint64_t from)
 	return region;
 }
 
+static bool repair_due(const struct mlog *m)
+{
+	return m->repair_left > 0 && m->now_ms >= m->repair_retry_ms;
+}
+
 /* Mine, or region_count. After the last, those that failed or were busy again. */
 static uint64_t next_repair(struct mlog *m)
 {
 	uint64_t none = m->config.region_count;
 	uint64_t region;
 
-	if (m->repair_left == 0 || m->now_ms < m->repair_retry_ms)
+	if (!repair_due(m))
 		return none;
 	region = repair_candidate(m, m->repair_cursor);
 	if (region == none) {
@@ -396,7 +401,7 @@ static void repair_leave_to_others(struct mlog *m)
 	uint32_t count = members_ready_before(m) * m->config.copies;
 	uint64_t region;
 
-	if (m->repair_left == 0 || m->now_ms < m->repair_retry_ms)
+	if (!repair_due(m))
 		return;
 	region = repair_candidate(m, m->repair_cursor);
 	while (count-- > 0 && region < m->config.region_count)

@@ -177,10 +177,6 @@ static void admit_region_sync(struct mlog *m, const struct mlog_request *request
 		request_reply(m, request, 0);
 		return;
 	}
-	if (request->in_sync && sync_recovered(m, request->region[0])) {
-		request_reply(m, request, 0);
-		return;
-	}
 	if (!request->in_sync)
 		sync_reported(m, request->region[0], false);
 	pend(m, request);

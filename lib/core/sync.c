@@ -98,6 +98,12 @@ bool sync_telling(struct mlog *m, uint64_t region)
 	return false;
 }
 
+static void none_unsent(struct mlog *m)
+{
+	m->synced_unsent = 0;
+	m->synced_due_ms = NEVER_MS;
+}
+
 void sync_tell(struct mlog *m)
 {
 	for (uint32_t i = 0; i < m->synced_count && m->synced_unsent > 0; i++) {
@@ -109,9 +115,8 @@ void sync_tell(struct mlog *m)
 		message->sync.region = m->synced[i].region;
 		message->sync.in_sync = true;
 		m->synced[i].seq = message->seq;
-		m->synced_unsent--;
 	}
-	m->synced_due_ms = NEVER_MS;
+	none_unsent(m);
 }
 
 static void synced_remove(struct mlog *m, uint32_t index)
@@ -137,21 +142,24 @@ void sync_tell_lost(struct mlog *m)
 			synced_remove(m, i);
 		else
 			m->synced[i].seq = SYNCED_LOST;
-	m->synced_unsent = 0;
-	m->synced_due_ms = NEVER_MS;
+	none_unsent(m);
 }
 
 void sync_tell_over(struct mlog *m)
 {
 	while (m->synced_count > 0)
 		synced_remove(m, m->synced_count - 1);
-	m->synced_unsent = 0;
-	m->synced_due_ms = NEVER_MS;
+	none_unsent(m);
+}
+
+static bool tell_allowed(const struct mlog *m)
+{
+	return m->synced_unsent > 0 && group_in(m) && !m->leaving;
 }
 
 static bool tell_due(const struct mlog *m)
 {
-	return m->synced_unsent > 0 && group_in(m) && !m->leaving &&
+	return tell_allowed(m) &&
 	       (m->now_ms >= m->synced_due_ms || m->phase != MLOG_ACTIVE || m->quiescing);
 }
 
@@ -710,7 +718,7 @@ uint64_t sync_deadline(const struct mlog *m)
 
 	if (map_write_allowed(m) && m->sync.in_flight == 0)
 		at = m->sync_due_ms;
-	if (m->synced_unsent > 0 && group_in(m) && !m->leaving)
+	if (tell_allowed(m))
 		at = min_ms(at, m->synced_due_ms);
 	if (work_waits(m))
 		at = min_ms(at, m->woken_ms + WAKE_MS);
