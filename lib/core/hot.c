@@ -61,6 +61,7 @@ void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
 	h->regions = regions;
 	h->shift = shift;
 	h->shared = memory;
+	atomic_store(&h->marks, 0);
 	h->held = maps;
 	h->recent = maps + words;
 	h->gate = maps + 2 * words;
@@ -381,6 +382,8 @@ static enum hot_verdict answer_mark(struct hot *h, const struct mlog_request *re
 {
 	bool durable = true;
 
+	if (request->region_count > 0)
+		atomic_fetch_add_explicit(&h->marks, 1, memory_order_relaxed);
 	for (uint32_t i = 0; i < request->region_count; i++)
 		durable = hot_mark(h, request->region[i]) && durable;
 	return durable ? HOT_ANSWERED : HOT_HAND_OVER;

@@ -74,6 +74,7 @@ struct hot {
 	uint64_t regions;
 	unsigned shift; /* a slot bit covers 2^shift regions */
 	struct hot_shared *shared;
+	_Atomic uint64_t marks; /* requests with a MARK that this process has been asked */
 	_Atomic uint64_t *held;
 	_Atomic uint64_t *recent;
 	_Atomic uint64_t *dirty;

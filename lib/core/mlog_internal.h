@@ -28,6 +28,9 @@
 #define WAKE_MS		2000U /* a kernel that should ask for resync work and does not is woken */
 #define WAKES_MAX	3U    /* in vain, and it is known not to ask */
 #define RELOAD_MS	10000U
+#define WRITING_MS	250U  /* a kernel that has marked so recently leaves resync to others, */
+#define LEASE_GAP_MS	250U  /* who hold leases, or did so recently, */
+#define PROGRESS_MS	5000U /* and not all of them in vain for so long */
 #define STUCK_MS	3000U /* a write waits so long for somebody to recover its region */
 #define LOCK_RETRY_MS	1000U
 #define ASK_AGAIN_MS	1000U
@@ -263,6 +266,10 @@ struct mlog {
 	struct late_ack late_ack[LATE_ACKS_MAX];
 	uint32_t late_acks;
 	uint64_t lease_none_ms; /* there was none to be had, until then */
+	uint64_t marks_seen;
+	uint64_t writing_until_ms; /* it is taken for one that has writes */
+	uint64_t others_lease_until_ms;
+	uint64_t progress_until_ms;
 	uint64_t woken_ms;	/* the kernel asked for work, or was woken, last */
 	uint32_t wakes_unheard; /* since it asked */
 	uint64_t unseen_sent;	/* bound of the last UNSEEN */

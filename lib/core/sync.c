@@ -179,6 +179,8 @@ void sync_deliver(struct mlog *m, uint64_t region, bool in_sync)
 	if (!changed)
 		return;
 	hot_in_sync_set(m->hot, region, in_sync);
+	if (in_sync)
+		m->progress_until_ms = m->now_ms + PROGRESS_MS;
 	if (!in_sync && region < m->stale_low)
 		m->stale_low = region;
 	/* Offered again, unless it was my kernel that could not write it. */
@@ -398,6 +400,32 @@ static void leg_settle(struct mlog *m)
 		atomic_store(&m->hot->shared->leg, HOT_LEG_OUTWRITTEN);
 }
 
+static bool others_leased(const struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->config.members; i++)
+		if (i != m->self && m->member[i].lease != 0)
+			return true;
+	return false;
+}
+
+/*
+ * The thread of a kernel that recovers is the one that writes, too: one that has writes leaves
+ * recovery to others, as long as somebody is getting on with it. When all have writes, that is the
+ * last who had a lease. What its own writes wait for it recovers itself.
+ */
+static bool left_to_others(struct mlog *m)
+{
+	uint64_t marks = atomic_load_explicit(&m->hot->marks, memory_order_relaxed);
+
+	if (marks != m->marks_seen)
+		m->writing_until_ms = m->now_ms + WRITING_MS;
+	m->marks_seen = marks;
+	if (others_leased(m))
+		m->others_lease_until_ms = m->now_ms + LEASE_GAP_MS;
+	return m->priority_count == 0 && m->now_ms < m->writing_until_ms &&
+	       m->now_ms < m->others_lease_until_ms && m->now_ms < m->progress_until_ms;
+}
+
 /* What to say to GET_RESYNC_WORK. False: a lease has been asked for, wait. */
 bool sync_work_due(struct mlog *m, uint64_t *ret)
 {
@@ -425,6 +453,8 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	if (m->now_ms < m->lease_none_ms)
 		return true;
 	if (m->priority_count == 0 && hot_next_stale(m->hot, m->resync_cursor) == none)
+		return true;
+	if (left_to_others(m))
 		return true;
 	lease_ask(m);
 	return false;

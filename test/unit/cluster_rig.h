@@ -20,6 +20,8 @@
 #define BUSY_GAP_MS    25U
 #define SYNCED_BATCH   16U  /* recovered regions are told together: so many */
 #define SYNCED_MS      100U /* or after so long */
+#define GAP_MS	       250U /* who writes leaves resync to others, a moment without a lease included, */
+#define PROGRESS_MS    5000U /* while one gets on with it */
 #define QUEUE	       512U
 #define NOBODY	       0U
 #define STRANGER       (NODES + 1) /* a daemon that says what a test lets it say */

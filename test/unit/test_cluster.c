@@ -622,6 +622,75 @@ static void resync_is_shared_out(void **state)
 	cluster_end(c);
 }
 
+/* REGIONS: none */
+static uint64_t work_of(struct cluster *c, uint32_t number)
+{
+	uint32_t seq = node_asks(c, number, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	const struct mlog_reply *reply = node_reply(&c->node[number], seq);
+
+	assert_non_null(reply);
+	return reply->word[0] != 0 ? reply->word[1] : REGIONS;
+}
+
+static void recovers(struct cluster *c, uint32_t number, uint64_t region)
+{
+	assert_int_equal(work_of(c, number), region);
+	node_answered(c, number, node_asks(c, number, ULOG_SET_REGION_SYNC, region, true));
+}
+
+static void who_writes_leaves_resync_to_others(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	uint32_t seq;
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	recovers(c, 1, 0);
+	time_passes(c, SYNCED_MS);
+	node_marks(c, 2, 0);
+	assert_int_equal(work_of(c, 2), REGIONS);
+	/* not between two leases of the other, either */
+	for (uint64_t region = 1; region < 64; region++)
+		recovers(c, 1, region);
+	time_passes(c, SYNCED_MS);
+	assert_int_equal(node_status(c, 2).in_sync, 64);
+	node_marks(c, 2, 1);
+	assert_int_equal(work_of(c, 2), REGIONS);
+	/* unless the other gives up, */
+	time_passes(c, GAP_MS - SYNCED_MS);
+	node_marks(c, 2, 2);
+	assert_int_equal(work_of(c, 2), 64);
+	/* who has a lease uses it; the one who comes now writes, and waits for what it writes */
+	assert_int_equal(work_of(c, 2), 64);
+	node_marks(c, 1, 3);
+	assert_int_equal(work_of(c, 1), REGIONS);
+	seq = node_asks(c, 1, ULOG_IS_REMOTE_RECOVERING, 200, false);
+	assert_int_equal(node_reply(&c->node[1], seq)->word[0], 1);
+	assert_int_equal(work_of(c, 1), 200);
+	cluster_end(c);
+}
+
+static void who_wrote_takes_part_in_resync(void **state)
+{
+	for (unsigned stuck = 0; stuck <= 1; stuck++) {
+		struct cluster *c = cluster_make(true);
+
+		(void)state;
+		node_attaches(c, 1, MLOG_SYNC_KEEP);
+		node_attaches(c, 2, MLOG_SYNC_KEEP);
+		recovers(c, 1, 0);
+		time_passes(c, SYNCED_MS);
+		node_marks(c, 2, 0);
+		assert_int_equal(work_of(c, 2), REGIONS);
+		time_passes(c, stuck ? PROGRESS_MS : GAP_MS);
+		if (stuck)
+			node_marks(c, 2, 0);
+		assert_int_equal(work_of(c, 2), 64);
+		cluster_end(c);
+	}
+}
+
 /* Its kernel goes on at once; what it asks of that region waits until all know. */
 static void a_recovered_region_is_told_with_others(void **state)
 {
@@ -1027,6 +1096,8 @@ int main(void)
 	    cmocka_unit_test(a_new_daemon_does_not_found_from_what_it_had_among_others),
 	    cmocka_unit_test(what_the_core_calls_stale_a_kernel_may_write_unseen),
 	    cmocka_unit_test(resync_is_shared_out),
+	    cmocka_unit_test(who_writes_leaves_resync_to_others),
+	    cmocka_unit_test(who_wrote_takes_part_in_resync),
 	    cmocka_unit_test(a_recovered_region_is_told_with_others),
 	    cmocka_unit_test(a_late_report_closes_no_gate),
 	    cmocka_unit_test(what_perhaps_only_others_know_is_not_written),
