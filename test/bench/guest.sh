@@ -99,7 +99,7 @@ log_arguments() {
 	local flush=
 	case $1 in *-if) flush=integrated_flush ;; esac
 	case $1 in
-	kernel-core) echo "core $(words $REGION $3) $REGION $3" ;;
+	kernel-core*) echo "core $(words $REGION $3) $REGION $3" ;;
 	kernel-disk) echo "disk $(words "$4" $REGION $3) $4 $REGION $3" ;;
 	null | null-if | dlmirror-core*)
 		echo "userspace $(words "$2" $flush type $REGION $3) $2 $flush clustered-core $REGION $3"
