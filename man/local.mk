@@ -1,4 +1,4 @@
-dist_man_MANS += man/dlmirror.8 man/dlmirrord.8 man/dlmirror.conf.5 \
+dist_man_MANS += man/dlmirror.8 man/dlmirrord.8 man/dlmirror.conf.5 man/dlmirror-mirrors.5 \
 	man/dlmirror-protocol.7
 check_SCRIPTS += man/check-man
 EXTRA_DIST += man/check-man

@@ -6,8 +6,6 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <ini.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +14,7 @@
 #include "codec/disk.h"
 #include "codec/group.h"
 #include "daemons/common/config.h"
+#include "daemons/common/inifile.h"
 
 enum option_kind {
 	OPTION_NUMBER, /* uint32_t */
@@ -91,14 +90,9 @@ _Static_assert(sizeof(((struct config *)0)->realtime_priority) == sizeof(uint32_
 
 /* One reading of one file. */
 struct reading {
-	FILE *file;
-	const char *path;
-	unsigned line;
-	bool failed;
+	struct inifile *file;
 	bool seen[OPTION_COUNT];
 	struct config config;
-	char *error;
-	size_t size;
 };
 
 void config_default(struct config *ret)
@@ -124,33 +118,6 @@ void config_default(struct config *ret)
 	};
 }
 
-/* What the file holds goes into the message, and the message to a terminal. */
-static void printable_make(char *text)
-{
-	for (; *text; text++)
-		if (!isprint((unsigned char)*text))
-			*text = '?';
-}
-
-/* Only the first failure is kept: what follows it is often its echo. */
-static void __attribute__((format(printf, 2, 3))) fail(struct reading *r, const char *format, ...)
-{
-	va_list args;
-	int used;
-
-	if (r->failed)
-		return;
-	r->failed = true;
-	used = snprintf(r->error, r->size, "%s:%u: ", r->path, r->line);
-	if (used >= 0 && (size_t)used < r->size) {
-		va_start(args, format);
-		(void)vsnprintf(r->error + used, r->size - (size_t)used, format, args);
-		va_end(args);
-	}
-	if (r->size > 0)
-		printable_make(r->error);
-}
-
 static void number_store(struct reading *r, const struct option *option, const char *value)
 {
 	char *end;
@@ -164,8 +131,8 @@ static void number_store(struct reading *r, const struct option *option, const c
 		good = errno == 0 && *end == '\0' && number >= option->min && number <= option->max;
 	}
 	if (!good) {
-		fail(r, "%s = %s: must be a number from %u to %u", option->name, value, option->min,
-		     option->max);
+		inifile_fail(r->file, "%s = %s: must be a number from %u to %u", option->name,
+			     value, option->min, option->max);
 		return;
 	}
 	result = (uint32_t)number;
@@ -185,7 +152,7 @@ static void switch_store(struct reading *r, const struct option *option, const c
 		memcpy((char *)&r->config + option->offset, &on, sizeof(on));
 		return;
 	}
-	fail(r, "%s = %s: must be yes or no", option->name, value);
+	inifile_fail(r->file, "%s = %s: must be yes or no", option->name, value);
 }
 
 static bool is_choice(const struct option *option, const char *value)
@@ -216,7 +183,7 @@ static void choice_fail(struct reading *r, const struct option *option, const ch
 			strncat(list, ", ", sizeof(list) - strlen(list) - 1);
 		strncat(list, *choice, sizeof(list) - strlen(list) - 1);
 	}
-	fail(r, "%s = %s: must be one of %s", option->name, value, list);
+	inifile_fail(r->file, "%s = %s: must be one of %s", option->name, value, list);
 }
 
 static void text_store(struct reading *r, const struct option *option, const char *value)
@@ -226,12 +193,12 @@ static void text_store(struct reading *r, const struct option *option, const cha
 	if (option->kind == OPTION_CHOICE && !is_choice(option, value)) {
 		choice_fail(r, option, value);
 	} else if (option->kind == OPTION_PATH && value[0] != '/') {
-		fail(r, "%s = %s: must be an absolute path", option->name, value);
+		inifile_fail(r->file, "%s = %s: must be an absolute path", option->name, value);
 	} else if (!is_printable(value)) {
-		fail(r, "%s: must be printable and without blanks", option->name);
+		inifile_fail(r->file, "%s: must be printable and without blanks", option->name);
 	} else if (length >= option->size) {
-		fail(r, "%s: %zu characters, at most %zu fit", option->name, length,
-		     option->size - 1);
+		inifile_fail(r->file, "%s: %zu characters, at most %zu fit", option->name, length,
+			     option->size - 1);
 	} else {
 		memcpy((char *)&r->config + option->offset, value, length + 1);
 	}
@@ -242,8 +209,8 @@ static void option_store(struct reading *r, const struct option *option, const c
 	bool *seen = &r->seen[option - options];
 
 	if (*seen) {
-		fail(r, "[%s] %s is given twice: keep one of the two", option->section,
-		     option->name);
+		inifile_fail(r->file, "[%s] %s is given twice: keep one of the two",
+			     option->section, option->name);
 		return;
 	}
 	*seen = true;
@@ -262,90 +229,46 @@ static void option_store(struct reading *r, const struct option *option, const c
 	}
 }
 
-/* Called by inih for each "name = value". Non-zero: go on. */
-static int on_option(void *context, const char *section, const char *name, const char *value)
+static void on_option(struct inifile *file, void *context, const char *section, const char *name,
+		      const char *value)
 {
 	struct reading *r = context;
 	bool section_known = false;
 	size_t i;
 
+	r->file = file;
 	for (i = 0; i < OPTION_COUNT; i++) {
 		if (strcmp(options[i].section, section) != 0)
 			continue;
 		section_known = true;
 		if (strcmp(options[i].name, name) != 0)
 			continue;
-		option_store(r, &options[i], value ? value : "");
-		return !r->failed;
+		option_store(r, &options[i], value);
+		return;
 	}
 	if (section_known)
-		fail(r, "[%s] has no option %s; dlmirror.conf(5) lists them", section, name);
+		inifile_fail(r->file, "[%s] has no option %s; dlmirror.conf(5) lists them", section,
+			     name);
 	else if (section[0] == '\0')
-		fail(r,
-		     "%s stands before the first section; write [daemon] or another section "
-		     "above it",
-		     name);
+		inifile_fail(
+		    r->file,
+		    "%s stands before the first section; write [daemon] or another section "
+		    "above it",
+		    name);
 	else
-		fail(r,
-		     "there is no section [%s]; the sections are daemon, log, host, cluster, "
-		     "marks and repair",
-		     section);
-	return 0;
-}
-
-/*
- * Called by inih for each line. Blanks at the start are dropped, because inih would take an
- * indented line for a continuation of the value above it.
- */
-static char *on_line(char *line, int size, void *context)
-{
-	struct reading *r = context;
-	size_t blanks;
-	size_t length;
-
-	if (r->failed || !fgets(line, size, r->file))
-		return NULL;
-	r->line++;
-	length = strlen(line);
-	if (length > 0 && line[length - 1] != '\n' && !feof(r->file)) {
-		if (length + 1 >= (size_t)size)
-			fail(r, "the line is too long: at most %d characters", size - 3);
-		else
-			fail(r, "the line contains a NUL character");
-		return NULL;
-	}
-	blanks = strspn(line, " \t");
-	memmove(line, line + blanks, length - blanks + 1);
-	return line;
+		inifile_fail(
+		    r->file,
+		    "there is no section [%s]; the sections are daemon, log, host, cluster, "
+		    "marks and repair",
+		    section);
 }
 
 int config_read(const char *path, struct config *config, char *error, size_t size)
 {
-	struct reading r = {.path = path, .config = *config, .error = error, .size = size};
-	int line;
-	int result = 0;
+	struct reading r = {.config = *config};
+	int result = inifile_read(path, on_option, &r, error, size);
 
-	if (size > 0)
-		error[0] = '\0';
-	r.file = fopen(path, "re");
-	if (!r.file) {
-		result = -errno;
-		(void)snprintf(error, size, "%s: cannot be opened: %s", path, strerror(errno));
-		return result;
-	}
-	line = ini_parse_stream(on_line, &r, on_option, &r);
-	if (ferror(r.file)) {
-		result = errno ? -errno : -EIO;
-		(void)snprintf(error, size, "%s: cannot be read: %s", path, strerror(-result));
-	} else if (line != 0 || r.failed) {
-		/* A failure that on_option did not see is a line that inih could not make out. */
-		if (line > 0)
-			r.line = (unsigned)line;
-		fail(&r, "must be a [section], \"option = value\", or a comment after # or ;");
-		result = -EINVAL;
-	} else {
+	if (result == 0)
 		*config = r.config;
-	}
-	(void)fclose(r.file);
 	return result;
 }

@@ -1,3 +1,13 @@
-# What the daemon and the command share. config.c is built into each: it needs inih.
-noinst_LTLIBRARIES += libcommon.la
-libcommon_la_SOURCES = daemons/common/host.c daemons/common/host.h
+# What the daemon and the command share.
+noinst_LTLIBRARIES += libcommon.la libconfig.la
+libcommon_la_SOURCES = \
+	daemons/common/bytes.c daemons/common/bytes.h \
+	daemons/common/host.c daemons/common/host.h
+
+# Files of configuration, by inih.
+libconfig_la_SOURCES = \
+	daemons/common/config.c daemons/common/config.h \
+	daemons/common/inifile.c daemons/common/inifile.h \
+	daemons/common/mirror_file.c daemons/common/mirror_file.h
+libconfig_la_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
+libconfig_la_LIBADD = libcommon.la $(INIH_LIBS)

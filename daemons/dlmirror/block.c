@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -194,4 +195,53 @@ void block_name(unsigned major, unsigned minor, char ret[BLOCK_TEXT_SIZE])
 	target[length] = '\0';
 	base = strrchr(target, '/');
 	(void)snprintf(ret, BLOCK_TEXT_SIZE, "/dev/%s", base ? base + 1 : target);
+}
+
+static bool is_stable(const char *path)
+{
+	return strncmp(path, "/dev/disk/", 10) == 0 || strncmp(path, "/dev/mapper/", 12) == 0;
+}
+
+/* The first link in directory, by name, that leads to devno. */
+static bool link_find(const char *directory, dev_t devno, char ret[BLOCK_TEXT_SIZE])
+{
+	struct dirent **entries;
+	int count = scandir(directory, &entries, NULL, alphasort);
+	bool found = false;
+
+	for (int i = 0; i < count; i++) {
+		char path[sizeof(entries[i]->d_name) + 32];
+		struct stat status;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
+		if (!found && stat(path, &status) == 0 && S_ISBLK(status.st_mode) &&
+		    status.st_rdev == devno && strlen(path) < BLOCK_TEXT_SIZE) {
+			strcpy(ret, path);
+			found = true;
+		}
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return found;
+}
+
+bool block_stable_path(const char *path, dev_t devno, char ret[BLOCK_TEXT_SIZE])
+{
+	/* By what it is before by where it is plugged in. */
+	static const char *const directories[] = {"/dev/disk/by-id", "/dev/mapper",
+						  "/dev/disk/by-partuuid", "/dev/disk/by-path"};
+	char *absolute;
+
+	if (is_stable(path)) {
+		(void)snprintf(ret, BLOCK_TEXT_SIZE, "%s", path);
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
+		if (link_find(directories[i], devno, ret))
+			return true;
+	absolute = path[0] == '/' ? NULL : realpath(path, NULL);
+	(void)snprintf(ret, BLOCK_TEXT_SIZE, "%s", absolute ? absolute : path);
+	free(absolute);
+	return false;
 }

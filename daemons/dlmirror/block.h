@@ -4,6 +4,7 @@
 #ifndef DLM_COMMAND_BLOCK_H
 #define DLM_COMMAND_BLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -32,6 +33,10 @@ enum block_use block_used(const char *path, dev_t devno, char who[BLOCK_TEXT_SIZ
 /* What libblkid takes the contents for ("ext4", "LVM2_member", "gpt partition table"); empty: for
  * nothing. 0 or negative errno. */
 int block_signature(const char *path, char ret[BLOCK_TEXT_SIZE]);
+
+/* A path of the device at path that stays the same, below /dev/disk or /dev/mapper; false when there
+ * is none: then ret is path, made absolute. */
+bool block_stable_path(const char *path, dev_t devno, char ret[BLOCK_TEXT_SIZE]);
 
 /* The device's usual path, "/dev/mapper/x" or "/dev/sda"; empty when the system does not know it.
  */

@@ -11,45 +11,6 @@
 
 static const char units[] = "KMGTPE";
 
-static bool unit_shift(const char *unit, unsigned *ret)
-{
-	const char *at;
-
-	if (unit[0] == '\0' || strcasecmp(unit, "B") == 0) {
-		*ret = 0;
-		return true;
-	}
-	if (strcmp(unit, "s") == 0) {
-		*ret = 9;
-		return true;
-	}
-	at = strchr(units, toupper((unsigned char)unit[0]));
-	if (!at || !(unit[1] == '\0' || strcasecmp(unit + 1, "iB") == 0))
-		return false;
-	*ret = (unsigned)(at - units + 1) * 10;
-	return true;
-}
-
-int format_parse_bytes(const char *text, uint64_t *ret_bytes)
-{
-	unsigned long long value;
-	unsigned shift;
-	char *end;
-
-	if (!isdigit((unsigned char)text[0]))
-		return -EINVAL;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno != 0)
-		return -ERANGE;
-	if (!unit_shift(end, &shift))
-		return -EINVAL;
-	if (shift > 0 && value >> (64 - shift) != 0)
-		return -ERANGE;
-	*ret_bytes = (uint64_t)value << shift;
-	return 0;
-}
-
 void format_bytes(uint64_t bytes, char ret[FORMAT_SIZE])
 {
 	unsigned power = 0;

@@ -11,9 +11,6 @@
 
 #define FORMAT_SIZE 64U /* enough for every value below */
 
-/* "512KiB", "1G" (binary too), "4096" (bytes), "2048s" (sectors) -> bytes. -EINVAL, or -ERANGE. */
-int format_parse_bytes(const char *text, uint64_t *ret_bytes);
-
 /* "1 GiB", "1.5 TiB", "512 B". */
 void format_bytes(uint64_t bytes, char ret[FORMAT_SIZE]);
 /* Of part in whole: "100%" only when it is all, "99.9%" when it is nearly so. Nothing of 0: "100%".

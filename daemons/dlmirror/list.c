@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dlmirror list: a line for each mirror. */
+/* dlmirror list: a line for each mirror, active here or only configured. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
@@ -25,6 +26,59 @@ static void row_fill(struct libscols_line *row, const struct dlmirror_mirror *m)
 	ui_cell(row, 5, "%s", m->has_disk ? log : "in memory");
 }
 
+static bool is_active(const char *uuid, const struct dlmirror_mirror *mirrors, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(mirrors[i].uuid, uuid) == 0)
+			return true;
+	return false;
+}
+
+struct inactive {
+	const struct dlmirror_mirror *mirrors; /* that are active */
+	size_t count;
+	struct libscols_table *table;
+	bool json;
+};
+
+static int inactive_row(const char *name, const void *input)
+{
+	const struct inactive *list = input;
+	struct libscols_line *row;
+	char size[FORMAT_SIZE];
+	struct mirror_file file;
+	int code = config_load(name, &file);
+
+	if (code != UI_OK || is_active(file.uuid, list->mirrors, list->count))
+		return code;
+	row = ui_row(list->table, NULL);
+	ui_cell(row, 0, "%s", name);
+	ui_cell(row, 1, "%s", list->json ? file.uuid : "inactive");
+	if (list->json)
+		return UI_OK;
+	format_bytes(file.length_sectors * SECTOR_BYTES, size);
+	ui_cell(row, 2, "%s", size);
+	ui_cell(row, 4, "%u", file.leg_count);
+	ui_cell(row, 5, "%s", file.log[0] ? file.log : "in memory");
+	return UI_OK;
+}
+
+static int print_json(const struct dlmirror_mirror *mirrors, size_t count)
+{
+	static const struct ui_column columns[] = {{"name", 0, SCOLS_JSON_STRING},
+						   {"uuid", 0, SCOLS_JSON_STRING}};
+	struct inactive list = {.mirrors = mirrors, .count = count, .json = true};
+	struct libscols_table *tables[2];
+	int code;
+
+	list.table = ui_table("inactive", columns, 2, true);
+	code = config_each(NULL, inactive_row, &list);
+	tables[0] = mirrors_json(mirrors, count);
+	tables[1] = list.table;
+	ui_print_json(tables, 2);
+	return code;
+}
+
 int verb_list(int argc, char **argv)
 {
 	static const struct ui_column columns[] = {
@@ -36,10 +90,12 @@ int verb_list(int argc, char **argv)
 	    {"LOG", 0, 0},
 	};
 	const struct verb_syntax syntax = {
-	    .names = "", .doc = "Lists the mirrors that the daemon serves.", .json = true};
+	    .names = "",
+	    .doc = "Lists the mirrors that are active on this node, and those that are configured.",
+	    .json = true};
 	struct verb_arguments arguments;
-	struct libscols_table *table;
 	struct dlmirror_mirror *mirrors;
+	struct inactive list;
 	struct dlmirror *d;
 	size_t count;
 	size_t i;
@@ -54,13 +110,16 @@ int verb_list(int argc, char **argv)
 	if (code)
 		return code;
 	if (arguments.json) {
-		ui_print(mirrors_json(mirrors, count));
+		code = print_json(mirrors, count);
 	} else {
-		table = ui_table("mirrors", columns, sizeof(columns) / sizeof(columns[0]), false);
+		list = (struct inactive){.mirrors = mirrors, .count = count};
+		list.table =
+		    ui_table("mirrors", columns, sizeof(columns) / sizeof(columns[0]), false);
 		for (i = 0; i < count; i++)
-			row_fill(ui_row(table, NULL), &mirrors[i]);
-		ui_print(table);
+			row_fill(ui_row(list.table, NULL), &mirrors[i]);
+		code = config_each(NULL, inactive_row, &list);
+		ui_print(list.table);
 	}
 	free(mirrors);
-	return UI_OK;
+	return code;
 }

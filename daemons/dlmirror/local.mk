@@ -10,23 +10,29 @@ libcommand_la_LIBADD = libcodec.la
 sbin_PROGRAMS += dlmirror
 dlmirror_SOURCES = \
 	daemons/dlmirror/block.c daemons/dlmirror/block.h \
+	daemons/dlmirror/activate.c \
+	daemons/dlmirror/configured.c daemons/dlmirror/configured.h \
 	daemons/dlmirror/create.c \
 	daemons/dlmirror/daemon.c \
+	daemons/dlmirror/deactivate.c \
+	daemons/dlmirror/device.c daemons/dlmirror/device.h \
 	daemons/dlmirror/dlmirror.c \
 	daemons/dlmirror/identity.c daemons/dlmirror/identity.h \
+	daemons/dlmirror/import.c \
+	daemons/dlmirror/leg.c \
 	daemons/dlmirror/list.c \
 	daemons/dlmirror/log.c \
 	daemons/dlmirror/mapper.c daemons/dlmirror/mapper.h \
 	daemons/dlmirror/mirrors.c daemons/dlmirror/mirrors.h \
 	daemons/dlmirror/reload.c \
 	daemons/dlmirror/remove.c \
+	daemons/dlmirror/rename.c \
 	daemons/dlmirror/show.c \
 	daemons/dlmirror/status.c \
 	daemons/dlmirror/ui.c daemons/dlmirror/ui.h \
 	daemons/dlmirror/verb.h \
-	daemons/dlmirror/verify.c \
-	daemons/common/config.c daemons/common/config.h
+	daemons/dlmirror/verify.c
 dlmirror_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
-	$(SMARTCOLS_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(INIH_CFLAGS)
-dlmirror_LDADD = libcommand.la libcommon.la libdlmirror.la \
-	$(SMARTCOLS_LIBS) $(DEVMAPPER_LIBS) $(BLKID_LIBS) $(INIH_LIBS)
+	$(SMARTCOLS_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
+dlmirror_LDADD = libcommand.la libconfig.la libdlmirror.la \
+	$(SMARTCOLS_LIBS) $(DEVMAPPER_LIBS) $(BLKID_LIBS)

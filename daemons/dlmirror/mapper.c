@@ -152,6 +152,22 @@ int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, c
 	return result;
 }
 
+int mapper_rename(const char *name, const char *fresh, char error[MAPPER_ERROR_SIZE])
+{
+	struct dm_task *task;
+	int result;
+
+	library_prepare();
+	task = task_make(DM_DEVICE_RENAME, name);
+	if (!task || !dm_task_set_newname(task, fresh))
+		result = fail(task, error);
+	else
+		result = task_run_and_wait(task, error);
+	if (task)
+		dm_task_destroy(task);
+	return result;
+}
+
 int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE])
 {
 	struct dm_task *task;

@@ -9,7 +9,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "daemons/dlmirror/format.h"
+#include "daemons/common/bytes.h"
+#include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/plan.h"
 #include "daemons/dlmirror/verb.h"
@@ -91,7 +92,7 @@ static void size_parse(struct argp_state *state, const char *argument, struct pl
 {
 	uint64_t bytes;
 
-	if (format_parse_bytes(argument, &bytes) != 0 || bytes == 0 || bytes % SECTOR_BYTES != 0)
+	if (bytes_parse(argument, &bytes) != 0 || bytes == 0 || bytes % SECTOR_BYTES != 0)
 		argp_error(state, "size %s: write it like 512MiB, 10GiB, or 2048s (sectors)",
 			   argument);
 	wish->length_sectors = bytes / SECTOR_BYTES;
@@ -253,6 +254,21 @@ static int result_tell(const struct dlmirror_mirror *m, const struct dlmirror_re
 	return UI_OK;
 }
 
+/* That of this node; the others have theirs. */
+static void configuration_follow(const struct dlmirror_mirror *m, const struct dlmirror_plan *plan,
+				 const struct dlmirror_reload *reload, int *code)
+{
+	int result = config_follow(m, plan);
+
+	if (result != UI_OK)
+		*code = result;
+	else if (reload->node_count > 1 && config_exists(m->name))
+		(void)fprintf(stderr,
+			      "dlmirror: note: copy %s/%s.conf to the other nodes before %s is "
+			      "activated there again\n",
+			      VERB_MIRRORS_DIR, m->name, m->name);
+}
+
 static int reload_run(struct dlmirror **d, const char *name, const void *input, bool json)
 {
 	const struct reload_options *options = input;
@@ -278,7 +294,11 @@ static int reload_run(struct dlmirror **d, const char *name, const void *input, 
 	if (options->no_wait)
 		return UI_OK;
 	code = reload_follow(d, &mirror, &reload);
-	return code != UI_OK ? code : result_tell(&mirror, &reload, json);
+	if (code == UI_OK)
+		code = result_tell(&mirror, &reload, json);
+	if (reload.done)
+		configuration_follow(&mirror, &plan, &reload, &code);
+	return code;
 }
 
 int verb_reload(int argc, char **argv)

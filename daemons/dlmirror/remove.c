@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dlmirror remove: takes the device down; the daemon then closes its log. */
-#include <stdio.h>
-#include <string.h>
-
-#include "daemons/dlmirror/mapper.h"
+/* dlmirror remove: takes the device down; the daemon then closes its log. Its configuration goes. */
+#include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/device.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -18,27 +16,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
-static int device_check(const char *name)
-{
-	char error[MAPPER_ERROR_SIZE];
-	struct mapper_device device;
-
-	if (mapper_examine(name, &device, error) != 0)
-		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
-	if (!device.exists)
-		return ui_fail(UI_NO_MIRROR,
-			       "there is no device %s; dlmirror list shows the mirrors", name);
-	if (!device.ours)
-		return ui_fail(UI_NO_MIRROR,
-			       "%s is not a mirror of dlmirror; dmsetup(8) removes it", name);
-	if (device.open_count > 0)
-		return ui_fail(UI_FAILED,
-			       "%s is open (mounted, or used by a program or another "
-			       "device); lsblk and fuser -v /dev/mapper/%s say by what",
-			       name, name);
-	return UI_OK;
-}
-
 int verb_remove(int argc, char **argv)
 {
 	static const struct argp_option table[] = {
@@ -51,25 +28,26 @@ int verb_remove(int argc, char **argv)
 	    .parser = parse,
 	    .input = &force,
 	    .names = "NAME",
-	    .doc = "Takes a mirror down. Its legs and its log device stay as they are; create "
-		   "with the same arguments brings it back.",
+	    .doc = "Takes a mirror down here and forgets its configuration. Its legs and its log "
+		   "device "
+		   "stay as they are; create with the same arguments brings it back. deactivate "
+		   "keeps the configuration.",
 	    .min = 1,
 	    .max = 1};
 	struct verb_arguments arguments;
-	char error[MAPPER_ERROR_SIZE];
-	struct dlmirror *d;
+	const char *name;
+	bool exists;
 	int code;
 
 	verb_parse(&syntax, argc, argv, &arguments);
-	code = device_check(arguments.name[0]);
-	if (code == UI_OK && !force) {
-		code = ui_connect(&d);
-		if (code == UI_OK)
-			dlmirror_free(d);
-	}
+	name = arguments.name[0];
+	code = device_exists(name, &exists);
 	if (code != UI_OK)
 		return code;
-	if (mapper_remove(arguments.name[0], error) != 0)
-		return ui_fail(UI_FAILED, "%s was not removed: %s", arguments.name[0], error);
-	return UI_OK;
+	if (!exists && !config_exists(name))
+		return ui_fail(UI_NO_MIRROR,
+			       "there is no mirror %s: neither a device nor a configuration", name);
+	if (exists)
+		code = device_down(name, force);
+	return code == UI_OK ? config_remove(name) : code;
 }

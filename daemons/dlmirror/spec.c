@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemons/common/bytes.h"
 #include "daemons/dlmirror/spec.h"
 
 #include <ctype.h>
@@ -33,7 +34,7 @@ int spec_leg_parse(const char *text, struct spec_leg *ret, char error[SPEC_ERROR
 	uint64_t bytes = 0;
 
 	/* A device may have an @ in its name; what is behind it is a size or part of the name. */
-	if (at && format_parse_bytes(at + 1, &bytes) != 0) {
+	if (at && bytes_parse(at + 1, &bytes) != 0) {
 		if (isdigit((unsigned char)at[1]))
 			return refuse(error, "leg %s: %s is no offset; write it like 1MiB or 2048s",
 				      text, at + 1);

@@ -12,6 +12,7 @@
 #define SYSCONFDIR "/etc"
 #endif
 #define VERB_CONFIG_PATH SYSCONFDIR "/dlmirror/dlmirror.conf"
+#define VERB_MIRRORS_DIR SYSCONFDIR "/dlmirror/mirrors.d"
 
 struct verb {
 	const char *name;
@@ -21,9 +22,15 @@ struct verb {
 
 int verb_create(int argc, char **argv);
 int verb_remove(int argc, char **argv);
+int verb_activate(int argc, char **argv);
+int verb_deactivate(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_show(int argc, char **argv);
+int verb_rename(int argc, char **argv);
+int verb_import(int argc, char **argv);
+int verb_leg(int argc, char **argv);
+int verb_grow(int argc, char **argv);
 int verb_reload(int argc, char **argv);
 int verb_verify(int argc, char **argv);
 int verb_log(int argc, char **argv);
@@ -36,7 +43,7 @@ int verb_dispatch(const char *program, const struct verb *verbs, size_t count, i
 /* Options that many verbs have, parsed by verb_parse(). */
 struct verb_arguments {
 	bool json;
-	const char *name[2]; /* what is no option */
+	const char *name[3]; /* what is no option */
 	unsigned names;
 };
 

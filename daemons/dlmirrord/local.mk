@@ -49,12 +49,10 @@ liblocks_la_LIBADD = liblockspace.la $(DLM_LIBS)
 
 sbin_PROGRAMS += dlmirrord
 dlmirrord_SOURCES = \
-	daemons/common/host.c daemons/common/host.h \
 	daemons/dlmirrord/admin.h daemons/dlmirrord/admin_server.c \
 	daemons/dlmirrord/admin_source.c \
 	daemons/dlmirrord/clock.h \
 	daemons/dlmirrord/cluster.c daemons/dlmirrord/cluster.h \
-	daemons/common/config.c daemons/common/config.h \
 	daemons/dlmirrord/control.c \
 	daemons/dlmirrord/daemon.c daemons/dlmirrord/daemon.h \
 	daemons/dlmirrord/flight.c daemons/dlmirrord/flight.h \
@@ -79,6 +77,6 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/thread.h \
 	daemons/dlmirrord/timers.c
 dlmirrord_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
-	$(QB_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(INIH_CFLAGS)
-dlmirrord_LDADD = libgroup_cpg.la liblocks.la libpump.la libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
-	$(QB_LIBS) $(INIH_LIBS) $(COROSYNC_LIBS)
+	$(QB_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
+dlmirrord_LDADD = libconfig.la libgroup_cpg.la liblocks.la libpump.la libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
+	$(QB_LIBS) $(COROSYNC_LIBS)

@@ -14,9 +14,9 @@ test_fuzz_fuzz_admin_SOURCES = test/fuzz/fuzz_admin.c $(fuzz_main)
 test_fuzz_fuzz_admin_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
 test_fuzz_fuzz_admin_LDADD = libcodec.la
 
-test_fuzz_fuzz_config_SOURCES = test/fuzz/fuzz_config.c daemons/common/config.c $(fuzz_main)
+test_fuzz_fuzz_config_SOURCES = test/fuzz/fuzz_config.c $(fuzz_main)
 test_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)
-test_fuzz_fuzz_config_LDADD = $(INIH_LIBS)
+test_fuzz_fuzz_config_LDADD = libconfig.la
 
 test_fuzz_fuzz_disk_SOURCES = test/fuzz/fuzz_disk.c $(fuzz_main)
 test_fuzz_fuzz_disk_LDFLAGS = $(AM_LDFLAGS) $(fuzz_link)

@@ -140,9 +140,14 @@ test_unit_test_group_cpg_LDADD = libgroup_cpg.la $(CMOCKA_LIBS) $(QB_LIBS) -lcor
 
 # configuration
 check_PROGRAMS += test/unit/test_config
-test_unit_test_config_SOURCES = test/unit/test_config.c daemons/common/config.c
-test_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(INIH_CFLAGS)
-test_unit_test_config_LDADD = $(CMOCKA_LIBS) $(INIH_LIBS)
+test_unit_test_config_SOURCES = test/unit/test_config.c
+test_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_config_LDADD = libconfig.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_mirror_file
+test_unit_test_mirror_file_SOURCES = test/unit/test_mirror_file.c
+test_unit_test_mirror_file_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_mirror_file_LDADD = libconfig.la $(CMOCKA_LIBS)
 
 # the daemon's log
 check_PROGRAMS += test/unit/test_logging
@@ -215,4 +220,4 @@ test_unit_test_cluster_input_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 check_PROGRAMS += test/unit/test_command
 test_unit_test_command_SOURCES = test/unit/test_command.c
 test_unit_test_command_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-test_unit_test_command_LDADD = libcommand.la $(CMOCKA_LIBS)
+test_unit_test_command_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)

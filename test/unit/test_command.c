@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/bits.h"
+#include "daemons/common/bytes.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/logdev.h"
 #include "daemons/dlmirror/plan.h"
@@ -26,7 +27,7 @@ static void assert_bytes(const char *text, uint64_t expected)
 {
 	uint64_t bytes = 0;
 
-	if (format_parse_bytes(text, &bytes) != 0)
+	if (bytes_parse(text, &bytes) != 0)
 		fail_msg("%s is refused", text);
 	assert_int_equal(bytes, expected);
 }
@@ -52,10 +53,10 @@ static void test_parse_bytes(void **state)
 	assert_bytes("15E", UINT64_C(15) << 60);
 	assert_bytes("18446744073709551615", UINT64_MAX);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(format_parse_bytes(bad[i], &bytes), -EINVAL);
-	assert_int_equal(format_parse_bytes("16E", &bytes), -ERANGE);
-	assert_int_equal(format_parse_bytes("18446744073709551616", &bytes), -ERANGE);
-	assert_int_equal(format_parse_bytes("36028797018963968s", &bytes), -ERANGE);
+		assert_int_equal(bytes_parse(bad[i], &bytes), -EINVAL);
+	assert_int_equal(bytes_parse("16E", &bytes), -ERANGE);
+	assert_int_equal(bytes_parse("18446744073709551616", &bytes), -ERANGE);
+	assert_int_equal(bytes_parse("36028797018963968s", &bytes), -ERANGE);
 	assert_int_equal(bytes, 42);
 }
 

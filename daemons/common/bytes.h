@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sizes as they are written: "512KiB", "1G" (binary too), "4096" (bytes), "2048s" (sectors). */
+#ifndef DLM_BYTES_H
+#define DLM_BYTES_H
+
+#include <stdint.h>
+
+#define BYTES_TEXT_SIZE 32U
+
+/* -EINVAL, or -ERANGE. */
+int bytes_parse(const char *text, uint64_t *ret);
+/* What bytes_parse() makes the same number of, in the largest unit that it is a multiple of. */
+void bytes_text(uint64_t bytes, char ret[BYTES_TEXT_SIZE]);
+
+#endif

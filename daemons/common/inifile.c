@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemons/common/inifile.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+struct inifile {
+	FILE *file;
+	const char *path;
+	unsigned line;
+	bool failed;
+	inifile_option *on_option;
+	void *context;
+	char *error;
+	size_t size;
+};
+
+/* What the file holds goes into the message, and the message to a terminal. */
+static void printable_make(char *text)
+{
+	for (; *text; text++)
+		if (!isprint((unsigned char)*text))
+			*text = '?';
+}
+
+void inifile_fail(struct inifile *file, const char *format, ...)
+{
+	va_list args;
+	int used;
+
+	if (file->failed)
+		return;
+	file->failed = true;
+	used = snprintf(file->error, file->size, "%s:%u: ", file->path, file->line);
+	if (used >= 0 && (size_t)used < file->size) {
+		va_start(args, format);
+		(void)vsnprintf(file->error + used, file->size - (size_t)used, format, args);
+		va_end(args);
+	}
+	if (file->size > 0)
+		printable_make(file->error);
+}
+
+/* Called by inih for each "name = value". Non-zero: go on. */
+static int on_value(void *context, const char *section, const char *name, const char *value)
+{
+	struct inifile *file = context;
+
+	file->on_option(file, file->context, section, name, value ? value : "");
+	return !file->failed;
+}
+
+/*
+ * Called by inih for each line. Blanks at the start are dropped, because inih would take an
+ * indented line for a continuation of the value above it.
+ */
+static char *on_line(char *line, int size, void *context)
+{
+	struct inifile *file = context;
+	size_t blanks;
+	size_t length;
+
+	if (file->failed || !fgets(line, size, file->file))
+		return NULL;
+	file->line++;
+	length = strlen(line);
+	if (length > 0 && line[length - 1] != '\n' && !feof(file->file)) {
+		if (length + 1 >= (size_t)size)
+			inifile_fail(file, "the line is too long: at most %d characters", size - 3);
+		else
+			inifile_fail(file, "the line contains a NUL character");
+		return NULL;
+	}
+	blanks = strspn(line, " \t");
+	memmove(line, line + blanks, length - blanks + 1);
+	return line;
+}
+
+int inifile_read(const char *path, inifile_option *on_option, void *context, char *error,
+		 size_t size)
+{
+	struct inifile file = {
+	    .path = path, .on_option = on_option, .context = context, .error = error, .size = size};
+	int line;
+	int result = 0;
+
+	if (size > 0)
+		error[0] = '\0';
+	file.file = fopen(path, "re");
+	if (!file.file) {
+		result = -errno;
+		(void)snprintf(error, size, "%s: cannot be opened: %s", path, strerror(errno));
+		return result;
+	}
+	line = ini_parse_stream(on_line, &file, on_value, &file);
+	if (ferror(file.file)) {
+		result = errno ? -errno : -EIO;
+		(void)snprintf(error, size, "%s: cannot be read: %s", path, strerror(-result));
+	} else if (line != 0 || file.failed) {
+		/* A failure that on_value did not see is a line that inih could not make out. */
+		if (line > 0)
+			file.line = (unsigned)line;
+		inifile_fail(&file,
+			     "must be a [section], \"option = value\", or a comment after # or ;");
+		result = -EINVAL;
+	}
+	(void)fclose(file.file);
+	return result;
+}

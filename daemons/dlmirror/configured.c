@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemons/dlmirror/configured.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/dlmirror/block.h"
+#include "daemons/dlmirror/ui.h"
+#include "daemons/dlmirror/verb.h"
+
+static int file_fail(const char *error)
+{
+	return ui_fail(UI_FAILED, "%s", error);
+}
+
+bool config_exists(const char *name)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+	struct mirror_file file;
+
+	return mirror_file_read(VERB_MIRRORS_DIR, name, &file, error) != -ENOENT;
+}
+
+int config_load(const char *name, struct mirror_file *ret)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+	int result;
+
+	if (spec_name_check(name, error) != 0)
+		return ui_fail(UI_USAGE, "%s", error);
+	result = mirror_file_read(VERB_MIRRORS_DIR, name, ret, error);
+	if (result == -ENOENT)
+		return ui_fail(
+		    UI_NO_MIRROR,
+		    "no mirror %s is configured; dlmirror list shows what there is, create "
+		    "makes one, and import takes one that is active",
+		    name);
+	return result == 0 ? UI_OK : file_fail(error);
+}
+
+int config_store(const char *name, const struct mirror_file *file)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+
+	return mirror_file_write(VERB_MIRRORS_DIR, name, file, error) == 0 ? UI_OK
+									   : file_fail(error);
+}
+
+int config_remove(const char *name)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+
+	return mirror_file_remove(VERB_MIRRORS_DIR, name, error) == 0 ? UI_OK : file_fail(error);
+}
+
+/* A device's path for the file: the same after each boot, where there is such a one. */
+static int path_take(const char *path, dev_t devno, char ret[MIRROR_FILE_PATH_SIZE])
+{
+	char stable[BLOCK_TEXT_SIZE];
+
+	if (!block_stable_path(path, devno, stable))
+		(void)fprintf(
+		    stderr,
+		    "dlmirror: note: %s may be another device after the next boot, and no "
+		    "path below /dev/disk leads to it\n",
+		    stable);
+	if (strlen(stable) >= MIRROR_FILE_PATH_SIZE)
+		return ui_fail(UI_FAILED, "%s: the path is too long, at most %u characters", stable,
+			       MIRROR_FILE_PATH_SIZE - 1U);
+	strcpy(ret, stable);
+	return UI_OK;
+}
+
+static int file_of(const struct device_wish *wish, struct mirror_file *ret)
+{
+	const struct spec *spec = &wish->spec;
+	int code = UI_OK;
+
+	*ret = (struct mirror_file){
+	    .serial = 1,
+	    .length_sectors = spec->length_sectors,
+	    .region_sectors = spec->region_sectors,
+	    .leg_count = spec->leg_count,
+	    .integrated_flush = spec->integrated_flush,
+	    .hold = spec->handle_errors,
+	};
+	memcpy(ret->uuid, spec->uuid, sizeof(ret->uuid));
+	for (unsigned i = 0; i < spec->leg_count && code == UI_OK; i++) {
+		ret->leg[i].start_sector = spec->leg[i].start_sector;
+		code = path_take(spec->leg[i].path, spec->leg[i].devno, ret->leg[i].path);
+	}
+	if (code == UI_OK && spec->has_log)
+		code = path_take(wish->log_path, spec->log_devno, ret->log);
+	return code;
+}
+
+int config_write(const struct device_wish *wish)
+{
+	const char *name = wish->spec.name;
+	char error[MIRROR_FILE_ERROR_SIZE];
+	struct mirror_file before;
+	struct mirror_file file;
+	int result = mirror_file_read(VERB_MIRRORS_DIR, name, &before, error);
+	int code = file_of(wish, &file);
+
+	if (code != UI_OK)
+		return code;
+	if (result == -ENOENT)
+		return config_store(name, &file);
+	if (result != 0)
+		return file_fail(error);
+	if (mirror_file_same(&before, &file))
+		return UI_OK;
+	return ui_fail(UI_FAILED,
+		       "the configuration of %s, %s/%s.conf, says otherwise; activate does what it "
+		       "says, and remove forgets it",
+		       name, VERB_MIRRORS_DIR, name);
+}
+
+int config_follow(const struct dlmirror_mirror *m, const struct dlmirror_plan *plan)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+	struct mirror_file file;
+	int result = mirror_file_read(VERB_MIRRORS_DIR, m->name, &file, error);
+
+	if (result == -ENOENT || (result == 0 && strcmp(file.uuid, m->uuid) != 0))
+		return UI_OK;
+	if (result != 0)
+		return file_fail(error);
+	if (mirror_file_reload(&file, plan, &file) == 0)
+		return config_store(m->name, &file);
+	return ui_fail(UI_FAILED,
+		       "%s has the new table, but its configuration, %s/%s.conf, was about another "
+		       "one and stays as it is: write the legs into it that dlmirror show %s names",
+		       m->name, VERB_MIRRORS_DIR, m->name, m->name);
+}
+
+void config_wish(const char *name, const struct mirror_file *file, struct device_wish *ret)
+{
+	struct spec *spec = &ret->spec;
+
+	*ret = (struct device_wish){.log_path = file->log, .known = true};
+	spec->name = name;
+	memcpy(spec->uuid, file->uuid, sizeof(spec->uuid));
+	spec->has_log = file->log[0] != '\0';
+	spec->region_sectors = file->region_sectors;
+	spec->length_sectors = file->length_sectors;
+	spec->integrated_flush = file->integrated_flush;
+	spec->handle_errors = file->hold;
+	spec->leg_count = file->leg_count;
+	for (uint32_t i = 0; i < file->leg_count; i++) {
+		spec->leg[i].start_sector = file->leg[i].start_sector;
+		strcpy(spec->leg[i].path, file->leg[i].path);
+	}
+}
+
+int config_each(const char *name, config_run *run, const void *input)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+	char **names;
+	size_t count;
+	int worst = UI_OK;
+
+	if (name)
+		return run(name, input);
+	if (mirror_file_names(VERB_MIRRORS_DIR, &names, &count, error) != 0)
+		return file_fail(error);
+	for (size_t i = 0; i < count; i++) {
+		int code = run(names[i], input);
+
+		worst = code > worst ? code : worst;
+		free(names[i]);
+	}
+	free(names);
+	return worst;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A mirror's device on this node: up and down, and what is in the way. The functions return an exit
+ * code, and have said what is wrong. */
+#ifndef DLM_COMMAND_DEVICE_H
+#define DLM_COMMAND_DEVICE_H
+
+#include "codec/disk.h"
+#include "daemons/dlmirror/spec.h"
+
+/* A mirror that is to be active. */
+struct device_wish {
+	struct spec spec;	/* completed by device_prepare() */
+	const char *log_path;	/* where spec.has_log */
+	struct disk_owner host; /* who we are on log devices; set by device_prepare() */
+	bool force; /* use devices that hold something or are part of another mapped device */
+	bool known; /* the mirror has been before, with this uuid */
+};
+
+/* Is there no device of that name? */
+int device_name_check(const char *name);
+/* Looks at the daemon, the legs and the log device; after it, nothing known is in the way. */
+int device_prepare(struct device_wish *wish);
+/* Loads and resumes it. */
+int device_up(const struct device_wish *wish);
+/* *ret: there is a device of that name, of whatever kind. */
+int device_exists(const char *name, bool *ret);
+/* Takes it down. force: also without a daemon. */
+int device_down(const char *name, bool force);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dlmirror import: the configuration of a mirror that was made otherwise, from its table. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "daemons/dlmirror/block.h"
+#include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/mirrors.h"
+#include "daemons/dlmirror/verb.h"
+
+#define LOOK_MS	      200U
+#define LEGS_ATTEMPTS 10U /* to learn the legs: the daemon looks for them when it is asked */
+
+static int mirror_get(struct dlmirror *d, const char *name, struct dlmirror_mirror *ret)
+{
+	for (unsigned attempt = 0; attempt < LEGS_ATTEMPTS; attempt++) {
+		int error = dlmirror_get(d, name, ret);
+
+		if (error != 0)
+			return ui_fail_daemon(d, error);
+		if (ret->leg_count > 0 && ret->name[0])
+			return UI_OK;
+		ui_pause_ms(LOOK_MS);
+	}
+	return ui_fail(UI_FAILED, "the daemon does not know the legs of %s", name);
+}
+
+/* A device that may be gone has no path. */
+static int device_path(unsigned major, unsigned minor, char ret[BLOCK_TEXT_SIZE])
+{
+	block_name(major, minor, ret);
+	return ret[0] ? UI_OK
+		      : ui_fail(UI_FAILED, "the device %u:%u is not there any more", major, minor);
+}
+
+static int import_run(struct dlmirror **d, const char *name, const void *input, bool json)
+{
+	struct device_wish wish = {.known = true};
+	struct spec *spec = &wish.spec;
+	char log[BLOCK_TEXT_SIZE];
+	struct dlmirror_mirror m;
+	unsigned major;
+	unsigned minor;
+	int code = mirror_get(*d, name, &m);
+
+	(void)input;
+	(void)json;
+	if (code != UI_OK)
+		return code;
+	spec->name = m.name;
+	memcpy(spec->uuid, m.uuid, sizeof(spec->uuid));
+	spec->length_sectors = m.length_sectors;
+	spec->region_sectors = m.region_sectors;
+	spec->integrated_flush = m.integrated_flush;
+	spec->handle_errors = m.handle_errors;
+	spec->leg_count = m.leg_count;
+	for (uint32_t i = 0; i < m.leg_count && code == UI_OK; i++) {
+		struct spec_leg *leg = &spec->leg[i];
+		char path[BLOCK_TEXT_SIZE];
+
+		code = device_path(m.leg[i].major, m.leg[i].minor, path);
+		if (code == UI_OK && strlen(path) >= sizeof(leg->path))
+			code = ui_fail(UI_FAILED, "leg %s: the path is too long", path);
+		if (code != UI_OK)
+			return code;
+		strcpy(leg->path, path);
+		leg->devno = makedev(m.leg[i].major, m.leg[i].minor);
+		leg->start_sector = m.leg[i].start_sector;
+	}
+	if (m.has_disk && sscanf(m.log_device, "%u:%u", &major, &minor) == 2) {
+		code = device_path(major, minor, log);
+		spec->has_log = true;
+		spec->log_devno = makedev(major, minor);
+		wish.log_path = log;
+	}
+	if (code == UI_OK)
+		code = config_write(&wish);
+	if (code == UI_OK)
+		(void)printf("%s/%s.conf\n", VERB_MIRRORS_DIR, m.name);
+	return code;
+}
+
+int verb_import(int argc, char **argv)
+{
+	const struct verb_syntax syntax = {
+	    .names = "MIRROR",
+	    .doc =
+		"Writes the configuration of a mirror that is active and was not made by create, "
+		"so that activate can bring it back.",
+	    .min = 1,
+	    .max = 1};
+
+	return verb_on_mirror(&syntax, argc, argv, import_run);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dlmirror leg and dlmirror grow: short for what reload does, and the list of legs. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/dlmirror/block.h"
+#include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/mirrors.h"
+#include "daemons/dlmirror/verb.h"
+
+static void shorthand_parse(const char *names, const char *doc, unsigned count, int argc,
+			    char **argv, struct verb_arguments *ret)
+{
+	const struct verb_syntax syntax = {
+	    .names = names, .doc = doc, .min = count, .max = count, .json = true};
+
+	verb_parse(&syntax, argc, argv, ret);
+}
+
+/* What "dlmirror reload MIRROR OPTION VALUE" does. */
+static int reload_as(char *program, const struct verb_arguments *arguments, const char *option,
+		     const char *value)
+{
+	char text[DLMIRROR_PATH_SIZE * 2 + 64];
+	char name[DLMIRROR_NAME_SIZE + 32];
+	char json[] = "--json";
+	char *argv[] = {program, name, text, arguments->json ? json : NULL, NULL};
+	int length = snprintf(text, sizeof(text), "%s=%s", option, value);
+
+	if (length < 0 || (size_t)length >= sizeof(text) ||
+	    strlen(arguments->name[0]) >= sizeof(name))
+		return ui_fail(UI_USAGE, "the arguments are too long");
+	strcpy(name, arguments->name[0]);
+	return verb_reload(arguments->json ? 4 : 3, argv);
+}
+
+static int leg_add(int argc, char **argv)
+{
+	struct verb_arguments arguments;
+
+	shorthand_parse("MIRROR DEVICE[@OFFSET]",
+			"Gives a mirror in use one more leg, on all nodes that have it active.", 2,
+			argc, argv, &arguments);
+	return reload_as(argv[0], &arguments, "--add-leg", arguments.name[1]);
+}
+
+static int leg_remove(int argc, char **argv)
+{
+	struct verb_arguments arguments;
+
+	shorthand_parse("MIRROR DEVICE",
+			"Takes a leg away from a mirror in use, on all nodes that have it active.",
+			2, argc, argv, &arguments);
+	return reload_as(argv[0], &arguments, "--remove-leg", arguments.name[1]);
+}
+
+static int leg_replace(int argc, char **argv)
+{
+	char both[DLMIRROR_PATH_SIZE * 2 + 2];
+	struct verb_arguments arguments;
+	int length;
+
+	shorthand_parse("MIRROR OLD NEW[@OFFSET]",
+			"Puts NEW in the place of the leg OLD, on all nodes that have the mirror "
+			"active.",
+			3, argc, argv, &arguments);
+	length = snprintf(both, sizeof(both), "%s=%s", arguments.name[1], arguments.name[2]);
+	if (length < 0 || (size_t)length >= sizeof(both))
+		return ui_fail(UI_USAGE, "the arguments are too long");
+	return reload_as(argv[0], &arguments, "--replace-leg", both);
+}
+
+static void legs_print(const struct dlmirror_mirror *m, bool json)
+{
+	static const struct ui_column columns[] = {
+	    {"LEG", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER},
+	    {"DEVICE", 0, SCOLS_JSON_STRING},
+	    {"OFFSET", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER}, /* sectors */
+	    {"STATE", 0, SCOLS_JSON_STRING},
+	};
+	struct libscols_table *table =
+	    ui_table("legs", columns, sizeof(columns) / sizeof(columns[0]), json);
+
+	for (uint32_t i = 0; i < m->leg_count; i++) {
+		struct libscols_line *row = ui_row(table, NULL);
+		char device[BLOCK_TEXT_SIZE + 16];
+
+		mirror_device(m->leg[i].major, m->leg[i].minor, device, sizeof(device));
+		ui_cell(row, 0, "%u", i);
+		ui_cell(row, 1, "%s", device);
+		ui_cell(row, 2, "%" PRIu64, m->leg[i].start_sector);
+		ui_cell(row, 3, "%s", format_leg_health(m->leg[i].health));
+	}
+	ui_print(table);
+}
+
+static int leg_list_run(struct dlmirror **d, const char *name, const void *input, bool json)
+{
+	struct dlmirror_mirror *mirror;
+	size_t count;
+	int code = mirrors_get(*d, name, &mirror, &count);
+
+	(void)input;
+	if (code != UI_OK)
+		return code;
+	legs_print(mirror, json);
+	free(mirror);
+	return UI_OK;
+}
+
+static int leg_list(int argc, char **argv)
+{
+	const struct verb_syntax syntax = {.names = "MIRROR",
+					   .doc = "Lists the legs of a mirror, and how they are.",
+					   .min = 1,
+					   .max = 1,
+					   .json = true};
+
+	return verb_on_mirror(&syntax, argc, argv, leg_list_run);
+}
+
+int verb_leg(int argc, char **argv)
+{
+	static const struct verb verbs[] = {
+	    {"list", "list the legs, and how they are", leg_list},
+	    {"add", "one more leg", leg_add},
+	    {"remove", "one leg less", leg_remove},
+	    {"replace", "another leg in the place of one", leg_replace},
+	};
+
+	return verb_dispatch(argv[0], verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);
+}
+
+int verb_grow(int argc, char **argv)
+{
+	struct verb_arguments arguments;
+
+	shorthand_parse("MIRROR SIZE",
+			"Makes a mirror in use larger, on all nodes that have it active; what is "
+			"new is brought in sync.",
+			2, argc, argv, &arguments);
+	return reload_as(argv[0], &arguments, "--size", arguments.name[1]);
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dlmirror rename: a mirror's device and configuration on this node. Its log keeps its uuid, by which
+ * nodes know it. Configuration first and last, so that what was interrupted can be done again.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/mapper.h"
+#include "daemons/dlmirror/ui.h"
+#include "daemons/dlmirror/verb.h"
+
+/* May fresh become the name of the mirror that file describes? */
+static int fresh_check(const char *fresh, const struct mirror_file *file)
+{
+	char error[SPEC_ERROR_SIZE];
+	struct mirror_file other;
+
+	if (spec_name_check(fresh, error) != 0)
+		return ui_fail(UI_USAGE, "%s", error);
+	if (!config_exists(fresh))
+		return UI_OK;
+	if (config_load(fresh, &other) != UI_OK)
+		return UI_FAILED;
+	if (strcmp(other.uuid, file->uuid) != 0)
+		return ui_fail(UI_FAILED, "there is a mirror %s already", fresh);
+	return UI_OK;
+}
+
+static int device_rename(const char *name, const char *fresh, const char *uuid)
+{
+	char error[MAPPER_ERROR_SIZE];
+	struct mapper_device device;
+
+	if (mapper_examine(name, &device, error) != 0)
+		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
+	if (!device.ours || strcmp(device.log_uuid, uuid) != 0)
+		return UI_OK; /* not active, or renamed already */
+	if (mapper_rename(name, fresh, error) != 0)
+		return ui_fail(UI_FAILED, "%s was not renamed: %s", name, error);
+	return UI_OK;
+}
+
+int verb_rename(int argc, char **argv)
+{
+	const struct verb_syntax syntax = {
+	    .names = "NAME NEW",
+	    .doc = "Gives a mirror another name on this node, active or not. What has "
+		   "/dev/mapper/NAME open keeps it; other nodes keep the name that they have.",
+	    .min = 2,
+	    .max = 2};
+	struct verb_arguments arguments;
+	struct mirror_file file;
+	int code;
+
+	verb_parse(&syntax, argc, argv, &arguments);
+	code = config_load(arguments.name[0], &file);
+	if (code == UI_OK)
+		code = fresh_check(arguments.name[1], &file);
+	if (code == UI_OK)
+		code = config_store(arguments.name[1], &file);
+	if (code != UI_OK)
+		return code;
+	code = device_rename(arguments.name[0], arguments.name[1], file.uuid);
+	return code == UI_OK ? config_remove(arguments.name[0]) : code;
+}
