@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The log device: bytes <-> values. No I/O here.
+ * The log device: bytes <-> values. No I/O here. dlmirror-disk(5) describes every byte, and is to be
+ * changed together with this.
  *
  * Layout, in units of 4096 bytes (DISK_UNIT), integers little-endian:
  *

@@ -33,6 +33,11 @@ test_unit_test_disk_SOURCES = test/unit/test_disk.c
 test_unit_test_disk_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_disk_LDADD = libcodec.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_disk_page
+test_unit_test_disk_page_SOURCES = test/unit/test_disk_page.c
+test_unit_test_disk_page_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_disk_page_LDADD = libcodec.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_kmsg
 test_unit_test_kmsg_SOURCES = test/unit/test_kmsg.c
 test_unit_test_kmsg_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
