@@ -90,7 +90,7 @@ struct dlmirror_mirror {
 	struct dlmirror_member member[DLMIRROR_MEMBERS_MAX];
 	uint32_t leg_count;
 	struct dlmirror_leg leg[DLMIRROR_LEGS_MAX];
-	char reload[DLMIRROR_TEXT_SIZE]; /* what a reload in step waits for; empty: there is none */
+	char reload[DLMIRROR_TEXT_SIZE]; /* what a reload in step waits for; empty: for nothing */
 };
 
 /* A leg of a mirror as it is to be. */
@@ -214,14 +214,15 @@ int dlmirror_list(struct dlmirror *d, struct dlmirror_mirror **ret, size_t *ret_
 int dlmirror_get(struct dlmirror *d, const char *mirror, struct dlmirror_mirror *ret);
 int dlmirror_counters(struct dlmirror *d, const char *mirror, struct dlmirror_counters *ret);
 /* Compares all regions in the background, and with repair mends those that differ from the default
- * leg. -EBUSY when the mirror is not active or its legs are not known yet. */
+ * leg; so it does in any case while the mirror is suspect. -EBUSY when the mirror is not active. */
 int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair);
 int dlmirror_verify_stop(struct dlmirror *d, const char *mirror);
 /* Tries to bring a failed log device back now. */
 int dlmirror_log_retry(struct dlmirror *d, const char *mirror);
 /* Begins to give the mirror another table on all nodes that have it active, in step; on failure all
  * of them keep the one they have. It goes on when the caller ends. timeout_s: how long it may wait
- * for nodes to load the table and to suspend, 0: without an end. -EBUSY: one is under way. */
+ * for nodes to load the table and to suspend, 0: without an end. -EBUSY: one is under way, or it
+ * cannot be now; the error says why. */
 int dlmirror_reload(struct dlmirror *d, const char *mirror, const struct dlmirror_plan *plan,
 		    uint32_t timeout_s);
 int dlmirror_reload_status(struct dlmirror *d, const char *mirror, struct dlmirror_reload *ret);
