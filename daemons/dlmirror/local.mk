@@ -1,6 +1,7 @@
 # The command. What is pure is a library, for its unit test.
 noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
+	daemons/dlmirror/exposition.c daemons/dlmirror/exposition.h \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \
 	daemons/dlmirror/plan.c daemons/dlmirror/plan.h \
@@ -23,11 +24,13 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/list.c \
 	daemons/dlmirror/log.c \
 	daemons/dlmirror/mapper.c daemons/dlmirror/mapper.h \
+	daemons/dlmirror/metrics.c \
 	daemons/dlmirror/mirrors.c daemons/dlmirror/mirrors.h \
 	daemons/dlmirror/reload.c \
 	daemons/dlmirror/remove.c \
 	daemons/dlmirror/rename.c \
 	daemons/dlmirror/show.c \
+	daemons/dlmirror/snapshot.c daemons/dlmirror/snapshot.h \
 	daemons/dlmirror/status.c \
 	daemons/dlmirror/ui.c daemons/dlmirror/ui.h \
 	daemons/dlmirror/verb.h \

@@ -226,3 +226,14 @@ check_PROGRAMS += test/unit/test_command
 test_unit_test_command_SOURCES = test/unit/test_command.c
 test_unit_test_command_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_command_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)
+test_unit_test_command_LDADD = libcommand.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_exposition
+test_unit_test_exposition_SOURCES = test/unit/test_exposition.c
+test_unit_test_exposition_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_exposition_LDADD = libcommand.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_verbs
+test_unit_test_verbs_SOURCES = test/unit/test_verbs.c daemons/dlmirrord/admin_server.c
+test_unit_test_verbs_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
+test_unit_test_verbs_LDADD = libcodec.la $(CMOCKA_LIBS) $(QB_LIBS)

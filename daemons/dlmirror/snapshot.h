@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the daemon says at one moment of itself and of each mirror, with its counters. */
+#ifndef DLM_COMMAND_SNAPSHOT_H
+#define DLM_COMMAND_SNAPSHOT_H
+
+#include <stddef.h>
+
+#include "dlmirror/dlmirror.h"
+
+struct snapshot {
+	struct dlmirror_daemon daemon;
+	size_t count;
+	struct dlmirror_mirror *mirror;	    /* one for each uuid, sorted by name */
+	struct dlmirror_counters *counters; /* of the mirror at the same index */
+};
+
+/* 0 or a negative errno as of libdlmirror. While a table is loaded anew a mirror has two logs: only
+ * the one that serves is told, so that a uuid is there once. name (may be NULL): only that one. */
+int snapshot_take(struct dlmirror *d, const char *name, struct snapshot *ret);
+void snapshot_free(struct snapshot *s);
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The command itself, as far as it only asks, against the admin server with a made-up source. Both
+ * are in a network namespace of the test's own: the service's name is an abstract socket.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemons/dlmirrord/admin.h"
+#include "dlmirror/dlmirror.h"
+
+#define SKIPPED	  77
+#define NO_DAEMON 3
+#define TEXT_SIZE 262144U
+#define MARK	  10
+
+static pid_t server_pid;
+
+/* ---- the daemon: one mirror whose table is being loaded anew, so it has two logs */
+
+static size_t source_count(void *context)
+{
+	(void)context;
+	return 2;
+}
+
+static void source_mirror(void *context, size_t index, struct dlmirror_mirror *ret)
+{
+	(void)context;
+	*ret = (struct dlmirror_mirror){.uuid = "data-01234567",
+					.name = "data",
+					.phase = "created",
+					.log_state = "none",
+					.luid = index,
+					.region_sectors = 1024,
+					.length_sectors = 2048,
+					.region_count = 2,
+					.in_sync = 2};
+	if (index == 0)
+		strcpy(ret->phase, "active");
+}
+
+static int source_find(void *context, const char *mirror, struct dlmirror_mirror *ret)
+{
+	if (strcmp(mirror, "data") != 0 && strcmp(mirror, "data-01234567") != 0)
+		return -ENOENT;
+	source_mirror(context, 0, ret);
+	return 0;
+}
+
+static int source_counters(void *context, const char *mirror, struct dlmirror_counters *ret)
+{
+	(void)context;
+	(void)mirror;
+	memset(ret, 0, sizeof(*ret));
+	ret->type[MARK] = (struct dlmirror_counter){.count = 9, .total_us = 90};
+	ret->type[MARK].bucket[3] = 9;
+	return 0;
+}
+
+static void source_daemon(void *context, struct dlmirror_daemon *ret)
+{
+	(void)context;
+	*ret = (struct dlmirror_daemon){.version = "1.2.3", .uptime_s = 7};
+}
+
+static void server_run(int ready)
+{
+	const struct admin_source source = {.count = source_count,
+					    .mirror = source_mirror,
+					    .find = source_find,
+					    .counters = source_counters,
+					    .daemon = source_daemon};
+	struct admin_server *server;
+	qb_loop_t *loop = qb_loop_create();
+	int result = admin_server_create(loop, NULL, &source, &server);
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (write(ready, &result, sizeof(result)) != sizeof(result) || result != 0)
+		_exit(1);
+	qb_loop_run(loop);
+	_exit(0);
+}
+
+static int server_start(void **state)
+{
+	int ready[2];
+	int result = -1;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	server_pid = fork();
+	assert_true(server_pid >= 0);
+	if (server_pid == 0)
+		server_run(ready[1]);
+	assert_int_equal(read(ready[0], &result, sizeof(result)), sizeof(result));
+	assert_int_equal(result, 0);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+	return 0;
+}
+
+static int server_stop(void **state)
+{
+	(void)state;
+	assert_int_equal(kill(server_pid, SIGKILL), 0);
+	assert_int_equal(waitpid(server_pid, NULL, 0), server_pid);
+	return 0;
+}
+
+/* ---- the command */
+
+static char text[TEXT_SIZE];
+
+/* Its exit code; text is what it printed. */
+static int command(const char *arguments)
+{
+	const char *build = getenv("top_builddir");
+	char line[4096];
+	size_t size;
+	FILE *output;
+	int status;
+
+	(void)snprintf(line, sizeof(line), "%s/dlmirror %s 2>/dev/null", build ? build : ".",
+		       arguments);
+	output = popen(line, "re");
+	assert_non_null(output);
+	size = fread(text, 1, sizeof(text) - 1, output);
+	text[size] = '\0';
+	status = pclose(output);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static size_t times(const char *part)
+{
+	const char *at = text;
+	size_t count = 0;
+
+	while ((at = strstr(at, part))) {
+		at += strlen(part);
+		count++;
+	}
+	return count;
+}
+
+static void test_metrics(void **state)
+{
+	(void)state;
+	assert_int_equal(command("metrics"), 0);
+	assert_int_equal(times("\ndlmirror_up 1\n"), 1);
+	assert_int_equal(times("\ndlmirror_daemon_uptime_seconds 7\n"), 1);
+	/* Of the two logs it is the one that serves. */
+	assert_int_equal(times("\ndlmirror_mirror_regions{"), 1);
+	assert_int_equal(times("dlmirror_mirror_phase=\"active\"} 1\n"), 1);
+	assert_int_equal(times("type=\"mark\"} 9\n"), 2); /* requests, and the histogram's count */
+	assert_int_equal(times("# EOF\n"), 1);
+	assert_int_equal(command("metrics --format=prometheus"), 0);
+	assert_int_equal(times("# TYPE dlmirror_daemon_requests_total counter\n"), 1);
+	assert_int_equal(times("# EOF\n"), 0);
+	assert_int_equal(command("metrics --format=xml"), 2);
+}
+
+static void test_metrics_no_daemon(void **state)
+{
+	(void)state;
+	assert_int_equal(command("metrics"), NO_DAEMON);
+	assert_int_equal(times("\ndlmirror_up 0\n# EOF\n"), 1);
+}
+
+static void file_read(const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	assert_int_equal(fclose(file), 0);
+}
+
+/* rmdir() at the end fails when anything but the file is left. */
+static void test_metrics_output(void **state)
+{
+	char directory[] = "/tmp/test_verbs.XXXXXX";
+	char path[64];
+	char arguments[128];
+	struct stat status;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/mirrors.prom", directory);
+	(void)snprintf(arguments, sizeof(arguments), "metrics -f prometheus -o %s", path);
+	assert_int_equal(command(arguments), 0);
+	assert_string_equal(text, "");
+	file_read(path);
+	assert_int_equal(times("\ndlmirror_up 1\n"), 1);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0644);
+	/* A daemon that is gone does not leave the old text there. */
+	(void)server_stop(state);
+	assert_int_equal(command(arguments), NO_DAEMON);
+	(void)server_start(state);
+	file_read(path);
+	assert_int_equal(times("\ndlmirror_up 0\n"), 1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	assert_int_equal(command(arguments), 1);
+	assert_int_equal(command("metrics >/dev/full"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_metrics, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_metrics_output, server_start, server_stop),
+	    cmocka_unit_test(test_metrics_no_daemon),
+	};
+
+	if (unshare(CLONE_NEWNET) != 0) {
+		(void)fprintf(stderr, "needs root: %s\n", strerror(errno));
+		return SKIPPED;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
