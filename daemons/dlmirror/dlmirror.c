@@ -11,6 +11,9 @@
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
+#define INTERVAL_MIN_MS 100U
+#define INTERVAL_MAX_S	3600
+
 static const struct verb verbs[] = {
     {"create", "make a mirror of two or more devices", verb_create},
     {"activate", "bring a configured mirror up on this node", verb_activate},
@@ -22,6 +25,7 @@ static const struct verb verbs[] = {
     {"list", "list the mirrors of this node", verb_list},
     {"status", "say how mirrors are doing, and follow their progress", verb_status},
     {"show", "show all there is to know about a mirror", verb_show},
+    {"top", "show the busiest mirrors, again and again", verb_top},
     {"verify", "compare the legs of a mirror, and mend them", verb_verify},
     {"leg", "list, add, remove or replace legs of a mirror in use", verb_leg},
     {"grow", "make a mirror in use larger", verb_grow},
@@ -118,6 +122,17 @@ void verb_parse(const struct verb_syntax *syntax, int argc, char **argv, struct 
 	argp_err_exit_status = UI_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &parsing) != 0)
 		exit(UI_USAGE);
+}
+
+unsigned verb_interval_ms(const char *argument, const struct argp_state *state)
+{
+	char *end;
+	double seconds = strtod(argument, &end);
+
+	if (*end != '\0' || !(seconds * 1000 >= INTERVAL_MIN_MS) || seconds > INTERVAL_MAX_S)
+		argp_error(state, "an interval is 0.1 to %d seconds, not '%s'", INTERVAL_MAX_S,
+			   argument);
+	return (unsigned)(seconds * 1000);
 }
 
 int verb_on_mirror(const struct verb_syntax *syntax, int argc, char **argv, verb_run *run)

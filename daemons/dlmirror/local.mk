@@ -5,6 +5,7 @@ libcommand_la_SOURCES = \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \
 	daemons/dlmirror/plan.c daemons/dlmirror/plan.h \
+	daemons/dlmirror/rates.c daemons/dlmirror/rates.h \
 	daemons/dlmirror/spec.c daemons/dlmirror/spec.h
 libcommand_la_LIBADD = libcodec.la
 
@@ -32,6 +33,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/show.c \
 	daemons/dlmirror/snapshot.c daemons/dlmirror/snapshot.h \
 	daemons/dlmirror/status.c \
+	daemons/dlmirror/top.c \
 	daemons/dlmirror/ui.c daemons/dlmirror/ui.h \
 	daemons/dlmirror/verb.h \
 	daemons/dlmirror/verify.c

@@ -122,7 +122,7 @@ int verb_metrics(int argc, char **argv)
 	verb_parse(&syntax, argc, argv, &arguments);
 	error = dlmirror_connect(&d);
 	if (error == 0)
-		error = snapshot_take(d, NULL, &s);
+		error = snapshot_take(d, true, &s);
 	if (error != 0)
 		code = ui_fail_daemon(d, error);
 	dlmirror_free(d);

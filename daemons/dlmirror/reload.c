@@ -16,7 +16,6 @@
 #include "daemons/dlmirror/verb.h"
 
 #define LOOK_MS	      200U
-#define AWAY_MS	      60000U
 #define LEGS_ATTEMPTS 10U /* to learn the legs: the daemon looks for them when it is asked */
 #define TIMEOUT_MAX_S 86400
 
@@ -174,7 +173,7 @@ static int reload_follow(struct dlmirror **d, const struct dlmirror_mirror *m,
 
 	for (;;) {
 		error = dlmirror_reload_status(*d, m->uuid, ret);
-		if (error == -ENOTCONN && ui_reconnect(d, AWAY_MS) == 0)
+		if (error == -ENOTCONN && ui_reconnect(d, UI_AWAY_MS) == 0)
 			continue;
 		if (error != 0 || !ret->under_way)
 			break;

@@ -2,65 +2,71 @@
 #include "daemons/dlmirror/snapshot.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool known(const struct snapshot *s, const char *uuid)
+/* How much a log of the phase has to do with the mirror's I/O. */
+static unsigned phase_weight(const char *phase)
+{
+	if (strcmp(phase, "created") == 0)
+		return 0;
+	return strcmp(phase, "suspended") == 0 ? 1 : 2;
+}
+
+static void mirror_add(struct snapshot *s, const struct dlmirror_mirror *m)
 {
 	size_t i;
 
-	for (i = 0; i < s->count; i++)
-		if (strcmp(s->mirror[i].uuid, uuid) == 0)
-			return true;
-	return false;
+	for (i = 0; i < s->count && strcmp(s->mirror[i].uuid, m->uuid) != 0; i++)
+		;
+	if (i == s->count)
+		s->mirror[s->count++] = *m;
+	else if (phase_weight(m->phase) > phase_weight(s->mirror[i].phase))
+		s->mirror[i] = *m;
 }
 
-/* By its uuid the daemon gives the log that serves. One that has gone meanwhile is left out. */
-static int mirror_take(struct dlmirror *d, const char *name, struct snapshot *s)
+/* Who has gone meanwhile is left out. */
+static int counters_take(struct dlmirror *d, bool refresh, struct snapshot *s)
 {
-	struct dlmirror_mirror *mirror = &s->mirror[s->count];
-	int error = dlmirror_get(d, name, mirror);
-
-	if (error == 0)
-		error = dlmirror_counters(d, mirror->uuid, &s->counters[s->count]);
-	if (error == 0)
-		s->count++;
-	return error;
-}
-
-static int all_take(struct dlmirror *d, const struct dlmirror_mirror *list, size_t count,
-		    struct snapshot *s)
-{
+	size_t kept = 0;
 	size_t i;
-	int error = 0;
 
-	for (i = 0; i < count && error == 0; i++) {
-		if (!known(s, list[i].uuid))
-			error = mirror_take(d, list[i].uuid, s);
-		if (error == -ENOENT)
-			error = 0;
+	for (i = 0; i < s->count; i++) {
+		int error = dlmirror_counters(d, s->mirror[i].uuid, &s->counters[kept]);
+
+		s->mirror[kept] = s->mirror[i];
+		if (error == 0 && refresh)
+			error = dlmirror_get(d, s->mirror[i].uuid, &s->mirror[kept]);
+		if (error == 0)
+			kept++;
+		else if (error != -ENOENT)
+			return error;
 	}
-	return error;
+	s->count = kept;
+	return 0;
 }
 
-int snapshot_take(struct dlmirror *d, const char *name, struct snapshot *ret)
+int snapshot_take(struct dlmirror *d, bool refresh, struct snapshot *ret)
 {
 	struct snapshot s = {0};
-	struct dlmirror_mirror *list = NULL;
-	size_t count = 1;
+	struct dlmirror_mirror *list;
+	size_t count;
+	size_t i;
 	int error = dlmirror_daemon(d, &s.daemon);
 
-	if (error == 0 && !name)
+	if (error == 0)
 		error = dlmirror_list(d, &list, &count);
 	if (error != 0)
 		return error;
 	s.mirror = calloc(count + 1, sizeof(*s.mirror));
 	s.counters = calloc(count + 1, sizeof(*s.counters));
-	if (!s.mirror || !s.counters)
+	if (s.mirror && s.counters) {
+		for (i = 0; i < count; i++)
+			mirror_add(&s, &list[i]);
+		error = counters_take(d, refresh, &s);
+	} else {
 		error = -ENOMEM;
-	else
-		error = name ? mirror_take(d, name, &s) : all_take(d, list, count, &s);
+	}
 	free(list);
 	if (error == 0)
 		*ret = s;

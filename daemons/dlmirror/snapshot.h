@@ -3,6 +3,7 @@
 #ifndef DLM_COMMAND_SNAPSHOT_H
 #define DLM_COMMAND_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "dlmirror/dlmirror.h"
@@ -14,9 +15,12 @@ struct snapshot {
 	struct dlmirror_counters *counters; /* of the mirror at the same index */
 };
 
-/* 0 or a negative errno as of libdlmirror. While a table is loaded anew a mirror has two logs: only
- * the one that serves is told, so that a uuid is there once. name (may be NULL): only that one. */
-int snapshot_take(struct dlmirror *d, const char *name, struct snapshot *ret);
+/*
+ * 0 or a negative errno as of libdlmirror. While a table is loaded anew a mirror has two logs: only
+ * the one that serves is told, so that a uuid is there once. refresh: the daemon asks device-mapper
+ * for the health of the legs, once for each mirror, and the next snapshot has it.
+ */
+int snapshot_take(struct dlmirror *d, bool refresh, struct snapshot *ret);
 void snapshot_free(struct snapshot *s);
 
 #endif

@@ -13,11 +13,7 @@
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
 
-#define INTERVAL_MS	1000U
-#define INTERVAL_MIN_MS 100U
-#define INTERVAL_MAX_S	3600
-#define AWAY_MS		60000U /* a restarting daemon is waited for this long */
-#define CLEAR_SCREEN	"\033[H\033[2J"
+#define INTERVAL_MS 1000U
 
 struct status_options {
 	bool watch;
@@ -30,8 +26,6 @@ enum { OPTION_FOREVER = 256 };
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct status_options *options = state->input;
-	double seconds;
-	char *end;
 
 	switch (key) {
 	case 'w':
@@ -42,12 +36,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		options->forever = true;
 		return 0;
 	case 'n':
-		seconds = strtod(argument, &end);
-		if (*end != '\0' || !(seconds * 1000 >= INTERVAL_MIN_MS) ||
-		    seconds > INTERVAL_MAX_S)
-			argp_error(state, "an interval is 0.1 to %d seconds, not '%s'",
-				   INTERVAL_MAX_S, argument);
-		options->interval_ms = (unsigned)(seconds * 1000);
+		options->interval_ms = verb_interval_ms(argument, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -258,7 +247,7 @@ static int look(struct dlmirror **d, const char *name, struct dlmirror_mirror **
 	int error = dlmirror_daemon(*d, &daemon);
 
 	if (error == -ENOTCONN)
-		error = ui_reconnect(d, AWAY_MS);
+		error = ui_reconnect(d, UI_AWAY_MS);
 	if (error != 0)
 		return ui_fail(UI_NO_DAEMON, "the daemon went away and did not come back");
 	return mirrors_get(*d, name, ret, count);
@@ -279,7 +268,7 @@ static int status_watch(struct dlmirror **d, const char *name, const struct stat
 			break;
 		code = watch_update(&watch, mirrors, count);
 		if (code == UI_OK && tty) {
-			(void)fputs(CLEAR_SCREEN, stdout);
+			(void)fputs(UI_CLEAR_SCREEN, stdout);
 			screen_print(mirrors, count, &watch);
 			(void)fflush(stdout);
 		} else if (code == UI_OK) {

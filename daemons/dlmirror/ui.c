@@ -28,6 +28,8 @@ int ui_fail_daemon(const struct dlmirror *d, int error)
 {
 	int code = UI_FAILED;
 
+	if (error == -ENOMEM)
+		return ui_fail(code, "no memory");
 	if (error == -ENOTCONN || error == -ETIMEDOUT)
 		code = UI_NO_DAEMON;
 	else if (error == -ENOENT)

@@ -27,6 +27,9 @@ int ui_fail_daemon(const struct dlmirror *d, int error);
 /* 0, or the exit code after a message. *ret is to be freed when it is 0. */
 int ui_connect(struct dlmirror **ret);
 
+#define UI_CLEAR_SCREEN "\033[H\033[2J"
+#define UI_AWAY_MS	60000U /* a daemon that restarts is waited for this long */
+
 uint64_t ui_now_ms(void); /* monotonic */
 void ui_pause_ms(unsigned milliseconds);
 /* Connects again to a daemon that restarts, for at most this long. *d is replaced when it is 0. */

@@ -32,6 +32,7 @@ int verb_import(int argc, char **argv);
 int verb_leg(int argc, char **argv);
 int verb_grow(int argc, char **argv);
 int verb_reload(int argc, char **argv);
+int verb_top(int argc, char **argv);
 int verb_verify(int argc, char **argv);
 int verb_metrics(int argc, char **argv);
 int verb_log(int argc, char **argv);
@@ -64,6 +65,10 @@ struct verb_syntax {
 };
 void verb_parse(const struct verb_syntax *syntax, int argc, char **argv,
 		struct verb_arguments *ret);
+
+/* Of --interval, for parsers of such an option: seconds in milliseconds. Does not return when it
+ * makes no sense. */
+unsigned verb_interval_ms(const char *argument, const struct argp_state *state);
 
 struct dlmirror;
 

@@ -12,7 +12,6 @@
 #include "daemons/dlmirror/verb.h"
 
 #define LOOK_MS 200U
-#define AWAY_MS 60000U
 
 struct verify_options {
 	bool repair;
@@ -67,7 +66,7 @@ static int verify_follow(struct dlmirror **d, const char *name, struct dlmirror_
 
 	for (;;) {
 		error = dlmirror_get(*d, name, ret);
-		if (error == -ENOTCONN && ui_reconnect(d, AWAY_MS) == 0)
+		if (error == -ENOTCONN && ui_reconnect(d, UI_AWAY_MS) == 0)
 			error = dlmirror_get(*d, name, ret);
 		if (error != 0 || !ret->verifying)
 			break;

@@ -233,6 +233,11 @@ test_unit_test_exposition_SOURCES = test/unit/test_exposition.c
 test_unit_test_exposition_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_exposition_LDADD = libcommand.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_rates
+test_unit_test_rates_SOURCES = test/unit/test_rates.c
+test_unit_test_rates_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_rates_LDADD = libcommand.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_verbs
 test_unit_test_verbs_SOURCES = test/unit/test_verbs.c daemons/dlmirrord/admin_server.c
 test_unit_test_verbs_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)

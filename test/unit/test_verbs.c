@@ -62,13 +62,17 @@ static int source_find(void *context, const char *mirror, struct dlmirror_mirror
 	return 0;
 }
 
+/* 9 more marks at each look, of 10 us each. */
 static int source_counters(void *context, const char *mirror, struct dlmirror_counters *ret)
 {
+	static uint64_t marks;
+
 	(void)context;
 	(void)mirror;
+	marks += 9;
 	memset(ret, 0, sizeof(*ret));
-	ret->type[MARK] = (struct dlmirror_counter){.count = 9, .total_us = 90};
-	ret->type[MARK].bucket[3] = 9;
+	ret->type[MARK] = (struct dlmirror_counter){.count = marks, .total_us = marks * 10};
+	ret->type[MARK].bucket[3] = marks;
 	return 0;
 }
 
@@ -221,12 +225,45 @@ static void test_metrics_output(void **state)
 	assert_int_equal(command("metrics >/dev/full"), 1);
 }
 
+static void test_top(void **state)
+{
+	double rate = 0;
+
+	(void)state;
+	assert_int_equal(command("top --once --interval 0.1 --json"), 0);
+	assert_int_equal(times("\"name\": \"data\""), 1);
+	assert_int_equal(times("\"mark_mean_us\": 10,"), 1);
+	assert_int_equal(times("\"mark_p99_us\": 16,"), 1);
+	/* 9 in a tenth of a second, or in more on a busy machine */
+	assert_non_null(strstr(text, "\"mark_s\": "));
+	assert_int_equal(sscanf(strstr(text, "\"mark_s\": "), "\"mark_s\": %lf", &rate), 1);
+	assert_true(rate > 0 && rate <= 90);
+	assert_int_equal(command("top --once -n 0.1"), 0);
+	assert_int_equal(times("MARK/S"), 1);
+	assert_int_equal(times("\ndata "), 1);
+	assert_int_equal(times("10 us"), 1);
+	/* No terminal: no codes. Who reads no more ends it. */
+	assert_int_equal(command("top -n 0.1 | head -n 8"), 0);
+	assert_true(times("MARK/S") > 1);
+	assert_int_equal(times("\033"), 0);
+	assert_int_equal(command("top --interval 0"), 2);
+}
+
+static void test_top_no_daemon(void **state)
+{
+	(void)state;
+	assert_int_equal(command("top --once"), NO_DAEMON);
+	assert_string_equal(text, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_metrics, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_metrics_output, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_top, server_start, server_stop),
 	    cmocka_unit_test(test_metrics_no_daemon),
+	    cmocka_unit_test(test_top_no_daemon),
 	};
 
 	if (unshare(CLONE_NEWNET) != 0) {
