@@ -210,7 +210,10 @@ int device_prepare(struct device_wish *wish)
 
 static int load_failed(const char *name, const char *error)
 {
-	if (!mapper_has_mirror_target())
+	char why[MAPPER_ERROR_SIZE];
+	bool there = false;
+
+	if (mapper_has_mirror_target(&there, why) != 0 || !there)
 		return ui_fail(UI_FAILED,
 			       "this kernel has no mirror target (%s); modprobe dm-mirror "
 			       "dm-log-userspace",

@@ -1,6 +1,7 @@
 # The command. What is pure is a library, for its unit test.
 noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
+	daemons/dlmirror/checks.c daemons/dlmirror/checks.h \
 	daemons/dlmirror/exposition.c daemons/dlmirror/exposition.h \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \
@@ -11,6 +12,7 @@ libcommand_la_LIBADD = libcodec.la
 
 sbin_PROGRAMS += dlmirror
 dlmirror_SOURCES = \
+	daemons/dlmirror/apart.c daemons/dlmirror/apart.h \
 	daemons/dlmirror/block.c daemons/dlmirror/block.h \
 	daemons/dlmirror/activate.c \
 	daemons/dlmirror/configured.c daemons/dlmirror/configured.h \
@@ -19,6 +21,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/deactivate.c \
 	daemons/dlmirror/device.c daemons/dlmirror/device.h \
 	daemons/dlmirror/dlmirror.c \
+	daemons/dlmirror/doctor.c \
 	daemons/dlmirror/identity.c daemons/dlmirror/identity.h \
 	daemons/dlmirror/import.c \
 	daemons/dlmirror/leg.c \
@@ -33,11 +36,12 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/show.c \
 	daemons/dlmirror/snapshot.c daemons/dlmirror/snapshot.h \
 	daemons/dlmirror/status.c \
+	daemons/dlmirror/survey.c daemons/dlmirror/survey.h \
 	daemons/dlmirror/top.c \
 	daemons/dlmirror/ui.c daemons/dlmirror/ui.h \
 	daemons/dlmirror/verb.h \
 	daemons/dlmirror/verify.c
 dlmirror_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
-	$(SMARTCOLS_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
+	$(CMAP_CFLAGS) $(SMARTCOLS_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
 dlmirror_LDADD = libcommand.la libconfig.la libdlmirror.la \
-	$(SMARTCOLS_LIBS) $(DEVMAPPER_LIBS) $(BLKID_LIBS)
+	$(CMAP_LIBS) $(SMARTCOLS_LIBS) $(DEVMAPPER_LIBS) $(BLKID_LIBS)

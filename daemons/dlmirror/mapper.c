@@ -84,6 +84,7 @@ static int table_examine(const char *name, struct mapper_device *ret, char error
 		(void)dm_get_next_target(task, NULL, &start, &length, &type, &params);
 		ret->ours = type && params && strcmp(type, "mirror") == 0 &&
 			    log_uuid_get(params, ret->log_uuid);
+		ret->keep_log = ret->ours && strstr(params, " keep_log");
 	}
 	if (task)
 		dm_task_destroy(task);
@@ -185,16 +186,19 @@ int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE])
 	return result;
 }
 
-bool mapper_has_mirror_target(void)
+int mapper_has_mirror_target(bool *ret, char error[MAPPER_ERROR_SIZE])
 {
 	struct dm_task *task;
 	struct dm_versions *version;
 	unsigned next;
 	bool found = false;
+	int result = 0;
 
 	library_prepare();
 	task = dm_task_create(DM_DEVICE_LIST_VERSIONS);
-	if (task && dm_task_run(task)) {
+	if (!task || !dm_task_run(task)) {
+		result = fail(task, error);
+	} else {
 		version = dm_task_get_versions(task);
 		do {
 			found = found || strcmp(version->name, "mirror") == 0;
@@ -204,5 +208,7 @@ bool mapper_has_mirror_target(void)
 	}
 	if (task)
 		dm_task_destroy(task);
-	return found;
+	if (result == 0)
+		*ret = found;
+	return result;
 }

@@ -14,6 +14,7 @@ struct mapper_device {
 	bool exists;
 	bool ours; /* a mirror with a log of ours */
 	bool suspended;
+	bool keep_log; /* in the table */
 	int32_t open_count;
 	uint32_t major;
 	uint32_t minor;
@@ -28,6 +29,6 @@ int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, c
 int mapper_rename(const char *name, const char *fresh, char error[MAPPER_ERROR_SIZE]);
 int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE]);
 /* Does the kernel have the mirror target (now)? */
-bool mapper_has_mirror_target(void);
+int mapper_has_mirror_target(bool *ret, char error[MAPPER_ERROR_SIZE]);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define FACTS_MAX 64U
 
@@ -50,6 +51,13 @@ int ui_connect(struct dlmirror **ret)
 	code = ui_fail_daemon(d, error);
 	dlmirror_free(d);
 	return code;
+}
+
+bool ui_colour(void)
+{
+	const char *none = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) == 1 && !(none && none[0]);
 }
 
 uint64_t ui_now_ms(void)

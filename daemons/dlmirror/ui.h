@@ -30,6 +30,9 @@ int ui_connect(struct dlmirror **ret);
 #define UI_CLEAR_SCREEN "\033[H\033[2J"
 #define UI_AWAY_MS	60000U /* a daemon that restarts is waited for this long */
 
+/* Standard output is a terminal, and nobody has set NO_COLOR (https://no-color.org). */
+bool ui_colour(void);
+
 uint64_t ui_now_ms(void); /* monotonic */
 void ui_pause_ms(unsigned milliseconds);
 /* Connects again to a daemon that restarts, for at most this long. *d is replaced when it is 0. */

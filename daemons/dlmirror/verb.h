@@ -34,6 +34,7 @@ int verb_grow(int argc, char **argv);
 int verb_reload(int argc, char **argv);
 int verb_top(int argc, char **argv);
 int verb_verify(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
 int verb_metrics(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_daemon(int argc, char **argv);

@@ -50,8 +50,12 @@ static void source_mirror(void *context, size_t index, struct dlmirror_mirror *r
 					.length_sectors = 2048,
 					.region_count = 2,
 					.in_sync = 2};
-	if (index == 0)
-		strcpy(ret->phase, "active");
+	if (index > 0)
+		return;
+	strcpy(ret->phase, "active");
+	/* There is no such device anywhere. */
+	ret->leg_count = 1;
+	ret->leg[0] = (struct dlmirror_leg){.major = 511, .minor = 1048575, .health = 'A'};
 }
 
 static int source_find(void *context, const char *mirror, struct dlmirror_mirror *ret)
@@ -256,14 +260,49 @@ static void test_top_no_daemon(void **state)
 	assert_string_equal(text, "");
 }
 
+/* What it finds depends on the machine; what is made up here does not. */
+static void test_doctor(void **state)
+{
+	char config[] = "/tmp/test_verbs.XXXXXX";
+	char arguments[64];
+	int fd = mkstemp(config);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "nonsense = 1\n", 13), 13);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(command("doctor --config=/nonexistent"), 1);
+	assert_int_equal(times("ok       the daemon answers\n"), 1);
+	assert_int_equal(times("warning  the daemon has version 1.2.3, this command "), 1);
+	assert_int_equal(times("problem  data: 511:1048575 is gone  => "), 1);
+	assert_int_equal(times("ok       there is no /nonexistent: "), 1);
+	assert_int_equal(times("\033"), 0);
+	(void)snprintf(arguments, sizeof(arguments), "doctor --json --config=%s", config);
+	assert_int_equal(command(arguments), 1);
+	assert_int_equal(times("\"check\": \"config\","), 1);
+	assert_int_equal(times(":1: nonsense stands before the first section"), 1);
+	assert_int_equal(times("\"what\": \"511:1048575 is gone\","), 1);
+	assert_int_equal(unlink(config), 0);
+}
+
+static void test_doctor_no_daemon(void **state)
+{
+	(void)state;
+	assert_int_equal(command("doctor"), 1);
+	assert_int_equal(times("problem  no daemon answers on this host"), 1);
+	assert_int_equal(times("unknown  the mirrors: no daemon tells\n"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_metrics, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_metrics_output, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_top, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_doctor, server_start, server_stop),
 	    cmocka_unit_test(test_metrics_no_daemon),
 	    cmocka_unit_test(test_top_no_daemon),
+	    cmocka_unit_test(test_doctor_no_daemon),
 	};
 
 	if (unshare(CLONE_NEWNET) != 0) {

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finds the facts that dlmirror doctor judges. It only reads, and does not hang where others do. */
+#ifndef DLM_COMMAND_SURVEY_H
+#define DLM_COMMAND_SURVEY_H
+
+#include "daemons/dlmirror/checks.h"
+
+/* -ENOMEM is its only failure: what cannot be found is a fact, too. Free with survey_free(). */
+int survey_make(const char *config_path, struct facts *ret);
+void survey_free(struct facts *f);
+
+#endif
