@@ -230,12 +230,12 @@ test_unit_test_command_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)
 check_PROGRAMS += test/unit/test_exposition
 test_unit_test_exposition_SOURCES = test/unit/test_exposition.c
 test_unit_test_exposition_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-test_unit_test_exposition_LDADD = libcommand.la $(CMOCKA_LIBS)
+test_unit_test_exposition_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_rates
 test_unit_test_rates_SOURCES = test/unit/test_rates.c
 test_unit_test_rates_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-test_unit_test_rates_LDADD = libcommand.la $(CMOCKA_LIBS)
+test_unit_test_rates_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_apart
 test_unit_test_apart_SOURCES = test/unit/test_apart.c daemons/dlmirror/apart.c
@@ -243,9 +243,9 @@ test_unit_test_apart_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_apart_LDADD = $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_checks
-test_unit_test_checks_SOURCES = test/unit/test_checks.c daemons/common/config.c
-test_unit_test_checks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(INIH_CFLAGS)
-test_unit_test_checks_LDADD = libcommand.la $(CMOCKA_LIBS) $(INIH_LIBS)
+test_unit_test_checks_SOURCES = test/unit/test_checks.c
+test_unit_test_checks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_checks_LDADD = libcommand.la libconfig.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_verbs
 test_unit_test_verbs_SOURCES = test/unit/test_verbs.c daemons/dlmirrord/admin_server.c
