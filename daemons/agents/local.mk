@@ -9,3 +9,14 @@ CLEANFILES += $(units)
 endif
 $(units): %: %.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@sbindir[@]|$(sbindir)|' $< >$@.new && mv $@.new $@
+if HAVE_SYSUSERS
+sysusers_DATA = daemons/agents/sysusers.d/dlmirror.conf
+endif
+if HAVE_TMPFILES
+tmpfiles_DATA = daemons/agents/tmpfiles.d/dlmirror.conf
+endif
+EXTRA_DIST += daemons/agents/sysusers.d/dlmirror.conf daemons/agents/tmpfiles.d/dlmirror.conf daemons/agents/check-system-files
+check_SCRIPTS += daemons/agents/check-system-files
+
+daemons/agents/dlmirrord.service: daemons/agents/dlmirrord.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@sbindir[@]|$(sbindir)|' $(srcdir)/daemons/agents/dlmirrord.service.in >$@.new && mv $@.new $@
