@@ -1,6 +1,8 @@
 # What a service manager needs.
 EXTRA_DIST += daemons/agents/dlmirrord.service.in daemons/agents/dlmirror-metrics.service.in \
 	daemons/agents/dlmirror-metrics.timer daemons/agents/check-unit
+# What a service manager and a shell need.
+EXTRA_DIST += daemons/agents/dlmirrord.service.in daemons/agents/check-unit
 check_SCRIPTS += daemons/agents/check-unit
 units = daemons/agents/dlmirrord.service daemons/agents/dlmirror-metrics.service
 if HAVE_SYSTEMD
@@ -17,6 +19,12 @@ tmpfiles_DATA = daemons/agents/tmpfiles.d/dlmirror.conf
 endif
 EXTRA_DIST += daemons/agents/sysusers.d/dlmirror.conf daemons/agents/tmpfiles.d/dlmirror.conf daemons/agents/check-system-files
 check_SCRIPTS += daemons/agents/check-system-files
+
+if HAVE_BASH_COMPLETION
+bashcompletion_DATA = daemons/agents/bash-completion/dlmirror
+endif
+EXTRA_DIST += daemons/agents/bash-completion/dlmirror daemons/agents/check-completion
+check_SCRIPTS += daemons/agents/check-completion
 
 daemons/agents/dlmirrord.service: daemons/agents/dlmirrord.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@sbindir[@]|$(sbindir)|' $(srcdir)/daemons/agents/dlmirrord.service.in >$@.new && mv $@.new $@
