@@ -1,16 +1,16 @@
-# What a service manager needs.
+# What a service manager and a shell need.
 EXTRA_DIST += daemons/agents/dlmirrord.service.in daemons/agents/dlmirror-metrics.service.in \
 	daemons/agents/dlmirror-metrics.timer daemons/agents/check-unit
-# What a service manager and a shell need.
-EXTRA_DIST += daemons/agents/dlmirrord.service.in daemons/agents/check-unit
 check_SCRIPTS += daemons/agents/check-unit
 units = daemons/agents/dlmirrord.service daemons/agents/dlmirror-metrics.service
 if HAVE_SYSTEMD
 systemdsystemunit_DATA = $(units) daemons/agents/dlmirror-metrics.timer
 CLEANFILES += $(units)
 endif
+
 $(units): %: %.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@sbindir[@]|$(sbindir)|' $< >$@.new && mv $@.new $@
+
 if HAVE_SYSUSERS
 sysusers_DATA = daemons/agents/sysusers.d/dlmirror.conf
 endif
@@ -25,6 +25,3 @@ bashcompletion_DATA = daemons/agents/bash-completion/dlmirror
 endif
 EXTRA_DIST += daemons/agents/bash-completion/dlmirror daemons/agents/check-completion
 check_SCRIPTS += daemons/agents/check-completion
-
-daemons/agents/dlmirrord.service: daemons/agents/dlmirrord.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@sbindir[@]|$(sbindir)|' $(srcdir)/daemons/agents/dlmirrord.service.in >$@.new && mv $@.new $@
