@@ -40,6 +40,7 @@ struct facts_device {
 
 struct facts_mirror {
 	struct dlmirror_mirror mirror;
+	struct dlmirror_counters counters;
 	struct fact suspended;
 	struct fact keep_log; /* in its table */
 	struct facts_device leg[DLMIRROR_LEGS_MAX];

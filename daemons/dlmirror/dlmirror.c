@@ -31,6 +31,7 @@ static const struct verb verbs[] = {
     {"grow", "make a mirror in use larger", verb_grow},
     {"reload", "give a mirror in use another size or other legs, on all nodes", verb_reload},
     {"doctor", "say what is wrong on this host, and what to do about it", verb_doctor},
+    {"report", "write all that into a page to be kept or sent", verb_report},
     {"metrics", "print what monitoring wants to know", verb_metrics},
     {"log", "inspect, adopt or retry a log device", verb_log},
     {"daemon", "ask and command the daemon", verb_daemon},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/utf8.h"
 
 #define SECTOR_BYTES 512U
 
@@ -56,33 +57,6 @@ struct label {
 	const char *name;
 	const char *value;
 };
-
-/* Bytes of the UTF-8 character at text; 0: there is none. */
-static size_t utf8_size(const char *text)
-{
-	const unsigned char *at = (const unsigned char *)text;
-	size_t size;
-	size_t i;
-
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] >= 0xc2 && at[0] <= 0xdf)
-		size = 2;
-	else if ((at[0] & 0xf0) == 0xe0)
-		size = 3;
-	else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-		size = 4;
-	else
-		return 0;
-	for (i = 1; i < size; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	/* longer than needed, a surrogate, or above the last one */
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return size;
-}
 
 /* What is no UTF-8 becomes a question mark: a reader would refuse the whole text for it. */
 static void value_write(FILE *to, const char *value)

@@ -5,9 +5,11 @@ libcommand_la_SOURCES = \
 	daemons/dlmirror/exposition.c daemons/dlmirror/exposition.h \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \
+	daemons/dlmirror/page.c daemons/dlmirror/page.h \
 	daemons/dlmirror/plan.c daemons/dlmirror/plan.h \
 	daemons/dlmirror/rates.c daemons/dlmirror/rates.h \
-	daemons/dlmirror/spec.c daemons/dlmirror/spec.h
+	daemons/dlmirror/spec.c daemons/dlmirror/spec.h \
+	daemons/dlmirror/utf8.c daemons/dlmirror/utf8.h
 libcommand_la_LIBADD = libcodec.la
 
 sbin_PROGRAMS += dlmirror
@@ -33,6 +35,8 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/reload.c \
 	daemons/dlmirror/remove.c \
 	daemons/dlmirror/rename.c \
+	daemons/dlmirror/replace.c daemons/dlmirror/replace.h \
+	daemons/dlmirror/report.c \
 	daemons/dlmirror/show.c \
 	daemons/dlmirror/snapshot.c daemons/dlmirror/snapshot.h \
 	daemons/dlmirror/status.c \

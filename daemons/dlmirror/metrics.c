@@ -2,15 +2,11 @@
 /* dlmirror metrics: what monitoring reads, on standard output or in a file. */
 #include <config.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "daemons/dlmirror/exposition.h"
+#include "daemons/dlmirror/replace.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -41,54 +37,22 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-/* 0 or a negative errno; stdio keeps no other reason of a write that failed. */
-static int text_write(const struct snapshot *s, const struct metrics_options *options, FILE *to)
-{
-	errno = 0;
-	exposition_write(s, PACKAGE_VERSION, options->format, to);
-	if (fflush(to) == 0 && !ferror(to))
-		return 0;
-	return errno ? -errno : -EIO;
-}
+struct metrics {
+	const struct snapshot *s; /* NULL: no daemon answers */
+	enum exposition_format format;
+};
 
-/* Whoever reads the file sees the old text or the new one: it is written beside it, and takes its
- * name when it is whole. Not only its owner may read it. */
-static int file_write(const struct snapshot *s, const struct metrics_options *options)
+static void metrics_write(const void *context, FILE *to)
 {
-	char *fresh;
-	FILE *file = NULL;
-	int result = 0;
-	int fd;
+	const struct metrics *metrics = context;
 
-	if (asprintf(&fresh, "%s.XXXXXX", options->output) < 0)
-		return -ENOMEM;
-	fd = mkostemp(fresh, O_CLOEXEC);
-	if (fd < 0) {
-		result = -errno;
-		free(fresh);
-		return result;
-	}
-	if (fchmod(fd, 0644) == 0)
-		file = fdopen(fd, "w");
-	if (file) {
-		result = text_write(s, options, file);
-		if (fclose(file) != 0 && result == 0)
-			result = -errno;
-	} else {
-		result = -errno;
-		(void)close(fd);
-	}
-	if (result == 0 && rename(fresh, options->output) != 0)
-		result = -errno;
-	if (result != 0)
-		(void)unlink(fresh);
-	free(fresh);
-	return result;
+	exposition_write(metrics->s, PACKAGE_VERSION, metrics->format, to);
 }
 
 static int metrics_put(const struct snapshot *s, const struct metrics_options *options)
 {
-	int error = options->output ? file_write(s, options) : text_write(s, options, stdout);
+	const struct metrics metrics = {.s = s, .format = options->format};
+	int error = replace_write(options->output, metrics_write, &metrics);
 
 	if (error == 0)
 		return UI_OK;

@@ -319,12 +319,14 @@ static void table_survey(struct facts_mirror *of)
 	of->keep_log = of->suspended;
 }
 
-static void mirror_survey(const struct dlmirror_mirror *m, struct facts_mirror *of)
+static void mirror_survey(const struct dlmirror_mirror *m, const struct dlmirror_counters *counters,
+			  struct facts_mirror *of)
 {
 	struct device_number device = {0};
 	uint32_t i;
 
 	of->mirror = *m;
+	of->counters = *counters;
 	table_survey(of);
 	for (i = 0; i < m->leg_count; i++) {
 		device = (struct device_number){m->leg[i].major, m->leg[i].minor};
@@ -347,7 +349,7 @@ static int mirrors_survey(const struct snapshot *s, struct facts *f)
 	if (!of)
 		return -ENOMEM;
 	for (i = 0; i < s->count; i++)
-		mirror_survey(&s->mirror[i], &of[i]);
+		mirror_survey(&s->mirror[i], &s->counters[i], &of[i]);
 	f->mirror = of;
 	f->mirror_count = s->count;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds the facts that dlmirror doctor judges. It only reads, and does not hang where others do. */
+/* Finds the facts that dlmirror doctor judges and dlmirror report shows. It only reads, and does not hang where others do. */
 #ifndef DLM_COMMAND_SURVEY_H
 #define DLM_COMMAND_SURVEY_H
 

@@ -35,6 +35,7 @@ int verb_reload(int argc, char **argv);
 int verb_top(int argc, char **argv);
 int verb_verify(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
+int verb_report(int argc, char **argv);
 int verb_metrics(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_daemon(int argc, char **argv);

@@ -83,7 +83,7 @@ static int source_counters(void *context, const char *mirror, struct dlmirror_co
 static void source_daemon(void *context, struct dlmirror_daemon *ret)
 {
 	(void)context;
-	*ret = (struct dlmirror_daemon){.version = "1.2.3", .uptime_s = 7};
+	*ret = (struct dlmirror_daemon){.version = "1.2.3", .host_name = "seven", .uptime_s = 7};
 }
 
 static void server_run(int ready)
@@ -285,6 +285,19 @@ static void test_doctor(void **state)
 	assert_int_equal(unlink(config), 0);
 }
 
+static void test_report(void **state)
+{
+	(void)state;
+	assert_int_equal(command("report --html=-"), 0);
+	assert_int_equal(times("<h1>Mirrors of seven</h1>"), 1);
+	assert_int_equal(times("<h2>data: 2 regions of 512 KiB</h2>"), 1);
+	assert_int_equal(times("<td>511:1048575 is gone</td>"), 1);
+	assert_int_equal(times("<tr><td>mark</td>"), 1);
+	assert_int_equal(times("</html>\n"), 1);
+	assert_int_equal(command("report"), 2);
+	assert_int_equal(command("report --html=/nonexistent/page"), 1);
+}
+
 static void test_doctor_no_daemon(void **state)
 {
 	(void)state;
@@ -300,6 +313,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_metrics_output, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_top, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_doctor, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_report, server_start, server_stop),
 	    cmocka_unit_test(test_metrics_no_daemon),
 	    cmocka_unit_test(test_top_no_daemon),
 	    cmocka_unit_test(test_doctor_no_daemon),
