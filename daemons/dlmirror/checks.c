@@ -292,7 +292,7 @@ static void check_corosync(const struct telling *t, const struct facts *f)
 	if (!known(t, &f->corosync, "corosync", "corosync"))
 		return;
 	if (!f->corosync.value) {
-		say(t, CHECK_PROBLEM, "corosync", "systemctl start corosync",
+		say(t, CHECK_PROBLEM, "corosync", "start it; if it runs, its log says more",
 		    "corosync does not answer");
 		return;
 	}

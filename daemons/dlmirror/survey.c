@@ -167,7 +167,9 @@ static void corosync_survey(struct facts *f)
 	struct corosync_look look;
 	int error = apart_run(corosync_ask, NULL, &look, sizeof(look), TIMEOUT_MS);
 
-	if (error != 0)
+	if (error == -ETIMEDOUT)
+		f->corosync = fact_is(0);
+	else if (error != 0)
 		f->corosync = fact_unknown("it cannot be asked: %s", strerror(-error));
 	else if (look.error == CS_OK)
 		f->corosync = fact_is(1);
