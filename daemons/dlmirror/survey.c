@@ -273,7 +273,7 @@ static struct fact read_look(const struct device_number *device)
 	if (error != 0)
 		return fact_unknown("it cannot be read: %s", strerror(-error));
 	if (read_errno == EACCES || read_errno == EPERM)
-		return fact_unknown("only root may read it");
+		return fact_unknown("it may not be read: %s", strerror(read_errno));
 	if (read_errno == ENOENT)
 		return fact_unknown("/dev has no node for it");
 	return fact_is((uint64_t)read_errno);

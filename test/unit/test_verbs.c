@@ -83,7 +83,8 @@ static int source_counters(void *context, const char *mirror, struct dlmirror_co
 static void source_daemon(void *context, struct dlmirror_daemon *ret)
 {
 	(void)context;
-	*ret = (struct dlmirror_daemon){.version = "1.2.3", .host_name = "seven", .uptime_s = 7};
+	*ret = (struct dlmirror_daemon){
+	    .version = "1.2.3", .host_name = "seven", .pid = (uint32_t)getpid(), .uptime_s = 7};
 }
 
 static void server_run(int ready)
@@ -134,24 +135,34 @@ static int server_stop(void **state)
 
 static char text[TEXT_SIZE];
 
-/* Its exit code; text is what it printed. */
-static int command(const char *arguments)
+static FILE *command_start(const char *arguments)
 {
 	const char *build = getenv("top_builddir");
 	char line[4096];
-	size_t size;
 	FILE *output;
-	int status;
 
 	(void)snprintf(line, sizeof(line), "%s/dlmirror %s 2>/dev/null", build ? build : ".",
 		       arguments);
 	output = popen(line, "re");
 	assert_non_null(output);
-	size = fread(text, 1, sizeof(text) - 1, output);
+	return output;
+}
+
+/* Its exit code; text is what it printed. */
+static int command_end(FILE *output)
+{
+	size_t size = fread(text, 1, sizeof(text) - 1, output);
+	int status;
+
 	text[size] = '\0';
 	status = pclose(output);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int command(const char *arguments)
+{
+	return command_end(command_start(arguments));
 }
 
 static size_t times(const char *part)
@@ -253,6 +264,24 @@ static void test_top(void **state)
 	assert_int_equal(command("top --interval 0"), 2);
 }
 
+/* The daemon dies after the first of ten looks, and comes back. */
+static void test_top_restart(void **state)
+{
+	FILE *output = command_start("top -n 0.1 | head -n 50");
+
+	do
+		assert_non_null(fgets(text, sizeof(text), output));
+	while (strncmp(text, "data ", 5) != 0);
+	(void)server_stop(state);
+	(void)usleep(200000);
+	(void)server_start(state);
+	assert_int_equal(command_end(output), 0);
+	assert_int_equal(times("\ndata "), 9);
+	/* The other daemon counts from 0 again. */
+	assert_int_equal(times("-"), 0);
+	assert_int_equal(times("10 us"), 9);
+}
+
 static void test_top_no_daemon(void **state)
 {
 	(void)state;
@@ -312,6 +341,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_metrics, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_metrics_output, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_top, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_top_restart, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_doctor, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_report, server_start, server_stop),
 	    cmocka_unit_test(test_metrics_no_daemon),
