@@ -1,1 +1,4 @@
-dist_doc_DATA += docs/from-cmirrord.md docs/from-md-cluster.md docs/sizing.md docs/testing.md
+dist_doc_DATA += docs/failures.md docs/from-cmirrord.md \
+	docs/from-md-cluster.md docs/sizing.md docs/testing.md
+check_SCRIPTS += docs/check-docs
+EXTRA_DIST += docs/check-docs
