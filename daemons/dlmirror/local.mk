@@ -14,9 +14,9 @@ libcommand_la_LIBADD = libcodec.la
 
 sbin_PROGRAMS += dlmirror
 dlmirror_SOURCES = \
+	daemons/dlmirror/activate.c \
 	daemons/dlmirror/apart.c daemons/dlmirror/apart.h \
 	daemons/dlmirror/block.c daemons/dlmirror/block.h \
-	daemons/dlmirror/activate.c \
 	daemons/dlmirror/configured.c daemons/dlmirror/configured.h \
 	daemons/dlmirror/create.c \
 	daemons/dlmirror/daemon.c \

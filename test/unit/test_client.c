@@ -41,6 +41,7 @@ struct shared {
 	_Atomic unsigned stopped;
 	_Atomic unsigned retried;
 	_Atomic unsigned commands;
+	_Atomic unsigned sync_after; /* questions for a mirror until it is in sync; 0: never */
 };
 
 static struct shared *shared;
@@ -94,6 +95,8 @@ static int source_find(void *context, const char *mirror, struct dlmirror_mirror
 	if (strcmp(mirror, "m99998") != 0)
 		return -ENOENT;
 	fill(1, ret);
+	if (shared->sync_after > 0 && --shared->sync_after == 0)
+		ret->in_sync = ret->region_count;
 	return 0;
 }
 
@@ -689,6 +692,45 @@ static void test_second_server(void **state)
 	qb_loop_destroy(loop);
 }
 
+/* What the example program prints; its exit code. */
+static int example_run(const char *argument, char *ret, size_t size)
+{
+	const char *build = getenv("top_builddir");
+	char command[512];
+	size_t used;
+	FILE *output;
+	int status;
+
+	(void)snprintf(command, sizeof(command), "%s/lib/client/example %s 2>&1",
+		       build ? build : ".", argument);
+	output = popen(command, "r");
+	assert_non_null(output);
+	used = fread(ret, 1, size - 1, output);
+	ret[used] = '\0';
+	status = pclose(output);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_example(void **state)
+{
+	char text[512];
+
+	(void)state;
+	assert_int_equal(example_run("", text, sizeof(text)), 0);
+	assert_string_equal(text, "m99997: active, 2 of 2048 regions in sync\n"
+				  "m99998: active, 1 of 2048 regions in sync\n"
+				  "m99999: active, 0 of 2048 regions in sync\n");
+	shared->sync_after = 2;
+	assert_int_equal(example_run("m99998", text, sizeof(text)), 0);
+	assert_string_equal(text, "m99998 is in sync\n");
+	assert_int_equal(shared->sync_after, 0);
+	assert_int_equal(example_run("nothing", text, sizeof(text)), 1);
+	assert_string_equal(text,
+			    "example: the daemon knows no mirror nothing; dlmirror list shows "
+			    "those it knows\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -705,6 +747,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_connect_garbage, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_stuck, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_second_server, root_only, teardown),
+	    cmocka_unit_test_setup_teardown(test_example, root_only, teardown),
 	    cmocka_unit_test(test_daemon_dies),
 	};
 
