@@ -248,9 +248,9 @@ test_unit_test_checks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_checks_LDADD = libcommand.la libconfig.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_page
-test_unit_test_page_SOURCES = test/unit/test_page.c daemons/common/config.c
-test_unit_test_page_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(INIH_CFLAGS)
-test_unit_test_page_LDADD = libcommand.la $(CMOCKA_LIBS) $(INIH_LIBS)
+test_unit_test_page_SOURCES = test/unit/test_page.c
+test_unit_test_page_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_page_LDADD = libcommand.la libconfig.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_verbs
 test_unit_test_verbs_SOURCES = test/unit/test_verbs.c daemons/dlmirrord/admin_server.c
