@@ -242,6 +242,18 @@ uint64_t kernel_region_sectors(const struct job *j)
 	return l->region_sectors;
 }
 
+/* With as many regions as we have, it may be our log of before the region size changed, or the kernel
+ * may have kept it since then in regions of ours. */
+bool kernel_region_sectors_unknown(const struct job *j)
+{
+	const struct disk_search *search = &j->search;
+	const struct disk_layout *l = &j->storage->layout;
+
+	return search->has_super && search->header.region_count == l->region_count &&
+	       search->super.layout.region_count == l->region_count &&
+	       search->super.layout.region_sectors != l->region_sectors;
+}
+
 /* Starting */
 
 bool job_may_start(const struct storage *s)

@@ -73,6 +73,8 @@ static int load_kernel(struct job *j)
 
 	if (count == 0)
 		return JOB_DONE;
+	if (kernel_region_sectors_unknown(j))
+		return load_stale(j, "it was kept in regions of another size: all is out of sync");
 	if (!history_bounded(s, count) || bytes > s->device_bytes)
 		return load_stale(j, "the kernel's header names too many regions");
 	if (job_alloc(&j->memory.sync, bytes) < 0)

@@ -139,6 +139,35 @@ static void kernel_log_write(struct rig *rig, uint32_t version, uint64_t regions
 	rig_pwrite(rig, 0, unit, sizeof(unit));
 }
 
+/* As many regions as before, of another size: whose bits they are cannot be told, so nothing is in
+ * sync, also when the claim is cut short after any of its writes. */
+static void as_many_regions_of_another_size_are_stale(void **state)
+{
+	struct rig *rig = *state;
+
+	for (unsigned smaller = 0; smaller <= 1; smaller++) {
+		rig_geometry(rig, REGIONS, SECTORS);
+		rig_open(rig);
+		bits_fill(rig->sync, REGIONS, true);
+		bits_fill(rig->kernel, REGIONS, true);
+		bits_fill(rig->slot, REGIONS, false);
+		assert_int_equal(rig_load(rig), 0);
+		assert_int_equal(rig_claim(rig), 0);
+		assert_int_equal(rig_release(rig), 0);
+		assert_int_equal(rig_load(rig), 0);
+		assert_true(bits_test(rig->history.in_sync, REGIONS - 1));
+		rig_close(rig);
+		rig_geometry(rig, REGIONS, smaller ? SECTORS / 2 : SECTORS * 2);
+		rig_open(rig);
+		assert_int_equal(rig_load(rig), 0);
+		assert_int_equal(rig->history.load, MLOG_LOAD_CLEAN);
+		assert_non_null(strstr(rig->history.remark, "another size"));
+		for (uint64_t r = 0; r < REGIONS; r++)
+			assert_false(bits_test(rig->history.in_sync, r));
+		rig_close(rig);
+	}
+}
+
 static void kernel_log_is_taken_over(void **state)
 {
 	struct rig *rig = *state;
@@ -845,6 +874,7 @@ int main(void)
 	    TEST(life_of_a_log),
 	    TEST(released_log_is_the_kernels),
 	    TEST(kernel_log_is_taken_over),
+	    TEST(as_many_regions_of_another_size_are_stale),
 	    TEST(region_size_changes_over_a_release),
 	    TEST(marks_of_all_slots_count),
 	    TEST(damaged_slot_header),
