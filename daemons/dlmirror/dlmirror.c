@@ -26,6 +26,7 @@ static const struct verb verbs[] = {
     {"status", "say how mirrors are doing, and follow their progress", verb_status},
     {"show", "show all there is to know about a mirror", verb_show},
     {"top", "show the busiest mirrors, again and again", verb_top},
+    {"map", "show the regions of a mirror as a picture", verb_map},
     {"verify", "compare the legs of a mirror, and mend them", verb_verify},
     {"leg", "list, add, remove or replace legs of a mirror in use", verb_leg},
     {"grow", "make a mirror in use larger", verb_grow},

@@ -151,6 +151,37 @@ void format_log_state(const struct dlmirror_mirror *m, char *ret, size_t size)
 		(void)snprintf(ret, size, "%s", m->log_state);
 }
 
+#define MORE ", ..."
+
+void format_regions(const uint64_t *region, uint32_t count, char *ret, size_t size)
+{
+	char range[2 * FORMAT_SIZE];
+	size_t used = 0;
+	uint32_t end;
+
+	(void)snprintf(ret, size, "-");
+	for (uint32_t i = 0; i < count; i = end) {
+		const char *gap = i > 0 ? ", " : "";
+		size_t length;
+
+		for (end = i + 1; end < count && region[end] == region[end - 1] + 1; end++)
+			;
+		if (end - i > 1)
+			(void)snprintf(range, sizeof(range), "%s%" PRIu64 "-%" PRIu64, gap,
+				       region[i], region[end - 1]);
+		else
+			(void)snprintf(range, sizeof(range), "%s%" PRIu64, gap, region[i]);
+		length = strlen(range);
+		/* Unless it is the last, the next one may be the one that does not fit. */
+		if (used + length + (end < count ? strlen(MORE) : 0) >= size) {
+			(void)snprintf(ret + used, size - used, "%s", used > 0 ? MORE : "...");
+			return;
+		}
+		memcpy(ret + used, range, length + 1);
+		used += length;
+	}
+}
+
 static bool phase_is(const struct dlmirror_mirror *m, const char *phase)
 {
 	return strcmp(m->phase, phase) == 0;

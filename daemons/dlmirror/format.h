@@ -33,6 +33,9 @@ const char *format_member_state(char state);
 /* "ok", "failed: Input/output error", "none", … */
 void format_log_state(const struct dlmirror_mirror *m, char *ret, size_t size);
 
+/* "3, 7-9, 12" of regions in this order, ending in "..." when it does not fit; of none: "-". */
+void format_regions(const uint64_t *region, uint32_t count, char *ret, size_t size);
+
 /* What the mirror does or waits for, in a few words; empty when there is nothing. */
 void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size);
 /* Nothing is under way that would end by itself. */

@@ -6,6 +6,7 @@ libcommand_la_SOURCES = \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \
 	daemons/dlmirror/page.c daemons/dlmirror/page.h \
+	daemons/dlmirror/picture.c daemons/dlmirror/picture.h \
 	daemons/dlmirror/plan.c daemons/dlmirror/plan.h \
 	daemons/dlmirror/rates.c daemons/dlmirror/rates.h \
 	daemons/dlmirror/spec.c daemons/dlmirror/spec.h \
@@ -29,6 +30,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/leg.c \
 	daemons/dlmirror/list.c \
 	daemons/dlmirror/log.c \
+	daemons/dlmirror/map.c \
 	daemons/dlmirror/mapper.c daemons/dlmirror/mapper.h \
 	daemons/dlmirror/metrics.c \
 	daemons/dlmirror/mirrors.c daemons/dlmirror/mirrors.h \

@@ -31,6 +31,7 @@ int verb_rename(int argc, char **argv);
 int verb_import(int argc, char **argv);
 int verb_leg(int argc, char **argv);
 int verb_grow(int argc, char **argv);
+int verb_map(int argc, char **argv);
 int verb_reload(int argc, char **argv);
 int verb_top(int argc, char **argv);
 int verb_verify(int argc, char **argv);

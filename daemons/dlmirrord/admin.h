@@ -29,6 +29,9 @@ struct admin_source {
 		      uint32_t timeout_s, char *text, size_t size);
 	int (*reload_status)(void *context, const char *mirror, struct dlmirror_reload *ret);
 	void (*daemon)(void *context, struct dlmirror_daemon *ret);
+	/* No more cells and regions than the messages allow, and at least one of each. */
+	int (*map)(void *context, const char *mirror, uint64_t first, uint64_t per_cell,
+		   uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret);
 	int (*command)(void *context, enum dlmirror_daemon_command command, const char *argument,
 		       char *text, size_t size);
 };

@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -379,6 +380,30 @@ static int daemon_answer(struct admin_server *server, const struct admin_request
 	return 0;
 }
 
+static int map_answer(struct admin_server *server, const struct admin_request *request,
+		      struct admin_reply_writer *reply)
+{
+	static struct dlmirror_cell cell[ADMIN_MAP_CELLS]; /* large, as is the map */
+	static struct dlmirror_map map;
+	int result;
+
+	if (request->cells == 0 || request->cells > ADMIN_MAP_CELLS || request->per_cell == 0 ||
+	    request->per_cell > ADMIN_MAP_REGIONS / request->cells) {
+		(void)snprintf(server->text, sizeof(server->text),
+			       "a piece of a map has 1 to %u cells, and %" PRIu64
+			       " regions at most",
+			       ADMIN_MAP_CELLS, ADMIN_MAP_REGIONS);
+		return -EINVAL;
+	}
+	result = server->source.map(server->source.context, request->mirror, request->first,
+				    request->per_cell, request->cells, cell, &map);
+	if (result != 0)
+		return result;
+	admin_reply_begin(reply, request->kind, 0, "", server->reply, sizeof(server->reply));
+	admin_reply_add_map(reply, &map, cell, request->cells);
+	return 0;
+}
+
 /* The requests that do something: what there is to say is in the text, also when they succeed. */
 static int action_answer(struct admin_server *server, const struct admin_request *request,
 			 struct admin_reply_writer *reply)
@@ -421,6 +446,8 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 		return reload_answer(server, request, reply);
 	case ADMIN_DAEMON:
 		return daemon_answer(server, request, reply);
+	case ADMIN_MAP:
+		return map_answer(server, request, reply);
 	default:
 		return action_answer(server, request, reply);
 	}

@@ -13,6 +13,7 @@
 
 #include <qb/qblog.h>
 
+#include "codec/admin.h"
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/logging.h"
@@ -30,15 +31,15 @@ static void fill_legs(const struct log *log, struct dlmirror_mirror *ret)
 	}
 }
 
+static const char member_states[] = {
+    [MLOG_MEMBER_JOINING] = 'J',
+    [MLOG_MEMBER_READY] = 'R',
+    [MLOG_MEMBER_GONE] = 'G',
+};
+
 static void fill_members(const struct log *log, const struct mlog_status *status,
 			 struct dlmirror_mirror *ret)
 {
-	static const char states[] = {
-	    [MLOG_MEMBER_JOINING] = 'J',
-	    [MLOG_MEMBER_READY] = 'R',
-	    [MLOG_MEMBER_GONE] = 'G',
-	};
-
 	ret->clustered = log->daemon->cluster != NULL;
 	if (!ret->clustered)
 		return;
@@ -50,7 +51,7 @@ static void fill_members(const struct log *log, const struct mlog_status *status
 		if (member == NULL || member->state == MLOG_MEMBER_NONE)
 			continue;
 		ret->member[ret->member_count++] = (struct dlmirror_member){
-		    .node = member->node, .slot = slot, .state = states[member->state]};
+		    .node = member->node, .slot = slot, .state = member_states[member->state]};
 	}
 }
 
@@ -213,6 +214,57 @@ static int source_reload_status(void *context, const char *mirror, struct dlmirr
 	if (log == NULL)
 		return -ENOENT;
 	reload_status(d->reloads, log->uuid, ret);
+	return 0;
+}
+
+_Static_assert(ADMIN_MAP_REGIONS <= MLOG_CENSUS_MAX && DLMIRROR_LEASE_MAX == MLOG_LEASE_MAX &&
+		   DLMIRROR_CLAIM_MAX == MLOG_COPIES_MAX &&
+		   DLMIRROR_MEMBERS_MAX == MLOG_MEMBERS_MAX,
+	       "a map holds what the core has");
+_Static_assert((int)DLMIRROR_REGION_IN_SYNC == MLOG_REGION_IN_SYNC &&
+		   (int)DLMIRROR_REGION_DIRTY == MLOG_REGION_DIRTY &&
+		   (int)DLMIRROR_REGION_COPYING == MLOG_REGION_COPYING &&
+		   (int)DLMIRROR_REGION_CRASH_DIRTY == MLOG_REGION_CRASH_DIRTY &&
+		   (int)DLMIRROR_REGION_STALE == MLOG_REGION_STALE &&
+		   (int)DLMIRROR_REGIONS == MLOG_REGIONS,
+	       "library and core number the states alike");
+
+static void fill_work(const struct mlog_member *member, uint32_t slot, struct dlmirror_work *ret)
+{
+	*ret = (struct dlmirror_work){
+	    .node = member->node,
+	    .slot = slot,
+	    .state = member_states[member->state],
+	    .lease_any = member->lease_any,
+	    .lease_first = member->lease_first,
+	    .lease = member->lease,
+	};
+	if (member->claim_seq == 0)
+		return;
+	ret->claim_count = member->claim_count;
+	memcpy(ret->claim, member->claim, sizeof(ret->claim));
+}
+
+static int source_map(void *context, const char *mirror, uint64_t first, uint64_t per_cell,
+		      uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret)
+{
+	static struct mlog_cell counted[ADMIN_MAP_CELLS];
+	struct log *log = registry_find_name(&((struct daemon *)context)->registry, mirror);
+
+	if (log == NULL)
+		return -ENOENT;
+	mlog_census(log->pump.mlog, first, per_cell, cells, counted);
+	for (uint32_t i = 0; i < cells; i++)
+		for (unsigned state = 0; state < DLMIRROR_REGIONS; state++)
+			ret_cells[i].count[state] = counted[i].count[state];
+	ret->region_count = log->hot.regions;
+	ret->member_count = 0;
+	for (uint32_t slot = 0; slot < MLOG_MEMBERS_MAX; slot++) {
+		const struct mlog_member *member = mlog_member(log->pump.mlog, slot);
+
+		if (member != NULL && member->state != MLOG_MEMBER_NONE)
+			fill_work(member, slot, &ret->member[ret->member_count++]);
+	}
 	return 0;
 }
 
@@ -421,6 +473,17 @@ static int admin_reload_status(void *context, const char *mirror, struct dlmirro
 	return error;
 }
 
+static int admin_map(void *context, const char *mirror, uint64_t first, uint64_t per_cell,
+		     uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_map(context, mirror, first, per_cell, cells, ret_cells, ret);
+	daemon_leave(context);
+	return error;
+}
+
 static int admin_command(void *context, enum dlmirror_daemon_command command, const char *argument,
 			 char *text, size_t size)
 {
@@ -454,5 +517,6 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .reload_status = admin_reload_status,
 	    .daemon = admin_daemon,
 	    .command = admin_command,
+	    .map = admin_map,
 	};
 }

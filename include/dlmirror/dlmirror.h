@@ -32,6 +32,9 @@ extern "C" {
 #define DLMIRROR_VIEW_MAX    40 /* nodes with a daemon in the cluster's group */
 #define DLMIRROR_TEXT_SIZE   256
 #define DLMIRROR_PATH_SIZE   128
+#define DLMIRROR_CELLS_MAX   65536 /* of one map */
+#define DLMIRROR_LEASE_MAX   64	   /* regions that a node may recover at a time */
+#define DLMIRROR_CLAIM_MAX   16	   /* regions that a node compares or copies at a time */
 
 struct dlmirror; /* a connection */
 
@@ -91,6 +94,43 @@ struct dlmirror_mirror {
 	uint32_t leg_count;
 	struct dlmirror_leg leg[DLMIRROR_LEGS_MAX];
 	char reload[DLMIRROR_TEXT_SIZE]; /* what a reload in step waits for; empty: for nothing */
+};
+
+/* What a region is, the worst last. A region that is being recovered, compared or copied counts as
+ * that only, whatever it was before. */
+enum dlmirror_region {
+	DLMIRROR_REGION_IN_SYNC, /* and this node has no mark there */
+	DLMIRROR_REGION_DIRTY,	 /* in sync, but for what this node is writing, or wrote lately */
+	DLMIRROR_REGION_COPYING, /* a node recovers it, or compares or copies it */
+	DLMIRROR_REGION_CRASH_DIRTY, /* its writer died: the legs may differ, and it is to be mended
+				      */
+	DLMIRROR_REGION_STALE,	     /* not in sync, to be recovered */
+	DLMIRROR_REGIONS,
+};
+
+/* Some neighbouring regions, counted. */
+struct dlmirror_cell {
+	uint64_t count[DLMIRROR_REGIONS]; /* regions, by enum dlmirror_region */
+};
+
+/* What a node that has the mirror attached does about its regions, as this one knows. */
+struct dlmirror_work {
+	uint32_t node;	/* as in struct dlmirror_member; 1 where there is no cluster */
+	uint32_t slot;	/* as there */
+	char state;	/* as there */
+	bool lease_any; /* it may recover any region: nobody knows which */
+	/* Bit i: it alone may recover stale region lease_first + i, and is about to. */
+	uint64_t lease_first;
+	uint64_t lease;
+	uint32_t claim_count; /* regions that it compares or copies, and nobody else writes */
+	uint64_t claim[DLMIRROR_CLAIM_MAX];
+};
+
+/* What a map says beside its cells. */
+struct dlmirror_map {
+	uint64_t region_count; /* of the mirror */
+	uint32_t member_count; /* 0: not attached, or this node is not told yet */
+	struct dlmirror_work member[DLMIRROR_MEMBERS_MAX];
 };
 
 /* A leg of a mirror as it is to be. */
@@ -213,6 +253,16 @@ int dlmirror_list(struct dlmirror *d, struct dlmirror_mirror **ret, size_t *ret_
 /* One mirror, by the name of its device or the uuid of its log; -ENOENT when there is none. */
 int dlmirror_get(struct dlmirror *d, const char *mirror, struct dlmirror_mirror *ret);
 int dlmirror_counters(struct dlmirror *d, const char *mirror, struct dlmirror_counters *ret);
+/*
+ * What the regions of a mirror are: ret_cells[i] counts the per_cell regions (1 or more) from region
+ * first + i * per_cell on; cells behind the last region count none. cells: 1 to DLMIRROR_CELLS_MAX,
+ * and ret_cells has room for so many; first + cells * per_cell must be less than 2^64. It is asked
+ * for in pieces, and what changes meanwhile may be counted as it was or as it is. -EINVAL: an
+ * argument is out of range; -ENOENT: no such mirror; -EAGAIN: the mirror was given another size
+ * meanwhile, ask again. On failure ret_cells holds nothing of use.
+ */
+int dlmirror_map(struct dlmirror *d, const char *mirror, uint64_t first, uint64_t per_cell,
+		 uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret);
 /* Compares all regions in the background, and with repair mends those that differ from the default
  * leg; so it does in any case while the mirror is suspect. -EBUSY when the mirror is not active. */
 int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair);

@@ -308,6 +308,86 @@ int dlmirror_reload(struct dlmirror *d, const char *mirror, const struct dlmirro
 	return named_call(d, &request, mirror, &reply);
 }
 
+/* The next piece of a map: whole cells, or where one is larger than a piece may be, a part of it.
+ */
+struct piece {
+	uint64_t region;
+	uint64_t per_cell;
+	uint32_t cell; /* index of the first */
+	uint32_t cells;
+};
+
+static struct piece piece_at(uint64_t first, uint64_t per_cell, uint32_t cells, uint64_t done)
+{
+	uint64_t left = per_cell - done % per_cell;
+	struct piece piece = {.region = first + done,
+			      .per_cell = left,
+			      .cell = (uint32_t)(done / per_cell),
+			      .cells = 1};
+
+	if (per_cell > ADMIN_MAP_REGIONS) {
+		if (left > ADMIN_MAP_REGIONS)
+			piece.per_cell = ADMIN_MAP_REGIONS;
+		return piece;
+	}
+	piece.cells = cells - piece.cell;
+	if (piece.cells > ADMIN_MAP_CELLS)
+		piece.cells = ADMIN_MAP_CELLS;
+	if (piece.cells > ADMIN_MAP_REGIONS / per_cell)
+		piece.cells = (uint32_t)(ADMIN_MAP_REGIONS / per_cell);
+	return piece;
+}
+
+static int piece_read(struct dlmirror *d, const char *mirror, const struct piece *piece,
+		      struct dlmirror_cell *cells, struct dlmirror_map *ret)
+{
+	struct admin_request request = {.kind = ADMIN_MAP,
+					.first = piece->region,
+					.per_cell = piece->per_cell,
+					.cells = piece->cells};
+	struct dlmirror_cell got[ADMIN_MAP_CELLS];
+	struct admin_reply reply;
+	uint32_t count;
+	int result = named_call(d, &request, mirror, &reply);
+
+	if (result != 0)
+		return result;
+	if (admin_reply_map(&reply, ret, got, &count) != 0 || count != piece->cells)
+		return fail_body(d);
+	for (uint32_t i = 0; i < count; i++)
+		for (unsigned state = 0; state < DLMIRROR_REGIONS; state++)
+			cells[piece->cell + i].count[state] += got[i].count[state];
+	return 0;
+}
+
+int dlmirror_map(struct dlmirror *d, const char *mirror, uint64_t first, uint64_t per_cell,
+		 uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret)
+{
+	struct dlmirror_map map = {0};
+	uint64_t regions = 0;
+	uint64_t done = 0;
+	int result;
+
+	if (cells == 0 || cells > DLMIRROR_CELLS_MAX || per_cell == 0 ||
+	    per_cell > (UINT64_MAX - first) / cells)
+		return fail(d, -EINVAL, "a map has 1 to %d cells of at least one region each",
+			    DLMIRROR_CELLS_MAX);
+	memset(ret_cells, 0, cells * sizeof(*ret_cells));
+	do {
+		struct piece piece = piece_at(first, per_cell, cells, done);
+
+		result = piece_read(d, mirror, &piece, ret_cells, &map);
+		if (result != 0)
+			return result;
+		if (done > 0 && map.region_count != regions)
+			return fail(d, -EAGAIN, "%s was given another size meanwhile", mirror);
+		regions = map.region_count;
+		done += piece.per_cell * piece.cells;
+	} while (done < per_cell * cells && first + done < regions);
+	*ret = map;
+	return 0;
+}
+
 int dlmirror_reload_status(struct dlmirror *d, const char *mirror, struct dlmirror_reload *ret)
 {
 	struct admin_reply reply;

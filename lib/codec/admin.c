@@ -20,7 +20,7 @@ static bool read_bool(struct reader *r)
 
 static bool kind_names_mirror(enum admin_kind kind)
 {
-	return kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS;
+	return (kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS) || kind == ADMIN_MAP;
 }
 
 static void write_plan(struct writer *w, const struct dlmirror_plan *plan)
@@ -83,6 +83,11 @@ size_t admin_request_encode(const struct admin_request *request, void *ret, size
 		write_u32(&w, (uint32_t)request->command);
 		write_string(&w, request->argument);
 	}
+	if (request->kind == ADMIN_MAP) {
+		write_u64(&w, request->first);
+		write_u64(&w, request->per_cell);
+		write_u32(&w, request->cells);
+	}
 	if (w.failed)
 		return 0;
 	write_native_u32(&size_at, (uint32_t)(cap - w.left));
@@ -110,6 +115,11 @@ static void read_arguments(struct reader *r, struct admin_request *ret)
 		else
 			ret->command = (enum dlmirror_daemon_command)command;
 		read_string(r, ret->argument, sizeof(ret->argument));
+	}
+	if (ret->kind == ADMIN_MAP) { /* whether there is such a piece is for the server to say */
+		ret->first = read_u64(r);
+		ret->per_cell = read_u64(r);
+		ret->cells = read_u32(r);
 	}
 }
 
@@ -184,7 +194,7 @@ static bool body_expected(const struct admin_reply *reply)
 	if (reply->error != 0)
 		return false;
 	return reply->count > 0 || reply->kind == ADMIN_COUNTERS || reply->kind == ADMIN_DAEMON ||
-	       reply->kind == ADMIN_RELOAD_STATUS;
+	       reply->kind == ADMIN_RELOAD_STATUS || reply->kind == ADMIN_MAP;
 }
 
 int admin_reply_decode(const void *data, size_t size, enum admin_kind kind, struct admin_reply *ret)
@@ -603,5 +613,87 @@ int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret)
 	if (r->failed || r->left > 0)
 		return -EBADMSG;
 	*ret = daemon;
+	return 0;
+}
+
+static void write_work(struct writer *w, const struct dlmirror_work *work)
+{
+	write_u32(w, work->node);
+	write_u32(w, work->slot);
+	write_u8(w, (uint8_t)work->state);
+	write_u8(w, work->lease_any);
+	write_u64(w, work->lease_first);
+	write_u64(w, work->lease);
+	write_u8(w, (uint8_t)work->claim_count);
+	for (uint32_t i = 0; i < work->claim_count; i++)
+		write_u64(w, work->claim[i]);
+}
+
+static void read_work(struct reader *r, struct dlmirror_work *ret)
+{
+	ret->node = read_u32(r);
+	ret->slot = read_u32(r);
+	ret->state = (char)read_u8(r);
+	if (ret->state < 'A' || ret->state > 'Z')
+		r->failed = true;
+	ret->lease_any = read_bool(r);
+	ret->lease_first = read_u64(r);
+	ret->lease = read_u64(r);
+	ret->claim_count = read_u8(r);
+	if (ret->claim_count > DLMIRROR_CLAIM_MAX) {
+		r->failed = true;
+		return;
+	}
+	for (uint32_t i = 0; i < ret->claim_count; i++)
+		ret->claim[i] = read_u64(r);
+}
+
+void admin_reply_add_map(struct admin_reply_writer *reply, const struct dlmirror_map *map,
+			 const struct dlmirror_cell *cell, uint32_t cells)
+{
+	struct writer *w = &reply->w;
+
+	write_u64(w, map->region_count);
+	write_u8(w, (uint8_t)map->member_count);
+	for (uint32_t i = 0; i < map->member_count; i++)
+		write_work(w, &map->member[i]);
+	write_u32(w, cells);
+	for (uint32_t i = 0; i < cells; i++)
+		for (unsigned state = 0; state < DLMIRROR_REGIONS; state++)
+			write_u32(w, (uint32_t)cell[i].count[state]);
+}
+
+static void read_cells(struct reader *r, struct dlmirror_cell *ret, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		for (unsigned state = 0; state < DLMIRROR_REGIONS; state++) {
+			ret[i].count[state] = read_u32(r);
+			if (ret[i].count[state] > ADMIN_MAP_REGIONS)
+				r->failed = true;
+		}
+	}
+}
+
+int admin_reply_map(struct admin_reply *reply, struct dlmirror_map *ret,
+		    struct dlmirror_cell *ret_cells, uint32_t *ret_count)
+{
+	struct dlmirror_map map = {0};
+	struct reader *r = &reply->body;
+	uint32_t count;
+
+	map.region_count = read_u64(r);
+	map.member_count = read_u8(r);
+	if (map.member_count > DLMIRROR_MEMBERS_MAX)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < map.member_count; i++)
+		read_work(r, &map.member[i]);
+	count = read_u32(r);
+	if (r->failed || count > ADMIN_MAP_CELLS)
+		return -EBADMSG;
+	read_cells(r, ret_cells, count);
+	if (r->failed || r->left > 0)
+		return -EBADMSG;
+	*ret = map;
+	*ret_count = count;
 	return 0;
 }

@@ -9,7 +9,8 @@
  * Little-endian behind the envelope, which is in native order because libqb reads it. A reply
  * begins alike in every version, so that each side can tell the other that it does not understand
  * it. The list of mirrors comes in pages: the reply to ADMIN_LIST says how many there are, and holds
- * those from the index asked for on that fit.
+ * those from the index asked for on that fit. A map is asked for in pieces: each counts so few
+ * regions that nobody waits for it, in so few cells that the reply is of modest size.
  */
 #ifndef DLM_CODEC_ADMIN_H
 #define DLM_CODEC_ADMIN_H
@@ -29,7 +30,9 @@
 #define ADMIN_REPLY_MAX	       65536U
 #define ADMIN_ARGUMENT_SIZE    256U
 #define ADMIN_TEXT_SIZE	       1024U
-#define ADMIN_PAGE_MIRRORS     64U /* in one reply: bounds the work for one request */
+#define ADMIN_PAGE_MIRRORS     64U   /* in one reply: bounds the work for one request */
+#define ADMIN_MAP_CELLS	       1024U /* in one reply */
+#define ADMIN_MAP_REGIONS      (UINT64_C(1) << 20) /* counted for one reply */
 
 enum admin_kind {
 	ADMIN_LIST = 1,
@@ -42,16 +45,19 @@ enum admin_kind {
 	ADMIN_RELOAD_STATUS,
 	ADMIN_DAEMON,
 	ADMIN_COMMAND,
+	ADMIN_MAP,
 	ADMIN_KINDS, /* one more than the last */
 };
 
 struct admin_request {
 	enum admin_kind kind;
-	uint64_t first;			      /* LIST: index of the first mirror wanted */
-	char mirror[DLMIRROR_NAME_SIZE];      /* GET to RELOAD_STATUS */
-	bool repair;			      /* VERIFY */
-	struct dlmirror_plan plan;	      /* RELOAD */
-	uint32_t timeout_s;		      /* RELOAD */
+	uint64_t first;			 /* LIST: index of the first mirror wanted; MAP: region */
+	uint64_t per_cell;		 /* MAP: regions */
+	uint32_t cells;			 /* MAP */
+	char mirror[DLMIRROR_NAME_SIZE]; /* GET to RELOAD_STATUS, MAP */
+	bool repair;			 /* VERIFY */
+	struct dlmirror_plan plan;	 /* RELOAD */
+	uint32_t timeout_s;		 /* RELOAD */
 	enum dlmirror_daemon_command command; /* COMMAND */
 	char argument[ADMIN_ARGUMENT_SIZE];   /* COMMAND; may be empty */
 };
@@ -81,6 +87,9 @@ void admin_reply_add_counters(struct admin_reply_writer *reply,
 			      const struct dlmirror_counters *counters);
 void admin_reply_add_reload(struct admin_reply_writer *reply, const struct dlmirror_reload *reload);
 void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmirror_daemon *daemon);
+/* At most ADMIN_MAP_CELLS cells, of at most ADMIN_MAP_REGIONS regions each. */
+void admin_reply_add_map(struct admin_reply_writer *reply, const struct dlmirror_map *map,
+			 const struct dlmirror_cell *cell, uint32_t cells);
 /* The size of the message, or 0 when something did not fit. */
 size_t admin_reply_end(struct admin_reply_writer *reply);
 
@@ -104,5 +113,8 @@ int admin_reply_mirror(struct admin_reply *reply, struct dlmirror_mirror *ret);
 int admin_reply_counters(struct admin_reply *reply, struct dlmirror_counters *ret);
 int admin_reply_reload(struct admin_reply *reply, struct dlmirror_reload *ret);
 int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret);
+/* ret_cells has room for ADMIN_MAP_CELLS; *ret_count: how many there are. */
+int admin_reply_map(struct admin_reply *reply, struct dlmirror_map *ret,
+		    struct dlmirror_cell *ret_cells, uint32_t *ret_count);
 
 #endif

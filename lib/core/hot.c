@@ -290,6 +290,24 @@ uint64_t hot_others_word(const struct hot *h, uint64_t word)
 	return atomic_load(&h->others[word]);
 }
 
+uint64_t hot_dirty_word(const struct hot *h, uint64_t word)
+{
+	uint64_t first = word * BITS_PER_WORD >> h->shift; /* slot bit of the word's first region */
+	uint64_t bits = atomic_load(&h->dirty[first / BITS_PER_WORD]) >> first % BITS_PER_WORD;
+	uint64_t each;
+	uint64_t all = 0;
+
+	if (h->shift == 0)
+		return bits;
+	if (h->shift >= 6)
+		return bits & 1 ? UINT64_MAX : 0;
+	each = (UINT64_C(1) << (1U << h->shift)) - 1;
+	for (unsigned i = 0; i < BITS_PER_WORD >> h->shift && bits >> i != 0; i++)
+		if (bits >> i & 1)
+			all |= each << (i << h->shift);
+	return all;
+}
+
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value)
 {
 	atomic_store_explicit(&h->in_sync[word], value, memory_order_relaxed);

@@ -154,6 +154,8 @@ uint64_t hot_in_sync_word(const struct hot *h, uint64_t word);
 uint64_t hot_repair_word(const struct hot *h, uint64_t word);
 uint64_t hot_held_word(const struct hot *h, uint64_t word);
 uint64_t hot_others_word(const struct hot *h, uint64_t word);
+/* Of the dirty map, whose bits are of 2^shift regions, what it says of each region of the word. */
+uint64_t hot_dirty_word(const struct hot *h, uint64_t word);
 void hot_in_sync_put(struct hot *h, uint64_t word, uint64_t value);
 void hot_repair_put(struct hot *h, uint64_t word, uint64_t value);
 void hot_others_put(struct hot *h, uint64_t word, uint64_t value);

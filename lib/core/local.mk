@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
 	lib/core/hot.c lib/core/hot.h \
+	lib/core/census.c \
 	lib/core/device.c \
 	lib/core/dirty.c \
 	lib/core/found.c \

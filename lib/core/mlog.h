@@ -490,6 +490,29 @@ struct mlog_status {
 	uint32_t gone;
 };
 
+/* What a region is, as people are told: the last of these that it is, but for COPYING, which hides
+ * what the region was before. */
+enum mlog_region {
+	MLOG_REGION_IN_SYNC, /* and no mark of this node */
+	MLOG_REGION_DIRTY,   /* marked by this node, now or so lately that the bit is still set */
+	MLOG_REGION_COPYING, /* a member has it leased, to recover it, or claimed, to compare or copy it
+			      */
+	MLOG_REGION_CRASH_DIRTY,
+	MLOG_REGION_STALE,
+	MLOG_REGIONS,
+};
+
+#define MLOG_CENSUS_MAX (UINT32_C(1) << 20) /* regions counted at once: a millisecond or so */
+
+struct mlog_cell {
+	uint32_t count[MLOG_REGIONS]; /* regions */
+};
+
+/* Counts the regions from first on, per_cell for each of the cells; those behind the last region
+ * count none. Of MLOG_CENSUS_MAX regions at most, and at least one in a cell. */
+void mlog_census(const struct mlog *m, uint64_t first, uint64_t per_cell, uint32_t cells,
+		 struct mlog_cell *ret);
+
 /* What all members know of slot, or NULL while this node does not know it. */
 const struct mlog_member *mlog_member(const struct mlog *m, uint32_t slot);
 

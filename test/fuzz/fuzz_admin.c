@@ -54,7 +54,10 @@ static void check_reply(size_t size, enum admin_kind kind)
 	struct admin_reply_writer writer;
 	struct dlmirror_counters counters;
 	static struct dlmirror_reload reload;
+	static struct dlmirror_cell cell[ADMIN_MAP_CELLS];
+	static struct dlmirror_map map;
 	struct dlmirror_daemon daemon;
+	uint32_t cells;
 	int result = admin_reply_decode(message, size, kind, &reply);
 
 	if (result != 0) {
@@ -78,6 +81,11 @@ static void check_reply(size_t size, enum admin_kind kind)
 		if (admin_reply_daemon(&reply, &daemon) != 0)
 			return;
 		admin_reply_add_daemon(&writer, &daemon);
+	} else if (reply.error == 0 && kind == ADMIN_MAP) {
+		if (admin_reply_map(&reply, &map, cell, &cells) != 0)
+			return;
+		MUST(cells <= ADMIN_MAP_CELLS && map.member_count <= DLMIRROR_MEMBERS_MAX);
+		admin_reply_add_map(&writer, &map, cell, cells);
 	}
 	MUST(admin_reply_end(&writer) == size);
 	MUST(memcmp(message + ADMIN_REPLY_ENVELOPE, again + ADMIN_REPLY_ENVELOPE,

@@ -32,6 +32,8 @@ static void request_round_trip(const struct admin_request *request, size_t expec
 	assert_string_equal(seen.argument, request->argument);
 	assert_memory_equal(&seen.plan, &request->plan, sizeof(seen.plan));
 	assert_int_equal(seen.timeout_s, request->timeout_s);
+	assert_int_equal(seen.per_cell, request->per_cell);
+	assert_int_equal(seen.cells, request->cells);
 	/* No shorter or longer message is a request, nor does it fit into less. */
 	for (cut = 0; cut < size; cut++) {
 		assert_true(admin_request_decode(message, cut, &seen) < 0);
@@ -68,6 +70,12 @@ static void test_requests(void **state)
 		.timeout_s = 6},
 	    93);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_DAEMON}, 20);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_MAP,
+						   .mirror = "a",
+						   .first = UINT64_MAX,
+						   .per_cell = UINT64_MAX - 1,
+						   .cells = UINT32_MAX},
+			   43);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_COMMAND,
 						   .command = DLMIRROR_DAEMON_LOG_LEVEL,
 						   .argument = "debug"},
@@ -516,6 +524,106 @@ static void test_reload_status(void **state)
 	}
 }
 
+static struct dlmirror_cell cells[ADMIN_MAP_CELLS];
+static struct dlmirror_cell cells_seen[ADMIN_MAP_CELLS];
+
+/* The largest there can be. */
+static size_t map_reply(struct dlmirror_map *map)
+{
+	struct admin_reply_writer writer;
+
+	*map =
+	    (struct dlmirror_map){.region_count = UINT64_MAX, .member_count = DLMIRROR_MEMBERS_MAX};
+	for (uint32_t i = 0; i < DLMIRROR_MEMBERS_MAX; i++) {
+		struct dlmirror_work *work = &map->member[i];
+
+		*work = (struct dlmirror_work){.node = UINT32_MAX - i,
+					       .slot = i,
+					       .state = 'R',
+					       .lease_any = i % 2 == 0,
+					       .lease_first = UINT64_MAX - 63,
+					       .lease = UINT64_MAX - i,
+					       .claim_count = DLMIRROR_CLAIM_MAX};
+		for (uint32_t n = 0; n < DLMIRROR_CLAIM_MAX; n++)
+			work->claim[n] = UINT64_MAX - i - n;
+	}
+	for (uint32_t i = 0; i < ADMIN_MAP_CELLS; i++)
+		for (unsigned n = 0; n < DLMIRROR_REGIONS; n++)
+			cells[i].count[n] = ADMIN_MAP_REGIONS - i - n;
+	admin_reply_begin(&writer, ADMIN_MAP, 0, "", message, sizeof(message));
+	admin_reply_add_map(&writer, map, cells, ADMIN_MAP_CELLS);
+	return admin_reply_end(&writer);
+}
+
+static void test_map(void **state)
+{
+	static struct dlmirror_map map;
+	static struct dlmirror_map seen;
+	struct admin_reply reply;
+	uint32_t count = 7;
+	size_t size = map_reply(&map);
+
+	(void)state;
+	assert_in_range(size, 1, sizeof(message) / 2);
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_MAP, &reply), 0);
+	assert_int_equal(admin_reply_map(&reply, &seen, cells_seen, &count), 0);
+	assert_int_equal(count, ADMIN_MAP_CELLS);
+	assert_memory_equal(cells_seen, cells, sizeof(cells));
+	assert_int_equal(seen.region_count, map.region_count);
+	assert_int_equal(seen.member_count, map.member_count);
+	for (uint32_t i = 0; i < map.member_count; i++) {
+		assert_int_equal(seen.member[i].node, map.member[i].node);
+		assert_int_equal(seen.member[i].slot, map.member[i].slot);
+		assert_int_equal(seen.member[i].state, map.member[i].state);
+		assert_int_equal(seen.member[i].lease_any, map.member[i].lease_any);
+		assert_int_equal(seen.member[i].lease_first, map.member[i].lease_first);
+		assert_int_equal(seen.member[i].lease, map.member[i].lease);
+		assert_int_equal(seen.member[i].claim_count, map.member[i].claim_count);
+		assert_memory_equal(seen.member[i].claim, map.member[i].claim,
+				    sizeof(map.member[i].claim));
+	}
+	/* there was one only */
+	count = 7;
+	assert_int_equal(admin_reply_map(&reply, &seen, cells_seen, &count), -EBADMSG);
+	assert_int_equal(count, 7);
+}
+
+static void assert_bad_map(size_t at, uint8_t value)
+{
+	static struct dlmirror_map map;
+	struct admin_reply reply;
+	uint32_t count;
+	size_t size = map_reply(&map);
+
+	message[BODY_AT + 2 + at] = value;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_MAP, &reply), 0);
+	assert_int_equal(admin_reply_map(&reply, &map, cells_seen, &count), -EBADMSG);
+}
+
+static void test_bad_maps(void **state)
+{
+	const size_t members = DLMIRROR_MEMBERS_MAX * (27 + DLMIRROR_CLAIM_MAX * 8);
+	static struct dlmirror_map map;
+	struct admin_reply reply;
+	uint32_t count;
+	size_t size;
+
+	(void)state;
+	assert_bad_map(8, DLMIRROR_MEMBERS_MAX + 1);
+	assert_bad_map(17, 'a' - 1);		    /* the state of a member */
+	assert_bad_map(18, 2);			    /* any lease: neither no nor yes */
+	assert_bad_map(35, DLMIRROR_CLAIM_MAX + 1); /* regions of a claim */
+	assert_bad_map(9 + members, 1);		    /* a cell more, that is not there */
+	assert_bad_map(9 + members + 1, 3);	    /* less: bytes behind the last */
+	assert_bad_map(9 + members + 4 + 3, 1);	    /* a cell of more regions than are counted */
+	size = map_reply(&map);
+	for (size_t cut = BODY_AT + 2; cut < size; cut += 3) {
+		assert_int_equal(admin_reply_decode(message, size, ADMIN_MAP, &reply), 0);
+		reply.body = reader_of(message + BODY_AT + 2, cut - BODY_AT - 2);
+		assert_int_equal(admin_reply_map(&reply, &map, cells_seen, &count), -EBADMSG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -530,6 +638,8 @@ int main(void)
 	    cmocka_unit_test(test_bytes_that_belong_to_nothing),
 	    cmocka_unit_test(test_numbers_that_are_not_there),
 	    cmocka_unit_test(test_reload_status),
+	    cmocka_unit_test(test_map),
+	    cmocka_unit_test(test_bad_maps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

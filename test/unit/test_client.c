@@ -42,6 +42,9 @@ struct shared {
 	_Atomic unsigned retried;
 	_Atomic unsigned commands;
 	_Atomic unsigned sync_after; /* questions for a mirror until it is in sync; 0: never */
+	_Atomic unsigned pieces;
+	_Atomic uint64_t regions; /* of the mirror that is mapped */
+	_Atomic bool grows;	  /* at the second piece */
 };
 
 static struct shared *shared;
@@ -171,6 +174,32 @@ static int source_command(void *context, enum dlmirror_daemon_command command, c
 	return command == DLMIRROR_DAEMON_RESTART_STATUS ? -ECANCELED : 0;
 }
 
+/* Region r is in state r % DLMIRROR_REGIONS. */
+static int source_map(void *context, const char *mirror, uint64_t first, uint64_t per_cell,
+		      uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret)
+{
+	(void)context;
+	if (strcmp(mirror, "m99998") != 0)
+		return -ENOENT;
+	if (cells > ADMIN_MAP_CELLS || per_cell * cells > ADMIN_MAP_REGIONS)
+		return -E2BIG; /* the server must have refused it */
+	if (++shared->pieces == 2 && shared->grows)
+		shared->regions++;
+	memset(ret_cells, 0, cells * sizeof(*ret_cells));
+	for (uint64_t i = 0; i < cells * per_cell && first + i < shared->regions; i++)
+		ret_cells[i / per_cell].count[(first + i) % DLMIRROR_REGIONS]++;
+	*ret = (struct dlmirror_map){.region_count = shared->regions,
+				     .member_count = 1,
+				     .member = {{.node = 7,
+						 .slot = 1,
+						 .state = 'R',
+						 .lease_first = 128,
+						 .lease = 5,
+						 .claim_count = 1,
+						 .claim = {99}}}};
+	return 0;
+}
+
 static int32_t on_end(int32_t signal, void *loop)
 {
 	(void)signal;
@@ -188,6 +217,7 @@ static void server_run(int ready, const char *group)
 					    .verify_stop = source_verify_stop,
 					    .log_retry = source_log_retry,
 					    .daemon = source_daemon,
+					    .map = source_map,
 					    .command = source_command};
 	struct admin_server *server;
 	qb_loop_signal_handle handle;
@@ -391,6 +421,74 @@ static void test_actions(void **state)
 	dlmirror_free(d);
 }
 
+static void assert_map(struct dlmirror *d, uint64_t regions, uint64_t first, uint64_t per_cell,
+		       uint32_t cells, unsigned pieces)
+{
+	static struct dlmirror_cell seen[5000];
+	struct dlmirror_map map;
+
+	shared->regions = regions;
+	shared->pieces = 0;
+	if (dlmirror_map(d, "m99998", first, per_cell, cells, seen, &map) != 0)
+		fail_msg("map: %s", dlmirror_error(d));
+	assert_int_equal(shared->pieces, pieces);
+	assert_int_equal(map.region_count, regions);
+	for (uint32_t i = 0; i < cells; i++) {
+		struct dlmirror_cell expected = {{0}};
+
+		for (uint64_t n = 0; n < per_cell && first + i * per_cell + n < regions; n++)
+			expected.count[(first + i * per_cell + n) % DLMIRROR_REGIONS]++;
+		assert_memory_equal(&seen[i], &expected, sizeof(expected));
+	}
+}
+
+/* In as few pieces as the messages allow, and a cell in parts when it is too large for one. */
+static void test_map(void **state)
+{
+	const uint64_t most = ADMIN_MAP_REGIONS;
+	struct dlmirror *d = connected();
+	struct dlmirror_cell cell[2];
+	struct dlmirror_map map;
+
+	(void)state;
+	assert_map(d, 1000, 0, 1, 1000, 1);
+	assert_map(d, 1000, 990, 7, 3, 1);
+	assert_map(d, 1000, 1000, 7, 3, 1);
+	assert_map(d, 5000, 0, 1, 5000, 5);
+	assert_map(d, 5000, 0, most / 2, 2, 1);
+	assert_map(d, most, 0, most / 2 + 1, 3, 2); /* the third is behind the end */
+	assert_map(d, 3 * most, 5, most + 3, 2, 4);
+	assert_map(d, 3 * most, 0, most * 100, 1, 3);
+
+	shared->regions = 1000;
+	assert_int_equal(dlmirror_map(d, "m99998", 0, 500, 2, cell, &map), 0);
+	assert_int_equal(map.member_count, 1);
+	assert_int_equal(map.member[0].node, 7);
+	assert_int_equal(map.member[0].slot, 1);
+	assert_int_equal(map.member[0].state, 'R');
+	assert_int_equal(map.member[0].lease_first, 128);
+	assert_int_equal(map.member[0].lease, 5);
+	assert_int_equal(map.member[0].claim_count, 1);
+	assert_int_equal(map.member[0].claim[0], 99);
+
+	assert_int_equal(dlmirror_map(d, "nothing", 0, 1, 1, cell, &map), -ENOENT);
+	/* Between two pieces it was given another size. */
+	shared->regions = 2 * most;
+	shared->pieces = 0;
+	shared->grows = true;
+	assert_int_equal(dlmirror_map(d, "m99998", 0, most, 2, cell, &map), -EAGAIN);
+	assert_string_equal(dlmirror_error(d), "m99998 was given another size meanwhile");
+	/* What makes no sense is not even sent. */
+	shared->pieces = 0;
+	assert_int_equal(dlmirror_map(d, "m99998", 0, 0, 2, cell, &map), -EINVAL);
+	assert_int_equal(dlmirror_map(d, "m99998", 0, 1, 0, cell, &map), -EINVAL);
+	assert_int_equal(dlmirror_map(d, "m99998", 0, 1, DLMIRROR_CELLS_MAX + 1, cell, &map),
+			 -EINVAL);
+	assert_int_equal(dlmirror_map(d, "m99998", 1, UINT64_MAX / 2 + 1, 2, cell, &map), -EINVAL);
+	assert_int_equal(shared->pieces, 0);
+	dlmirror_free(d);
+}
+
 static int try_connect(void)
 {
 	struct dlmirror *d;
@@ -559,6 +657,45 @@ static void test_injection(void **state)
 	assert_int_equal(dlmirror_verify(d, "m", false), -EPROTO); /* gets the other's answer */
 	assert_int_equal(shared->commands, 1);
 	dlmirror_free(d);
+}
+
+/* The server says what is wrong with a piece of a map that is too large, or empty, and does not ask
+ * for it. */
+static void test_bad_pieces(void **state)
+{
+	static const struct {
+		uint64_t per_cell;
+		uint32_t cells;
+	} bad[] = {{0, 1},
+		   {1, 0},
+		   {1, ADMIN_MAP_CELLS + 1},
+		   {ADMIN_MAP_REGIONS + 1, 1},
+		   {ADMIN_MAP_REGIONS / 2 + 1, 2},
+		   {UINT64_MAX, 1},
+		   {UINT64_C(1) << 63, 2}};
+	uint8_t message[ADMIN_REQUEST_MAX];
+	struct dlmirror_cell cell;
+	struct dlmirror_map map;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const struct admin_request request = {.kind = ADMIN_MAP,
+						      .mirror = "m99998",
+						      .per_cell = bad[i].per_cell,
+						      .cells = bad[i].cells};
+		struct dlmirror *d = connected();
+
+		shared->regions = 10;
+		assert_int_equal(datagram_send(message, admin_request_encode(&request, message,
+									     sizeof(message))),
+				 0);
+		/* the answer to the request before it */
+		assert_int_equal(dlmirror_map(d, "m99998", 0, 1, 1, &cell, &map), -EINVAL);
+		assert_string_equal(
+		    dlmirror_error(d),
+		    "a piece of a map has 1 to 1024 cells, and 1048576 regions at most");
+		dlmirror_free(d);
+	}
 }
 
 /* Datagrams that are no requests, from somebody who may ask: the server must go on. */
@@ -739,6 +876,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_list, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_counters, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_actions, root_only, teardown),
+	    cmocka_unit_test_setup_teardown(test_map, root_only, teardown),
+	    cmocka_unit_test_setup_teardown(test_bad_pieces, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_refusal, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_group, group_setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_strangers, root_only, teardown),

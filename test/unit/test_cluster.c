@@ -622,6 +622,56 @@ static void resync_is_shared_out(void **state)
 	cluster_end(c);
 }
 
+static uint32_t census(const struct cluster *c, uint32_t number, enum mlog_region region)
+{
+	struct mlog_cell cell;
+
+	mlog_census(c->node[number].m, 0, REGIONS, 1, &cell);
+	return cell.count[region];
+}
+
+/* What a member recovers or copies is seen on all nodes, what it has marked on its own. */
+static void the_census_knows_what_others_do(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	struct mlog_event e = {.kind = MLOG_EV_COPIED};
+	uint32_t copier;
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	node_attaches(c, 3, MLOG_SYNC_KEEP);
+	assert_int_equal(census(c, 2, MLOG_REGION_STALE), REGIONS);
+	(void)node_asks(c, 3, ULOG_GET_RESYNC_WORK, REGIONS, false);
+	assert_int_equal(census(c, 2, MLOG_REGION_COPYING), 64);
+	assert_int_equal(census(c, 2, MLOG_REGION_STALE), REGIONS - 64);
+	node_answered(c, 3, node_asks(c, 3, ULOG_SET_REGION_SYNC, 0, true));
+	time_passes(c, SYNCED_MS);
+	assert_int_equal(census(c, 2, MLOG_REGION_IN_SYNC), 1);
+	assert_int_equal(census(c, 2, MLOG_REGION_COPYING), 63);
+	node_marks(c, 2, 0);
+	assert_int_equal(census(c, 2, MLOG_REGION_DIRTY), 1);
+	assert_int_equal(census(c, 1, MLOG_REGION_DIRTY), 0);
+	/* a dead node's mark, which somebody claims */
+	c->node[1].hold_copies = c->node[3].hold_copies = true;
+	node_dies(c, 2);
+	node_fenced(c, 2);
+	time_passes(c, 1000);
+	copier = c->node[1].copies > 0 ? 1 : 3;
+	assert_int_equal(c->node[copier].copied[0], 0);
+	for (uint32_t number = 1; number <= 3; number += 2) {
+		assert_int_equal(census(c, number, MLOG_REGION_COPYING), 64);
+		assert_int_equal(census(c, number, MLOG_REGION_CRASH_DIRTY), 0);
+	}
+	e.copied.region = 0;
+	e.copied.result = MLOG_COPY_ERROR;
+	node_step(c, &c->node[copier], &e);
+	cluster_settle(c);
+	assert_int_equal(census(c, 4 - copier, MLOG_REGION_COPYING), 63);
+	assert_int_equal(census(c, 4 - copier, MLOG_REGION_CRASH_DIRTY), 1);
+	cluster_end(c);
+}
+
 /* REGIONS: none */
 static uint64_t work_of(struct cluster *c, uint32_t number)
 {
@@ -1096,6 +1146,7 @@ int main(void)
 	    cmocka_unit_test(a_new_daemon_does_not_found_from_what_it_had_among_others),
 	    cmocka_unit_test(what_the_core_calls_stale_a_kernel_may_write_unseen),
 	    cmocka_unit_test(resync_is_shared_out),
+	    cmocka_unit_test(the_census_knows_what_others_do),
 	    cmocka_unit_test(who_writes_leaves_resync_to_others),
 	    cmocka_unit_test(who_wrote_takes_part_in_resync),
 	    cmocka_unit_test(a_recovered_region_is_told_with_others),

@@ -18,6 +18,7 @@
 #include "daemons/common/bytes.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/logdev.h"
+#include "daemons/dlmirror/picture.h"
 #include "daemons/dlmirror/plan.h"
 #include "daemons/dlmirror/spec.h"
 
@@ -750,6 +751,115 @@ static void test_bad_plans(void **state)
 	plan_refused(&m, &wish, "its legs are not known yet: again in a moment");
 }
 
+static void assert_regions(const uint64_t *region, uint32_t count, size_t size,
+			   const char *expected)
+{
+	char text[64];
+
+	format_regions(region, count, text, size);
+	assert_string_equal(text, expected);
+}
+
+static void test_regions(void **state)
+{
+	const uint64_t region[] = {3, 7, 8, 9, 12, UINT64_MAX};
+
+	(void)state;
+	assert_regions(region, 0, 64, "-");
+	assert_regions(region, 1, 64, "3");
+	assert_regions(region, 2, 64, "3, 7");
+	assert_regions(region, 4, 64, "3, 7-9");
+	assert_regions(region, 6, 64, "3, 7-9, 12, 18446744073709551615");
+	/* it fits just, or not just */
+	assert_regions(region, 5, 12, "3, 7-9, 12");
+	assert_regions(region, 5, 11, "3, ...");
+	assert_regions(region, 6, 16, "3, 7-9, 12, ...");
+	assert_regions(region, 6, 12, "3, 7-9, ...");
+	assert_regions(region + 5, 1, 20, "...");
+}
+
+/* --- picture --- */
+
+static void test_picture_fits(void **state)
+{
+	static const struct {
+		uint64_t regions;
+		unsigned width;
+		struct picture expected;
+	} cases[] = {
+	    {1, 80, {1, 1, 1, 72, 1}},
+	    {100, 80, {100, 1, 100, 72, 2}},
+	    {1152, 80, {1152, 1, 1152, 72, 4}},
+	    {1153, 80, {1153, 2, 577, 72, 4}},
+	    {100000000, 80, {100000000, 131072, 763, 64, 8}},
+	    {100000000, 1000, {100000000, 8192, 12208, 984, 8}},
+	    {UINT64_MAX, 30, {UINT64_MAX, UINT64_C(1) << 57, 128, 8, 20}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct picture p = picture_of(cases[i].regions, cases[i].width);
+
+		assert_int_equal(p.region_count, cases[i].expected.region_count);
+		assert_int_equal(p.per_cell, cases[i].expected.per_cell);
+		assert_int_equal(p.cells, cases[i].expected.cells);
+		assert_int_equal(p.columns, cases[i].expected.columns);
+		assert_int_equal(p.digits, cases[i].expected.digits);
+		assert_in_range(p.cells, 1, p.columns * PICTURE_LINES);
+		assert_in_range(p.digits + 1 + p.columns, 1, cases[i].width);
+	}
+}
+
+static void assert_printed(void (*print)(FILE *to, const struct picture *picture,
+					 const struct dlmirror_cell *cells, bool colour),
+			   const struct picture *picture, const struct dlmirror_cell *cells,
+			   bool colour, const char *expected)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	assert_non_null(to);
+	print(to, picture, cells, colour);
+	assert_int_equal(fclose(to), 0);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void test_picture(void **state)
+{
+	/* 19 regions in pairs, the last cell has one */
+	const struct dlmirror_cell cells[] = {
+	    {{2, 0, 0, 0, 0}}, {{1, 1, 0, 0, 0}}, {{0, 1, 1, 0, 0}}, {{1, 0, 0, 1, 0}},
+	    {{0, 0, 0, 1, 1}}, {{0, 0, 1, 1, 0}}, {{1, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0}},
+	    {{2, 0, 0, 0, 0}}, {{0, 0, 0, 0, 1}},
+	};
+	const struct picture picture = {
+	    .region_count = 19, .per_cell = 2, .cells = 10, .columns = 8, .digits = 2};
+
+	(void)state;
+	assert_printed(picture_print, &picture, cells, false,
+		       " 0 .o>!#!#.\n"
+		       "16 .#\n");
+	assert_printed(picture_print, &picture, cells, true,
+		       " 0 \033[32m.\033[34mo\033[36m>\033[35m!\033[31m#\033[35m!\033[31m#"
+		       "\033[32m.\033[0m\n"
+		       "16 \033[32m.\033[31m#\033[0m\n");
+	assert_printed(picture_legend, &picture, cells, false,
+		       ".  9 in sync\n"
+		       "o  2 dirty: marked by this node\n"
+		       ">  2 being recovered, compared or copied\n"
+		       "!  3 crash-dirty: to be repaired\n"
+		       "#  3 stale: to be recovered\n");
+	assert_printed(picture_legend, &picture, cells, true,
+		       "\033[32m.\033[0m  9 in sync\n"
+		       "\033[34mo\033[0m  2 dirty: marked by this node\n"
+		       "\033[36m>\033[0m  2 being recovered, compared or copied\n"
+		       "\033[35m!\033[0m  3 crash-dirty: to be repaired\n"
+		       "\033[31m#\033[0m  3 stale: to be recovered\n");
+	assert_string_equal(picture_state_name(picture_worst(&cells[4])), "stale");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -761,6 +871,9 @@ int main(void)
 	    cmocka_unit_test(test_activity_short),
 	    cmocka_unit_test(test_rate),
 	    cmocka_unit_test(test_request_types),
+	    cmocka_unit_test(test_regions),
+	    cmocka_unit_test(test_picture_fits),
+	    cmocka_unit_test(test_picture),
 	    cmocka_unit_test(test_leg_arguments),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_params),

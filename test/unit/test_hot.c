@@ -604,6 +604,24 @@ static void answer_stale(void **state)
 	assert_true(cleared);
 }
 
+/* A word of the dirty map, region by region, whatever a slot bit covers. */
+static void dirty_words(void **state)
+{
+	(void)state;
+	for (unsigned shift = 0; shift < 9; shift++) {
+		struct fixture *f = fixture_create(1000, shift);
+		uint64_t bits = hot_slot_bits(&f->hot);
+
+		for (uint64_t bit = 0; bit < bits; bit++)
+			if (bit % 3 == 0 || bit % 7 == 1)
+				hot_dirty_set(&f->hot, bit);
+		for (uint64_t region = 0; region < 1000; region++)
+			assert_int_equal(hot_dirty_word(&f->hot, region / 64) >> region % 64 & 1,
+					 hot_dirty(&f->hot, region));
+		fixture_destroy(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,6 +638,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(searches, setup_flat, teardown),
 	    cmocka_unit_test_setup_teardown(resets, setup_shifted, teardown),
 	    cmocka_unit_test_setup_teardown(words, setup_flat, teardown),
+	    cmocka_unit_test(dirty_words),
 	    cmocka_unit_test_setup_teardown(seq, setup_flat, teardown),
 	    cmocka_unit_test_setup_teardown(seq_zero_first, setup_flat, teardown),
 	    cmocka_unit_test_setup_teardown(answer_closed, setup_flat, teardown),

@@ -1471,6 +1471,76 @@ static void test_maps_that_make_no_sense_are_not_an_attached_mirror(void **state
 	world_end(w);
 }
 
+/* Region by region what mlog_census() counts by the word. */
+static enum mlog_region region_of(const struct world *w, uint64_t region)
+{
+	const struct mlog_member *self = mlog_member(w->m, 0);
+
+	if (region - self->lease_first < 64 && (self->lease >> (region - self->lease_first) & 1))
+		return MLOG_REGION_COPYING;
+	if (!hot_in_sync(&w->hot, region))
+		return MLOG_REGION_STALE;
+	if (hot_repair(&w->hot, region))
+		return MLOG_REGION_CRASH_DIRTY;
+	if (hot_dirty(&w->hot, region) || hot_held(&w->hot, region))
+		return MLOG_REGION_DIRTY;
+	return MLOG_REGION_IN_SYNC;
+}
+
+static void assert_census(const struct world *w, uint64_t first, uint64_t per_cell, uint32_t cells)
+{
+	static struct mlog_cell seen[REGIONS + 1];
+
+	memset(seen, 0xa5, sizeof(seen));
+	mlog_census(w->m, first, per_cell, cells, seen);
+	for (uint32_t cell = 0; cell < cells; cell++) {
+		struct mlog_cell expected = {{0}};
+
+		for (uint64_t i = 0; i < per_cell && first + cell * per_cell + i < REGIONS; i++)
+			expected.count[region_of(w, first + cell * per_cell + i)]++;
+		assert_memory_equal(&seen[cell], &expected, sizeof(expected));
+	}
+	/* and nothing behind the last cell is touched */
+	assert_int_equal(seen[cells].count[0], 0xa5a5a5a5);
+}
+
+static void test_the_census_counts_each_region_as_what_it_is(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_KEEP, true);
+	struct mlog_cell all;
+	unsigned random = 1;
+
+	(void)state;
+	for (uint64_t region = 0; region < REGIONS; region++) {
+		random = random * 1103515245U + 12345U;
+		hot_in_sync_set(&w->hot, region,
+				region < 13 || (region > 80 && (random >> 16 & 3) != 0));
+		hot_repair_set(&w->hot, region, (random >> 18 & 3) == 0);
+		if ((random >> 20 & 3) == 0)
+			hot_mark(&w->hot, region);
+		if ((random >> 22 & 3) == 0)
+			hot_dirty_set(&w->hot, region);
+	}
+	/* a lease that does not begin with a word */
+	(void)ask(w, ULOG_GET_RESYNC_WORK, 0, NULL, false);
+	assert_int_equal(mlog_member(w->m, 0)->lease_first, 13);
+	assert_int_equal(mlog_member(w->m, 0)->lease, UINT64_MAX);
+	assert_census(w, 0, 1, REGIONS);
+	assert_census(w, 0, REGIONS, 1);
+	assert_census(w, 0, 64, 64);
+	assert_census(w, 0, 100, 41);
+	assert_census(w, 61, 3, 50);
+	assert_census(w, 63, 1, 2);
+	assert_census(w, REGIONS - 5, 2, 9);
+	assert_census(w, REGIONS, 1, 3);
+	assert_census(w, UINT64_MAX - 2, 1, 3);
+	assert_census(w, 1, MLOG_CENSUS_MAX, 1);
+	mlog_census(w->m, 0, REGIONS, 1, &all);
+	for (unsigned i = 0; i < MLOG_REGIONS; i++)
+		assert_in_range(all.count[i], 1, REGIONS);
+	world_end(w);
+}
+
 static void test_every_state_has_a_name(void **state)
 {
 	(void)state;
@@ -1537,6 +1607,7 @@ int main(void)
 	    cmocka_unit_test(test_a_log_that_was_never_attached_has_nothing_to_pass_on),
 	    cmocka_unit_test(test_what_a_mirror_has_grown_by_is_stale),
 	    cmocka_unit_test(test_maps_that_make_no_sense_are_not_an_attached_mirror),
+	    cmocka_unit_test(test_the_census_counts_each_region_as_what_it_is),
 	    cmocka_unit_test(test_every_state_has_a_name),
 	};
 
