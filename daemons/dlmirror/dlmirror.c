@@ -27,6 +27,8 @@ static const struct verb verbs[] = {
     {"show", "show all there is to know about a mirror", verb_show},
     {"top", "show the busiest mirrors, again and again", verb_top},
     {"map", "show the regions of a mirror as a picture", verb_map},
+    {"events", "print what happened on this node, and follow what happens", verb_events},
+    {"history", "print what happened last on this node", verb_history},
     {"verify", "compare the legs of a mirror, and mend them", verb_verify},
     {"leg", "list, add, remove or replace legs of a mirror in use", verb_leg},
     {"grow", "make a mirror in use larger", verb_grow},

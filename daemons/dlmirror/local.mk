@@ -25,6 +25,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/device.c daemons/dlmirror/device.h \
 	daemons/dlmirror/dlmirror.c \
 	daemons/dlmirror/doctor.c \
+	daemons/dlmirror/events.c \
 	daemons/dlmirror/identity.c daemons/dlmirror/identity.h \
 	daemons/dlmirror/import.c \
 	daemons/dlmirror/leg.c \

@@ -32,6 +32,8 @@ int verb_import(int argc, char **argv);
 int verb_leg(int argc, char **argv);
 int verb_grow(int argc, char **argv);
 int verb_map(int argc, char **argv);
+int verb_events(int argc, char **argv);
+int verb_history(int argc, char **argv);
 int verb_reload(int argc, char **argv);
 int verb_top(int argc, char **argv);
 int verb_verify(int argc, char **argv);

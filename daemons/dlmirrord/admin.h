@@ -10,6 +10,7 @@
 
 #include <qb/qbloop.h>
 
+#include "codec/admin.h"
 #include "dlmirror/dlmirror.h"
 
 /* What the daemon offers. All called in the loop thread; 0 or negative errno, and text (of size
@@ -32,6 +33,7 @@ struct admin_source {
 	/* No more cells and regions than the messages allow, and at least one of each. */
 	int (*map)(void *context, const char *mirror, uint64_t first, uint64_t per_cell,
 		   uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret);
+	void (*events)(void *context, uint64_t record, uint64_t after, struct admin_events *ret);
 	int (*command)(void *context, enum dlmirror_daemon_command command, const char *argument,
 		       char *text, size_t size);
 };

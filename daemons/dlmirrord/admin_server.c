@@ -404,6 +404,18 @@ static int map_answer(struct admin_server *server, const struct admin_request *r
 	return 0;
 }
 
+static int events_answer(struct admin_server *server, const struct admin_request *request,
+			 struct admin_reply_writer *reply)
+{
+	static struct admin_events events; /* large */
+
+	server->source.events(server->source.context, request->position.record,
+			      request->position.seq, &events);
+	admin_reply_begin(reply, request->kind, 0, "", server->reply, sizeof(server->reply));
+	admin_reply_add_events(reply, &events);
+	return 0;
+}
+
 /* The requests that do something: what there is to say is in the text, also when they succeed. */
 static int action_answer(struct admin_server *server, const struct admin_request *request,
 			 struct admin_reply_writer *reply)
@@ -448,6 +460,8 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 		return daemon_answer(server, request, reply);
 	case ADMIN_MAP:
 		return map_answer(server, request, reply);
+	case ADMIN_EVENTS:
+		return events_answer(server, request, reply);
 	default:
 		return action_answer(server, request, reply);
 	}

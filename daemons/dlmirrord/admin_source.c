@@ -16,6 +16,7 @@
 #include "codec/admin.h"
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/events.h"
 #include "daemons/dlmirrord/logging.h"
 
 static void fill_legs(const struct log *log, struct dlmirror_mirror *ret)
@@ -502,6 +503,13 @@ static void admin_daemon(void *context, struct dlmirror_daemon *ret)
 	daemon_leave(context);
 }
 
+static void admin_events(void *context, uint64_t record, uint64_t after, struct admin_events *ret)
+{
+	daemon_enter(context);
+	events_read(record, after, ret);
+	daemon_leave(context);
+}
+
 void admin_source_fill(struct daemon *d, struct admin_source *ret)
 {
 	*ret = (struct admin_source){
@@ -518,5 +526,6 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .daemon = admin_daemon,
 	    .command = admin_command,
 	    .map = admin_map,
+	    .events = admin_events,
 	};
 }

@@ -101,6 +101,7 @@ static int log_start(struct log *log, const struct statefile_header *header)
 	if (cluster != NULL && cluster_log_add(cluster, log) != 0)
 		return -ENOMEM;
 	core_config(log->daemon, log, header, &config);
+	log->phase_told = atomic_load(&log->hot.shared->phase);
 	log->pump = (struct pump){
 	    .mlog = mlog_create(&config, &log->hot),
 	    .ports = &ports,
@@ -222,8 +223,8 @@ static void table_ended(struct log *log)
 
 void control_removed(struct log *log)
 {
-	qb_log(LOG_NOTICE, "%s: log %016" PRIx64 ": its mirror was removed unseen", log->uuid,
-	       log->luid);
+	event_log(log, EVENT_TABLE_LOST, 0, "log %016" PRIx64 ": its mirror was removed unseen",
+		  log->luid);
 	/* What its kernel wrote on one leg only was to be compared. */
 	if (log->table.has_disk)
 		marker_set(log);
@@ -304,8 +305,8 @@ static bool ctr_known(struct daemon *d, const struct kmsg *k, const char *args, 
 	if (log != NULL && copies_awaited(log, item))
 		return true;
 	if (log != NULL) {
-		qb_log(LOG_WARNING, "%s: log %016" PRIx64 " ended without a word", log->uuid,
-		       log->luid);
+		event_log(log, EVENT_TABLE_LOST, 0, "log %016" PRIx64 " ended without a word",
+			  log->luid);
 		table_ended(log);
 	}
 	return false;
@@ -331,7 +332,8 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 		code = log_make(log, &c->header, storage, error);
 	}
 	if (code == 0) {
-		qb_log(LOG_INFO, "%s: log %016" PRIx64 ": %s", log->uuid, log->luid, log->args);
+		event_log(log, EVENT_TABLE_LOADED, 0, "log %016" PRIx64 ": %s", log->luid,
+			  log->args);
 		log->blind = c->reconnect;
 		ctr_reply(log, &c->k, c->reconnect);
 		if (c->reconnect)
@@ -445,7 +447,7 @@ static void control_dtr(struct daemon *d, const struct kmsg *k, struct log *log,
 	if (log != NULL && !hot_is_late(&log->hot, k->seq)) {
 		if (copies_awaited(log, item))
 			return;
-		qb_log(LOG_INFO, "%s: log %016" PRIx64 " ended", log->uuid, log->luid);
+		event_log(log, EVENT_TABLE_GONE, 0, "log %016" PRIx64 " ended", log->luid);
 		table_ended(log);
 	}
 	reply(d, k, 0, NULL, 0);

@@ -36,6 +36,7 @@
 
 #include "daemons/common/host.h"
 #include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/events.h"
 #include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
 #include "daemons/dlmirrord/logging.h"
@@ -254,7 +255,8 @@ static int successor_start(struct daemon *d)
 
 static void restart_give_up(struct daemon *d, const char *why)
 {
-	qb_log(LOG_ERR, "planned restart given up, going on as before: %s", why);
+	event_daemon(EVENT_DAEMON_RESTART_FAILED, 0,
+		     "planned restart given up, going on as before: %s", why);
 	snprintf(d->restart_failed, sizeof(d->restart_failed), "%s", why);
 	if (d->successor_fd >= 0) {
 		if (d->restart == RESTART_SPAWNED)
@@ -410,7 +412,7 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 			return error;
 		}
 	}
-	qb_log(LOG_NOTICE, "planned restart");
+	event_daemon(EVENT_DAEMON_RESTART, 0, "planned restart");
 	d->restart_failed[0] = '\0';
 	d->restart = RESTART_ASKED;
 	d->restart_ms = clock_ms();
@@ -487,9 +489,9 @@ static void report_problems(struct daemon *d)
 	if (overruns == d->seen_overruns)
 		return;
 	d->seen_overruns = overruns;
-	qb_log(LOG_ERR,
-	       "the kernel's messages overran the receive buffer: all legs are compared; raise "
-	       "receive_buffer_mib");
+	event_daemon(EVENT_OVERRUN, overruns,
+		     "the kernel's messages overran the receive buffer: all legs are compared; "
+		     "raise receive_buffer_mib");
 	for (size_t i = 0; i < d->registry.count; i++)
 		if (atomic_load(&d->registry.log[i]->hot.shared->open) != 0)
 			legs_suspect(d->registry.log[i], false);
@@ -861,6 +863,7 @@ static int start(struct daemon *d)
 		qb_log(LOG_ERR, "the daemon that was to be replaced goes on");
 		return -1;
 	}
+	events_open(d->config.run_dir); /* nobody else writes there any more */
 	if (handed_over)
 		sockets_resize(d);
 	if (!control_fits(d))
@@ -896,9 +899,13 @@ static int start(struct daemon *d)
 		       strerror(-error));
 	qb_log(LOG_INFO, "%u sockets, receive buffer %zu KiB", d->handover.socket_count,
 	       kernel_netlink_buffered(d->handover.socket[0]) / 1024);
-	qb_log(LOG_NOTICE, "dlmirrord " PACKAGE_VERSION " %s, %zu logs, %u responders",
-	       handed_over ? "carries on" : "started", d->registry.count,
-	       d->threads ? d->handover.socket_count : 0);
+	daemon_enter(d);
+	event_daemon(handed_over ? EVENT_DAEMON_CARRIES_ON : EVENT_DAEMON_STARTED,
+		     d->handover.generation,
+		     "dlmirrord " PACKAGE_VERSION " %s, %zu logs, %u responders",
+		     handed_over ? "carries on" : "started", d->registry.count,
+		     d->threads ? d->handover.socket_count : 0);
+	daemon_leave(d);
 	return 0;
 }
 
@@ -946,7 +953,8 @@ int daemon_run(const struct config *config, const char *config_path,
 	    start(&d) == 0) {
 		qb_loop_run(d.loop);
 		end(&d);
-		qb_log(LOG_NOTICE, "ended");
+		event_daemon(EVENT_DAEMON_ENDED, 0, "ended");
+		events_close();
 		code = EXIT_SUCCESS;
 	}
 	logging_end();

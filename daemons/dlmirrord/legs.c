@@ -79,7 +79,8 @@ static void on_reloaded(void *context, const char *uuid, int error)
 	struct log *log = ticket_take(context);
 
 	if (error == 0)
-		qb_log(LOG_NOTICE, "%s: its table was loaded again", uuid);
+		event_tell(uuid, log != NULL ? log->name : "", NULL, EVENT_TABLE_RELOADED, 0,
+			   "its table was loaded again");
 	else
 		qb_log(LOG_WARNING, "%s: its table could not be loaded again: %s", uuid,
 		       strerror(-error));
@@ -138,6 +139,7 @@ void legs_reloaded(struct log *log, const struct log *from)
 	/* Until it has been looked up: who asks for it by its name finds it. */
 	if (log->name[0] == '\0')
 		memcpy(log->name, from->name, sizeof(log->name));
+	memcpy(log->leg_told, from->leg_told, sizeof(log->leg_told));
 	/* NEW: what the kernel has concluded went with the old table, what it wrote then did not.
 	 */
 	if ((suspect != SUSPECT_COMPARING && suspect != SUSPECT_NEW) ||
@@ -148,6 +150,41 @@ void legs_reloaded(struct log *log, const struct log *from)
 	pump_event(&log->pump, &event);
 }
 
+static const char *leg_problem(char health)
+{
+	switch (health) {
+	case 'D':
+		return "a write failed";
+	case 'S':
+		return "it missed a write";
+	case 'R':
+		return "a read failed";
+	case 'F':
+		return "a flush failed";
+	default:
+		return "its state is not known";
+	}
+}
+
+/* What is new of the legs, one by one. A table that is not live says nothing of them. */
+static void legs_tell(struct log *log)
+{
+	if (log->leg_health[0] == '\0')
+		return;
+	for (unsigned i = 0; log->leg_health[i] != '\0'; i++) {
+		char was = i < strlen(log->leg_told) ? log->leg_told[i] : 'A';
+		char now = log->leg_health[i];
+
+		if (now == was)
+			continue;
+		if (now == 'A')
+			event_log(log, EVENT_LEG_BACK, i, "leg %u works again", i);
+		else
+			event_log(log, EVENT_LEG_FAILED, i, "leg %u: %s", i, leg_problem(now));
+	}
+	memcpy(log->leg_told, log->leg_health, sizeof(log->leg_told));
+}
+
 static void legs_learn(struct log *log, const struct devmap_mirror *mirror)
 {
 	memcpy(log->name, mirror->name, sizeof(log->name));
@@ -156,6 +193,7 @@ static void legs_learn(struct log *log, const struct devmap_mirror *mirror)
 	log->integrated_flush = mirror->integrated_flush;
 	log->handle_errors = mirror->handle_errors;
 	log->legs_ms = clock_ms();
+	legs_tell(log);
 }
 
 static void compare(struct log *log)
@@ -374,6 +412,8 @@ static void on_reset(void *context, const char *uuid, int error)
 		log->reset_owed = error != 0;
 		log->reset_ms = clock_ms();
 		log->gone = error == -ENOENT;
+		if (error == 0)
+			event_log(log, EVENT_RESET, 0, "reset after a gap");
 		/* A blind one may be copied under the kernel's writes: not before the reset. */
 		if (log->gone || (log->reset_owed && log->blind))
 			atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
@@ -411,7 +451,7 @@ static void on_reset_again(void *context, const char *uuid, int error)
 		log->gone = error == -ENOENT;
 		if (error != 0)
 			continue;
-		qb_log(LOG_NOTICE, "%s: reset after a gap", uuid);
+		event_log(log, EVENT_RESET, 0, "reset after a gap");
 		log->reset_owed = false;
 		compare(log);
 	}

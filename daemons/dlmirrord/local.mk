@@ -55,6 +55,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/cluster.c daemons/dlmirrord/cluster.h \
 	daemons/dlmirrord/control.c \
 	daemons/dlmirrord/daemon.c daemons/dlmirrord/daemon.h \
+	daemons/dlmirrord/events.c daemons/dlmirrord/events.h \
 	daemons/dlmirrord/flight.c daemons/dlmirrord/flight.h \
 	daemons/dlmirrord/handoff.h \
 	daemons/dlmirrord/handover.c daemons/dlmirrord/handover.h \

@@ -106,142 +106,162 @@ static void compared(struct log *log)
 		atomic_compare_exchange_strong(&log->hot.shared->suspect, &comparing, SUSPECT_NO);
 }
 
-static void notice_attached(struct log *log, const char *name, uint64_t regions)
+static void notice_attached(struct log *log, uint64_t regions)
 {
-	qb_log(LOG_NOTICE, "%s: attached, %" PRIu64 " regions to repair", name, regions);
+	event_log(log, EVENT_ATTACHED, regions, "attached, %" PRIu64 " regions to repair", regions);
 	legs_forget(log);
 	legs_refresh(log);
 }
 
-static void notice_detached(struct log *log, const char *name)
+static void notice_detached(struct log *log)
 {
-	qb_log(LOG_NOTICE, "%s: detached", name);
+	event_log(log, EVENT_DETACHED, 0, "detached");
 	legs_forget(log);
 	if (atomic_load(&log->hot.shared->truth) != MLOG_TRUTH_MEMORY)
 		marker_clear(log);
 }
 
-static void notice_log_failed(struct log *log, const char *name, int error)
+static void notice_log_failed(struct log *log, int error)
 {
-	qb_log(LOG_ERR,
-	       "%s: log device %s failed (%s): serving from memory; after a crash now all regions "
-	       "will count as out of sync",
-	       name, log->device, strerror(error));
+	event_log(log, EVENT_LOG_FAILED, (uint64_t)error,
+		  "log device %s failed (%s): serving from memory; after a crash now all regions "
+		  "will count as out of sync",
+		  log->device, strerror(error));
 	log->log_error = -error;
 	marker_set(log);
 }
 
-static void notice_log_ok(struct log *log, const char *name)
+static void notice_log_ok(struct log *log)
 {
-	qb_log(LOG_NOTICE, "%s: log device %s works again", name, log->device);
+	event_log(log, EVENT_LOG_BACK, 0, "log device %s works again", log->device);
 	log->log_error = 0;
 	marker_clear(log);
 }
 
-static void notice_stale(struct log *log, const char *name, uint64_t region)
+static void notice_stale(struct log *log, uint64_t region)
 {
-	qb_log(LOG_WARNING,
-	       "%s: region %" PRIu64
-	       " is out of sync: until it has been recovered, what is written "
-	       "there is on the default leg only",
-	       name, region);
+	event_log(log, EVENT_REGION_STALE, region,
+		  "region %" PRIu64 " is out of sync: until it has been recovered, what is written "
+		  "there is on the default leg only",
+		  region);
 	log->legs_ms = 0;
 	legs_refresh(log);
 }
 
+static void notice_verified(struct log *log, uint64_t regions)
+{
+	event_log(log, regions > 0 ? EVENT_LEGS_DIFFERED : EVENT_COMPARED, regions,
+		  "legs compared, %" PRIu64 " regions differed", regions);
+	compared(log);
+}
+
 /* About the other nodes. */
-static void notice_member(const struct log *log, const char *name, enum mlog_notice code,
-			  uint64_t node)
+static void notice_member(struct log *log, enum mlog_notice code, uint64_t node)
 {
 	if (node == daemon_node(log->daemon, NULL))
 		return;
 	switch (code) {
 	case MLOG_NOTICE_MEMBER_READY:
-		qb_log(LOG_NOTICE, "%s: node %" PRIu64 " has attached it", name, node);
+		event_log(log, EVENT_MEMBER_JOINED, node, "node %" PRIu64 " has attached it", node);
 		break;
 	case MLOG_NOTICE_MEMBER_LEFT:
-		qb_log(LOG_NOTICE, "%s: node %" PRIu64 " has detached it", name, node);
+		event_log(log, EVENT_MEMBER_LEFT, node, "node %" PRIu64 " has detached it", node);
 		break;
 	case MLOG_NOTICE_MEMBER_GONE:
-		qb_log(LOG_WARNING,
-		       "%s: node %" PRIu64 " has left and may be writing still: what it had marked "
-		       "waits until it has been fenced",
-		       name, node);
+		event_log(log, EVENT_MEMBER_GONE, node,
+			  "node %" PRIu64 " has left and may be writing still: what it had marked "
+			  "waits until it has been fenced",
+			  node);
 		break;
 	default:
-		qb_log(LOG_NOTICE, "%s: node %" PRIu64 " is dead, its marks are ours now", name,
-		       node);
+		event_log(log, EVENT_MEMBER_DEAD, node,
+			  "node %" PRIu64 " is dead, its marks are ours now", node);
 		break;
 	}
+}
+
+static void notice_quorum(struct log *log, bool regained)
+{
+	if (regained)
+		event_log(log, EVENT_QUORUM_BACK, 0, "this node is part of the quorum again");
+	else
+		event_log(log, EVENT_QUORUM_LOST, 0,
+			  "quorum lost: what needs the other nodes waits until it is back");
 }
 
 static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 {
 	struct log *log = context;
-	const char *name = log->name[0] != '\0' ? log->name : log->uuid;
 
 	switch (code) {
 	case MLOG_NOTICE_ATTACHED:
-		notice_attached(log, name, value);
+		notice_attached(log, value);
 		break;
 	case MLOG_NOTICE_DETACHED:
-		notice_detached(log, name);
+		notice_detached(log);
 		break;
 	case MLOG_NOTICE_IN_SYNC:
-		qb_log(LOG_NOTICE, "%s: all regions are in sync", name);
+		event_log(log, EVENT_IN_SYNC, 0, "all regions are in sync");
 		break;
 	case MLOG_NOTICE_REPAIRED:
-		qb_log(LOG_NOTICE, "%s: crash repair complete, %" PRIu64 " regions differed", name,
-		       value);
+		event_log(log, EVENT_REPAIRED, value,
+			  "crash repair complete, %" PRIu64 " regions differed", value);
 		break;
 	case MLOG_NOTICE_LOG_FAILED:
-		notice_log_failed(log, name, (int)value);
+		notice_log_failed(log, (int)value);
 		break;
 	case MLOG_NOTICE_LOG_OK:
-		notice_log_ok(log, name);
+		notice_log_ok(log);
 		break;
 	case MLOG_NOTICE_STALE:
-		notice_stale(log, name, value);
+		notice_stale(log, value);
 		break;
 	case MLOG_NOTICE_STARVED:
-		qb_log(LOG_NOTICE,
-		       "%s: region %" PRIu64 " is written without a break and cannot be repaired "
-		       "meanwhile: the kernel recovers it instead",
-		       name, value);
+		event_log(log, EVENT_REGION_STARVED, value,
+			  "region %" PRIu64 " is written without a break and cannot be repaired "
+			  "meanwhile: the kernel recovers it instead",
+			  value);
 		break;
 	case MLOG_NOTICE_COPY_FAILED:
-		qb_log(LOG_WARNING, "%s: region %" PRIu64 " could not be compared, again later",
-		       name, value);
+		event_log(log, EVENT_COPY_FAILED, value,
+			  "region %" PRIu64 " could not be compared, again later", value);
 		break;
 	case MLOG_NOTICE_VERIFIED:
-		qb_log(value > 0 ? LOG_WARNING : LOG_NOTICE,
-		       "%s: legs compared, %" PRIu64 " regions differed", name, value);
-		compared(log);
+		notice_verified(log, value);
 		break;
 	case MLOG_NOTICE_OVERFLOW:
-		qb_log(LOG_WARNING, "%s: too many requests wait, one was dropped", name);
+		event_log(log, EVENT_REQUEST_DROPPED, 0, "too many requests wait, one was dropped");
 		break;
 	case MLOG_NOTICE_MEMBER_READY:
 	case MLOG_NOTICE_MEMBER_LEFT:
 	case MLOG_NOTICE_MEMBER_GONE:
 	case MLOG_NOTICE_MEMBER_DEAD:
-		notice_member(log, name, code, value);
+		notice_member(log, code, value);
 		break;
 	case MLOG_NOTICE_QUORUM:
-		if (value != 0)
-			qb_log(LOG_NOTICE, "%s: this node is part of the quorum again", name);
-		else
-			qb_log(LOG_ERR,
-			       "%s: quorum lost: what needs the other nodes waits until it is back",
-			       name);
+		notice_quorum(log, value != 0);
 		break;
 	case MLOG_NOTICE_MISMATCH:
-		qb_log(LOG_ERR,
-		       "%s: node %" PRIu64 " has it with another size or region size, so the two "
-		       "cannot share it: load the same table on both",
-		       name, value);
+		event_log(log, EVENT_GEOMETRY_DIFFERS, value,
+			  "node %" PRIu64 " has it with another size or region size, so the two "
+			  "cannot share it: load the same table on both",
+			  value);
 		break;
 	}
+}
+
+/* Of the phases, those that no notice ends: somebody may have to wait for what they wait for. */
+static void phase_tell(struct log *log)
+{
+	uint32_t phase = atomic_load(&log->hot.shared->phase);
+
+	if (phase == log->phase_told)
+		return;
+	log->phase_told = phase;
+	if (phase == MLOG_ATTACHING)
+		event_log(log, EVENT_ATTACHING, 0, "is attached now");
+	else if (phase == MLOG_SUSPENDING)
+		event_log(log, EVENT_SUSPENDING, 0, "is suspended now");
 }
 
 /* ---- the trace: a line for each, or kept for the flight record */
@@ -328,6 +348,7 @@ static void port_effects_end(void *context)
 {
 	struct log *log = context;
 
+	phase_tell(log);
 	if (log->daemon->cluster != NULL)
 		cluster_sent(log->daemon->cluster);
 }

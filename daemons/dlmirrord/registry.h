@@ -17,6 +17,7 @@
 #include "codec/table.h"
 #include "core/mlog.h"
 #include "daemons/dlmirrord/devmap.h"
+#include "daemons/dlmirrord/events.h"
 #include "daemons/dlmirrord/mover.h"
 #include "daemons/dlmirrord/pump.h"
 #include "daemons/dlmirrord/statefile.h"
@@ -60,7 +61,10 @@ struct log {
 	pthread_mutex_t mark_lock; /* hot_answer(), and steps that obey a MARK */
 	struct stats stats;
 
+	struct event_run run;
+
 	/* ports.c, timers.c */
+	uint32_t phase_told;
 	bool obeying; /* the step under way holds mark_lock */
 	struct log_received received[LOG_RECEIVED_MAX];
 	uint32_t received_next;
@@ -91,7 +95,8 @@ struct log {
 	bool handle_errors;
 	struct mover_legs legs;
 	char leg_health[MOVER_LEGS_MAX + 1];
-	uint64_t legs_ms; /* when that was seen; 0: never */
+	char leg_told[MOVER_LEGS_MAX + 1]; /* leg_health as events say it; "": all alive */
+	uint64_t legs_ms;		   /* when that was seen; 0: never */
 	bool finding;
 	bool find_again;     /* the answer under way is of before the attach */
 	uint64_t waiting_ms; /* since when copies wait for that */

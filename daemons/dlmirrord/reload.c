@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -341,16 +342,31 @@ static void logs_hold(const struct reload *reload, bool hold)
 			registry->log[i]->reloading = hold;
 }
 
+static void __attribute__((format(printf, 4, 5)))
+reload_tell(const struct reload *reload, enum event event, uint64_t value, const char *format, ...)
+{
+	const struct log *log = registry_find_name(&reload->owner->daemon->registry, reload->uuid);
+	char text[DLMIRROR_TEXT_SIZE + 64];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	event_tell(reload->uuid, log != NULL ? log->name : "", NULL, event, value, "%s", text);
+}
+
 static void on_loaded(void *context, const char *uuid, int error, const char *text)
 {
 	struct reload *reload = context;
 
+	(void)uuid;
 	if (error == 0) {
+		reload_tell(reload, EVENT_RELOAD_LOADED, 0, "the new table was loaded");
 		did(reload, GROUP_RELOAD_YES, "");
 		return;
 	}
-	qb_log(LOG_NOTICE, "%s: the new table was not loaded: %s", uuid,
-	       reload->refused[0] != '\0' ? reload->refused : text);
+	reload_tell(reload, EVENT_RELOAD_REFUSED, 0, "the new table was not loaded: %s",
+		    reload->refused[0] != '\0' ? reload->refused : text);
 	logs_hold(reload, false);
 	if (reload->refused[0] != '\0')
 		text = reload->refused;
@@ -376,14 +392,16 @@ static void on_suspended(void *context, const char *uuid, int error)
 	struct reload *reload = context;
 
 	(void)uuid;
-	if (error != 0)
+	if (error != 0) {
 		did(reload, GROUP_RELOAD_NO, strerror(-error));
-	else if (reload->needs_sync && !still_in_sync(reload))
+	} else if (reload->needs_sync && !still_in_sync(reload)) {
 		/* It is, but it must not go on so. */
 		did(reload, GROUP_RELOAD_NO,
 		    "not all regions are in sync any more: wait for the resync");
-	else
+	} else {
+		reload_tell(reload, EVENT_RELOAD_SUSPENDED, 0, "suspended for its new table");
 		did(reload, GROUP_RELOAD_YES, "");
+	}
 }
 
 static void on_ended(void *context, const char *uuid, int error)
@@ -391,15 +409,18 @@ static void on_ended(void *context, const char *uuid, int error)
 	struct reload *reload = context;
 	bool fresh = reload->course.work == COURSE_RESUME;
 
+	(void)uuid;
 	logs_hold(reload, false);
-	if (error == 0)
-		qb_log(LOG_NOTICE, "%s: %s", uuid,
-		       fresh ? "has its new table" : "a reload was given up, it has its old table");
+	if (error != 0)
+		reload_tell(reload, EVENT_RELOAD_STUCK, (uint64_t)-error,
+			    "its device could not be resumed with its %s table: %s; try 'dmsetup "
+			    "resume'",
+			    fresh ? "new" : "old", strerror(-error));
+	else if (fresh)
+		reload_tell(reload, EVENT_RELOAD_DONE, 0, "has its new table");
 	else
-		qb_log(LOG_CRIT,
-		       "%s: its device could not be resumed with its %s table: %s; try 'dmsetup "
-		       "resume'",
-		       uuid, fresh ? "new" : "old", strerror(-error));
+		reload_tell(reload, EVENT_RELOAD_GIVEN_UP, 0,
+			    "a reload was given up, it has its old table");
 	did(reload, error == 0 ? GROUP_RELOAD_YES : GROUP_RELOAD_NO,
 	    error == 0 ? "" : strerror(-error));
 }
@@ -824,7 +845,7 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 		return -ENOMEM;
 	}
 	reload->deadline_ms = timeout_s > 0 ? clock_ms() + (uint64_t)timeout_s * 1000 : 0;
-	qb_log(LOG_NOTICE, "%s: reload in step", uuid);
+	event_log(log, EVENT_RELOAD_BEGUN, 0, "reload in step");
 	speak(r, &mirror, &message);
 	listen_to_self(r);
 	return 0;

@@ -32,6 +32,7 @@ extern "C" {
 #define DLMIRROR_VIEW_MAX    40 /* nodes with a daemon in the cluster's group */
 #define DLMIRROR_TEXT_SIZE   256
 #define DLMIRROR_PATH_SIZE   128
+#define DLMIRROR_EVENT_SIZE  24
 #define DLMIRROR_CELLS_MAX   65536 /* of one map */
 #define DLMIRROR_LEASE_MAX   64	   /* regions that a node may recover at a time */
 #define DLMIRROR_CLAIM_MAX   16	   /* regions that a node compares or copies at a time */
@@ -131,6 +132,26 @@ struct dlmirror_map {
 	uint64_t region_count; /* of the mirror */
 	uint32_t member_count; /* 0: not attached, or this node is not told yet */
 	struct dlmirror_work member[DLMIRROR_MEMBERS_MAX];
+};
+
+/* Something that happened on this node. */
+struct dlmirror_event {
+	uint64_t seq;	  /* counts up by one; 0: told by the library, not by the daemon */
+	uint64_t time_ms; /* since the beginning of 1970, UTC, as this host's clock was then */
+	uint64_t value;	  /* what it is depends on the event, see dlmirror(8); else 0 */
+	char id[DLMIRROR_EVENT_SIZE];  /* what happened, a word for programs: "log-failed" */
+	char uuid[DLMIRROR_NAME_SIZE]; /* of the mirror's log; empty: the daemon itself */
+	char name[DLMIRROR_NAME_SIZE]; /* of its device; empty: not known then */
+	char text[DLMIRROR_TEXT_SIZE]; /* a sentence for people */
+};
+
+/* The id of the event that stands where others are missing. */
+#define DLMIRROR_EVENT_LOST "lost"
+
+/* A place in the daemon's record of events. */
+struct dlmirror_position {
+	uint64_t record; /* which one, 0: none yet */
+	uint64_t seq;	 /* of the last event that was read */
 };
 
 /* A leg of a mirror as it is to be. */
@@ -263,6 +284,16 @@ int dlmirror_counters(struct dlmirror *d, const char *mirror, struct dlmirror_co
  */
 int dlmirror_map(struct dlmirror *d, const char *mirror, uint64_t first, uint64_t per_cell,
 		 uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret);
+/*
+ * What happened behind *position, the oldest first; all zero: from the oldest that the daemon
+ * remembers, which are some hundreds. *position moves behind the last, so that the next call gets
+ * what has happened since; it may outlive the connection and the daemon. Where events are missing,
+ * because more happened meanwhile than the daemon remembers, or its record has begun anew, stands
+ * one with id DLMIRROR_EVENT_LOST, seq 0, and as value how many, 0: not known. *ret is freed with
+ * free(), also when *ret_count is 0. On failure *position stays as it was.
+ */
+int dlmirror_events(struct dlmirror *d, struct dlmirror_position *position,
+		    struct dlmirror_event **ret, size_t *ret_count);
 /* Compares all regions in the background, and with repair mends those that differ from the default
  * leg; so it does in any case while the mirror is suspect. -EBUSY when the mirror is not active. */
 int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair);

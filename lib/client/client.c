@@ -8,6 +8,7 @@
  * taken for the answer to the next request.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 #define SLICE_MS       200 /* how late a daemon's death is noticed */
 #define LIST_ATTEMPTS  5U  /* when mirrors come and go meanwhile */
 #define LIST_MIRRORS   65536U
+#define LIST_EVENTS    65536U
 
 struct dlmirror {
 	qb_ipcc_connection_t *ipc; /* NULL: not connected */
@@ -511,5 +513,99 @@ int dlmirror_list(struct dlmirror *d, struct dlmirror_mirror **ret, size_t *ret_
 	qsort(list.mirror, list.count, sizeof(*list.mirror), compare_mirrors);
 	*ret = list.mirror;
 	*ret_count = list.count;
+	return 0;
+}
+
+/* Events as they grow page by page, and the place of the last. */
+struct events {
+	struct dlmirror_event *event;
+	size_t count;
+	struct dlmirror_position position;
+};
+
+static void lost_add(struct events *events, uint64_t time_ms, uint64_t lost)
+{
+	struct dlmirror_event *event = &events->event[events->count++];
+
+	*event =
+	    (struct dlmirror_event){.time_ms = time_ms, .value = lost, .id = DLMIRROR_EVENT_LOST};
+	if (lost > 0)
+		(void)snprintf(event->text, sizeof(event->text),
+			       "%" PRIu64 " events are missing here: more happened than the daemon "
+			       "remembers, its log has them",
+			       lost);
+	else
+		(void)snprintf(event->text, sizeof(event->text),
+			       "the daemon's record has begun anew: what happened before may be "
+			       "missing, its log has it");
+}
+
+static int page_add(struct dlmirror *d, struct events *events, const struct admin_events *page)
+{
+	struct dlmirror_position *at = &events->position;
+	bool known = at->record == page->record;
+	struct dlmirror_event *grown;
+
+	if (events->count + 2 * (size_t)page->count + 1 > LIST_EVENTS)
+		return fail_body(d);
+	grown =
+	    realloc(events->event, (events->count + 2 * (size_t)page->count + 1) * sizeof(*grown));
+	if (!grown)
+		return fail(d, -ENOMEM, "no memory for %zu events", events->count + page->count);
+	events->event = grown;
+	if (!known && at->record != 0)
+		lost_add(events, page->count > 0 ? page->event[0].time_ms : 0, 0);
+	if (!known)
+		*at = (struct dlmirror_position){.record = page->record};
+	for (uint32_t i = 0; i < page->count; i++) {
+		const struct dlmirror_event *event = &page->event[i];
+
+		/* What the daemon had forgotten before we came is not missed. */
+		if ((known || i > 0) && event->seq > at->seq + 1)
+			lost_add(events, event->time_ms, event->seq - at->seq - 1);
+		grown[events->count++] = *event;
+		at->seq = event->seq;
+	}
+	return 0;
+}
+
+static int events_read(struct dlmirror *d, struct events *events)
+{
+	struct admin_request request = {.kind = ADMIN_EVENTS};
+	struct admin_events *page = malloc(sizeof(*page)); /* large */
+	struct admin_reply reply;
+	uint64_t until = 0;
+	int result = 0;
+
+	if (!page)
+		return fail(d, -ENOMEM, "no memory for events");
+	do {
+		request.position = events->position;
+		result = call(d, &request, &reply);
+		if (result == 0 && admin_reply_events(&reply, page) != 0)
+			result = fail_body(d);
+		if (result == 0)
+			result = page_add(d, events, page);
+		/* What happens while they are read is for the next time. */
+		if (result == 0 && until == 0)
+			until = page->newest;
+	} while (result == 0 && page->count > 0 && events->position.seq < until);
+	free(page);
+	return result;
+}
+
+int dlmirror_events(struct dlmirror *d, struct dlmirror_position *position,
+		    struct dlmirror_event **ret, size_t *ret_count)
+{
+	struct events events = {.position = *position};
+	int result = events_read(d, &events);
+
+	if (result != 0) {
+		free(events.event);
+		return result;
+	}
+	*position = events.position;
+	*ret = events.event;
+	*ret_count = events.count;
 	return 0;
 }

@@ -18,6 +18,15 @@ static bool read_bool(struct reader *r)
 	return value == 1;
 }
 
+/* A string that goes to terminals as it is. */
+static void read_printable(struct reader *r, char *ret, size_t cap)
+{
+	read_string(r, ret, cap);
+	for (const char *c = ret; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			r->failed = true;
+}
+
 static bool kind_names_mirror(enum admin_kind kind)
 {
 	return (kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS) || kind == ADMIN_MAP;
@@ -88,6 +97,10 @@ size_t admin_request_encode(const struct admin_request *request, void *ret, size
 		write_u64(&w, request->per_cell);
 		write_u32(&w, request->cells);
 	}
+	if (request->kind == ADMIN_EVENTS) {
+		write_u64(&w, request->position.record);
+		write_u64(&w, request->position.seq);
+	}
 	if (w.failed)
 		return 0;
 	write_native_u32(&size_at, (uint32_t)(cap - w.left));
@@ -120,6 +133,10 @@ static void read_arguments(struct reader *r, struct admin_request *ret)
 		ret->first = read_u64(r);
 		ret->per_cell = read_u64(r);
 		ret->cells = read_u32(r);
+	}
+	if (ret->kind == ADMIN_EVENTS) {
+		ret->position.record = read_u64(r);
+		ret->position.seq = read_u64(r);
 	}
 }
 
@@ -194,7 +211,8 @@ static bool body_expected(const struct admin_reply *reply)
 	if (reply->error != 0)
 		return false;
 	return reply->count > 0 || reply->kind == ADMIN_COUNTERS || reply->kind == ADMIN_DAEMON ||
-	       reply->kind == ADMIN_RELOAD_STATUS || reply->kind == ADMIN_MAP;
+	       reply->kind == ADMIN_RELOAD_STATUS || reply->kind == ADMIN_MAP ||
+	       reply->kind == ADMIN_EVENTS;
 }
 
 int admin_reply_decode(const void *data, size_t size, enum admin_kind kind, struct admin_reply *ret)
@@ -696,4 +714,55 @@ int admin_reply_map(struct admin_reply *reply, struct dlmirror_map *ret,
 	*ret = map;
 	*ret_count = count;
 	return 0;
+}
+
+void admin_reply_add_events(struct admin_reply_writer *reply, const struct admin_events *events)
+{
+	struct writer *w = &reply->w;
+
+	write_u64(w, events->record);
+	write_u64(w, events->newest);
+	write_u8(w, (uint8_t)events->count);
+	for (uint32_t i = 0; i < events->count; i++) {
+		const struct dlmirror_event *event = &events->event[i];
+
+		write_u64(w, event->seq);
+		write_u64(w, event->time_ms);
+		write_u64(w, event->value);
+		write_string(w, event->id);
+		write_string(w, event->uuid);
+		write_string(w, event->name);
+		write_string(w, event->text);
+	}
+}
+
+static void read_event(struct reader *r, struct dlmirror_event *ret)
+{
+	ret->seq = read_u64(r);
+	ret->time_ms = read_u64(r);
+	ret->value = read_u64(r);
+	read_printable(r, ret->id, sizeof(ret->id));
+	read_printable(r, ret->uuid, sizeof(ret->uuid));
+	read_printable(r, ret->name, sizeof(ret->name));
+	read_printable(r, ret->text, sizeof(ret->text));
+}
+
+int admin_reply_events(struct admin_reply *reply, struct admin_events *ret)
+{
+	struct reader *r = &reply->body;
+	uint64_t last = 0;
+
+	ret->record = read_u64(r);
+	ret->newest = read_u64(r);
+	ret->count = read_u8(r);
+	if (ret->count > ADMIN_PAGE_EVENTS)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < ret->count; i++) {
+		read_event(r, &ret->event[i]);
+		/* Who asks for what is behind the last one must come to an end. */
+		if (ret->event[i].seq <= last || ret->event[i].seq > ret->newest)
+			r->failed = true;
+		last = ret->event[i].seq;
+	}
+	return r->failed || r->left > 0 ? -EBADMSG : 0;
 }

@@ -30,8 +30,9 @@
 #define ADMIN_REPLY_MAX	       65536U
 #define ADMIN_ARGUMENT_SIZE    256U
 #define ADMIN_TEXT_SIZE	       1024U
-#define ADMIN_PAGE_MIRRORS     64U   /* in one reply: bounds the work for one request */
-#define ADMIN_MAP_CELLS	       1024U /* in one reply */
+#define ADMIN_PAGE_MIRRORS     64U /* in one reply: bounds the work for one request */
+#define ADMIN_PAGE_EVENTS      64U
+#define ADMIN_MAP_CELLS	       1024U		   /* in one reply */
 #define ADMIN_MAP_REGIONS      (UINT64_C(1) << 20) /* counted for one reply */
 
 enum admin_kind {
@@ -46,20 +47,30 @@ enum admin_kind {
 	ADMIN_DAEMON,
 	ADMIN_COMMAND,
 	ADMIN_MAP,
+	ADMIN_EVENTS,
 	ADMIN_KINDS, /* one more than the last */
 };
 
 struct admin_request {
 	enum admin_kind kind;
-	uint64_t first;			 /* LIST: index of the first mirror wanted; MAP: region */
-	uint64_t per_cell;		 /* MAP: regions */
-	uint32_t cells;			 /* MAP */
-	char mirror[DLMIRROR_NAME_SIZE]; /* GET to RELOAD_STATUS, MAP */
-	bool repair;			 /* VERIFY */
-	struct dlmirror_plan plan;	 /* RELOAD */
-	uint32_t timeout_s;		 /* RELOAD */
+	uint64_t first;			   /* LIST: index of the first mirror wanted; MAP: region */
+	uint64_t per_cell;		   /* MAP: regions */
+	uint32_t cells;			   /* MAP */
+	struct dlmirror_position position; /* EVENTS: behind which */
+	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP */
+	bool repair;			   /* VERIFY */
+	struct dlmirror_plan plan;	   /* RELOAD */
+	uint32_t timeout_s;		   /* RELOAD */
 	enum dlmirror_daemon_command command; /* COMMAND */
 	char argument[ADMIN_ARGUMENT_SIZE];   /* COMMAND; may be empty */
+};
+
+/* Some events of the daemon's record, in their order. */
+struct admin_events {
+	uint64_t record;
+	uint64_t newest; /* seq; 0: there is none */
+	uint32_t count;
+	struct dlmirror_event event[ADMIN_PAGE_EVENTS];
 };
 
 /* The size of the message, or 0 when it does not fit cap (ADMIN_REQUEST_MAX is always enough). */
@@ -90,6 +101,7 @@ void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmir
 /* At most ADMIN_MAP_CELLS cells, of at most ADMIN_MAP_REGIONS regions each. */
 void admin_reply_add_map(struct admin_reply_writer *reply, const struct dlmirror_map *map,
 			 const struct dlmirror_cell *cell, uint32_t cells);
+void admin_reply_add_events(struct admin_reply_writer *reply, const struct admin_events *events);
 /* The size of the message, or 0 when something did not fit. */
 size_t admin_reply_end(struct admin_reply_writer *reply);
 
@@ -113,6 +125,7 @@ int admin_reply_mirror(struct admin_reply *reply, struct dlmirror_mirror *ret);
 int admin_reply_counters(struct admin_reply *reply, struct dlmirror_counters *ret);
 int admin_reply_reload(struct admin_reply *reply, struct dlmirror_reload *ret);
 int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret);
+int admin_reply_events(struct admin_reply *reply, struct admin_events *ret);
 /* ret_cells has room for ADMIN_MAP_CELLS; *ret_count: how many there are. */
 int admin_reply_map(struct admin_reply *reply, struct dlmirror_map *ret,
 		    struct dlmirror_cell *ret_cells, uint32_t *ret_count);

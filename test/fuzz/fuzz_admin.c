@@ -56,6 +56,7 @@ static void check_reply(size_t size, enum admin_kind kind)
 	static struct dlmirror_reload reload;
 	static struct dlmirror_cell cell[ADMIN_MAP_CELLS];
 	static struct dlmirror_map map;
+	static struct admin_events events;
 	struct dlmirror_daemon daemon;
 	uint32_t cells;
 	int result = admin_reply_decode(message, size, kind, &reply);
@@ -86,6 +87,11 @@ static void check_reply(size_t size, enum admin_kind kind)
 			return;
 		MUST(cells <= ADMIN_MAP_CELLS && map.member_count <= DLMIRROR_MEMBERS_MAX);
 		admin_reply_add_map(&writer, &map, cell, cells);
+	} else if (reply.error == 0 && kind == ADMIN_EVENTS) {
+		if (admin_reply_events(&reply, &events) != 0)
+			return;
+		MUST(events.count <= ADMIN_PAGE_EVENTS);
+		admin_reply_add_events(&writer, &events);
 	}
 	MUST(admin_reply_end(&writer) == size);
 	MUST(memcmp(message + ADMIN_REPLY_ENVELOPE, again + ADMIN_REPLY_ENVELOPE,

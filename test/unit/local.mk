@@ -85,9 +85,22 @@ test_unit_test_pump_LDADD = libpump.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_control
 test_unit_test_control_SOURCES = test/unit/test_control.c daemons/dlmirrord/control.c \
+	daemons/dlmirrord/events.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/responder.c daemons/dlmirrord/statefile.c
 test_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
 test_unit_test_control_LDADD = libpump.la libstorage.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+
+check_PROGRAMS += test/unit/test_legs
+test_unit_test_legs_SOURCES = test/unit/test_legs.c daemons/dlmirrord/events.c \
+	daemons/dlmirrord/legs.c daemons/dlmirrord/registry.c
+test_unit_test_legs_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
+test_unit_test_legs_LDADD = libpump.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+
+check_PROGRAMS += test/unit/test_ports
+test_unit_test_ports_SOURCES = test/unit/test_ports.c daemons/dlmirrord/events.c \
+	daemons/dlmirrord/ports.c
+test_unit_test_ports_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
+test_unit_test_ports_LDADD = libpump.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 check_PROGRAMS += test/unit/test_marker
 test_unit_test_marker_SOURCES = test/unit/test_marker.c daemons/dlmirrord/marker.c
@@ -99,6 +112,11 @@ check_PROGRAMS += test/unit/test_notify
 test_unit_test_notify_SOURCES = test/unit/test_notify.c daemons/dlmirrord/notify.c
 test_unit_test_notify_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_notify_LDADD = $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_events
+test_unit_test_events_SOURCES = test/unit/test_events.c daemons/dlmirrord/events.c
+test_unit_test_events_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
+test_unit_test_events_LDADD = libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 check_PROGRAMS += test/unit/test_flight
 test_unit_test_flight_SOURCES = test/unit/test_flight.c daemons/dlmirrord/flight.c

@@ -34,6 +34,8 @@ static void request_round_trip(const struct admin_request *request, size_t expec
 	assert_int_equal(seen.timeout_s, request->timeout_s);
 	assert_int_equal(seen.per_cell, request->per_cell);
 	assert_int_equal(seen.cells, request->cells);
+	assert_int_equal(seen.position.record, request->position.record);
+	assert_int_equal(seen.position.seq, request->position.seq);
 	/* No shorter or longer message is a request, nor does it fit into less. */
 	for (cut = 0; cut < size; cut++) {
 		assert_true(admin_request_decode(message, cut, &seen) < 0);
@@ -76,6 +78,9 @@ static void test_requests(void **state)
 						   .per_cell = UINT64_MAX - 1,
 						   .cells = UINT32_MAX},
 			   43);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_EVENTS,
+						   .position = {.record = 1, .seq = UINT64_MAX}},
+			   36);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_COMMAND,
 						   .command = DLMIRROR_DAEMON_LOG_LEVEL,
 						   .argument = "debug"},
@@ -624,6 +629,85 @@ static void test_bad_maps(void **state)
 	}
 }
 
+static struct admin_events events;
+static struct admin_events events_seen;
+
+/* A full page of the longest there can be. */
+static size_t events_reply(void)
+{
+	struct admin_reply_writer writer;
+
+	events = (struct admin_events){
+	    .record = UINT64_MAX, .newest = 2 * ADMIN_PAGE_EVENTS - 1, .count = ADMIN_PAGE_EVENTS};
+	for (uint32_t i = 0; i < ADMIN_PAGE_EVENTS; i++) {
+		struct dlmirror_event *event = &events.event[i];
+
+		*event = (struct dlmirror_event){
+		    .seq = 2 * i + 1, .time_ms = UINT64_MAX - i, .value = UINT64_MAX / 2 + i};
+		memset(event->id, 'i', sizeof(event->id) - 1);
+		memset(event->uuid, 'u', sizeof(event->uuid) - 1);
+		memset(event->name, 'n', sizeof(event->name) - 1);
+		memset(event->text, 't', sizeof(event->text) - 1);
+	}
+	admin_reply_begin(&writer, ADMIN_EVENTS, 0, "", message, sizeof(message));
+	admin_reply_add_events(&writer, &events);
+	return admin_reply_end(&writer);
+}
+
+static void test_events(void **state)
+{
+	struct admin_reply reply;
+	size_t size = events_reply();
+
+	(void)state;
+	assert_in_range(size, 1, sizeof(message));
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_EVENTS, &reply), 0);
+	assert_int_equal(admin_reply_events(&reply, &events_seen), 0);
+	assert_int_equal(events_seen.record, events.record);
+	assert_int_equal(events_seen.newest, events.newest);
+	assert_int_equal(events_seen.count, events.count);
+	assert_memory_equal(events_seen.event, events.event, sizeof(events.event));
+}
+
+static void assert_bad_events(size_t at, uint8_t value)
+{
+	struct admin_reply reply;
+	size_t size = events_reply();
+
+	message[BODY_AT + 2 + at] = value;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_EVENTS, &reply), 0);
+	assert_int_equal(admin_reply_events(&reply, &events_seen), -EBADMSG);
+}
+
+static void test_bad_events(void **state)
+{
+	const size_t first = 17; /* record, newest, count */
+	const size_t id = first + 24 + 2;
+	const size_t uuid = id + DLMIRROR_EVENT_SIZE - 1 + 2;
+	const size_t name = uuid + DLMIRROR_NAME_SIZE - 1 + 2;
+	const size_t text = name + DLMIRROR_NAME_SIZE - 1 + 2;
+	struct admin_reply reply;
+	size_t size;
+
+	(void)state;
+	assert_bad_events(16, ADMIN_PAGE_EVENTS + 1);
+	assert_bad_events(16, ADMIN_PAGE_EVENTS - 1); /* bytes behind the last */
+	assert_bad_events(first, 3);		      /* the next one has that number */
+	assert_bad_events(first, 0);
+	assert_bad_events(8, 2 * ADMIN_PAGE_EVENTS - 2); /* the newest is older than the last */
+	/* nothing that a terminal would obey */
+	assert_bad_events(id, 7);
+	assert_bad_events(uuid, '\n');
+	assert_bad_events(name, 0x1b);
+	assert_bad_events(text + DLMIRROR_TEXT_SIZE - 2, 0x7f);
+	size = events_reply();
+	for (size_t cut = BODY_AT + 2; cut < size; cut += 5) {
+		assert_int_equal(admin_reply_decode(message, size, ADMIN_EVENTS, &reply), 0);
+		reply.body = reader_of(message + BODY_AT + 2, cut - BODY_AT - 2);
+		assert_int_equal(admin_reply_events(&reply, &events_seen), -EBADMSG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +724,8 @@ int main(void)
 	    cmocka_unit_test(test_reload_status),
 	    cmocka_unit_test(test_map),
 	    cmocka_unit_test(test_bad_maps),
+	    cmocka_unit_test(test_events),
+	    cmocka_unit_test(test_bad_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,10 @@ struct shared {
 	_Atomic unsigned pieces;
 	_Atomic uint64_t regions; /* of the mirror that is mapped */
 	_Atomic bool grows;	  /* at the second piece */
+	_Atomic uint64_t record;
+	_Atomic uint64_t newest;
+	_Atomic uint64_t happens; /* so many more events with each page that is read */
+	_Atomic uint64_t torn;	  /* an event that cannot be read */
 };
 
 static struct shared *shared;
@@ -200,6 +204,30 @@ static int source_map(void *context, const char *mirror, uint64_t first, uint64_
 	return 0;
 }
 
+#define REMEMBERED 200U
+
+static void source_events(void *context, uint64_t record, uint64_t after, struct admin_events *ret)
+{
+	uint64_t oldest;
+
+	(void)context;
+	*ret = (struct admin_events){.record = shared->record, .newest = shared->newest};
+	oldest = ret->newest > REMEMBERED ? ret->newest - REMEMBERED + 1 : 1;
+	after = record == ret->record ? after : 0;
+	for (uint64_t seq = after + 1 > oldest ? after + 1 : oldest;
+	     seq <= ret->newest && ret->count < ADMIN_PAGE_EVENTS; seq++)
+		if (seq != shared->torn)
+			ret->event[ret->count++] =
+			    (struct dlmirror_event){.seq = seq,
+						    .time_ms = 1000 + seq,
+						    .value = 3 * seq,
+						    .id = "log-failed",
+						    .uuid = "data-1",
+						    .name = "data",
+						    .text = "log device 253:4 failed"};
+	shared->newest += shared->happens;
+}
+
 static int32_t on_end(int32_t signal, void *loop)
 {
 	(void)signal;
@@ -218,6 +246,7 @@ static void server_run(int ready, const char *group)
 					    .log_retry = source_log_retry,
 					    .daemon = source_daemon,
 					    .map = source_map,
+					    .events = source_events,
 					    .command = source_command};
 	struct admin_server *server;
 	qb_loop_signal_handle handle;
@@ -486,6 +515,93 @@ static void test_map(void **state)
 			 -EINVAL);
 	assert_int_equal(dlmirror_map(d, "m99998", 1, UINT64_MAX / 2 + 1, 2, cell, &map), -EINVAL);
 	assert_int_equal(shared->pieces, 0);
+	dlmirror_free(d);
+}
+
+/* Expects these events, 0 where some are missing, of which the value says how many. */
+static void assert_events(struct dlmirror *d, struct dlmirror_position *position, uint64_t first,
+			  uint64_t last, uint64_t lost)
+{
+	struct dlmirror_event *event;
+	size_t count;
+	size_t at = 0;
+
+	if (dlmirror_events(d, position, &event, &count) != 0)
+		fail_msg("events: %s", dlmirror_error(d));
+	if (lost > 0) {
+		assert_in_range(count, 1, REMEMBERED + 1);
+		assert_string_equal(event[0].id, DLMIRROR_EVENT_LOST);
+		assert_int_equal(event[0].seq, 0);
+		assert_int_equal(event[0].value, lost);
+		assert_int_equal(event[0].time_ms, 1000 + first);
+		at = 1;
+	}
+	assert_int_equal(count - at, last + 1 - first);
+	for (uint64_t seq = first; seq <= last; seq++) {
+		assert_int_equal(event[at].seq, seq);
+		assert_int_equal(event[at].time_ms, 1000 + seq);
+		assert_int_equal(event[at].value, 3 * seq);
+		assert_string_equal(event[at].id, "log-failed");
+		assert_string_equal(event[at].uuid, "data-1");
+		assert_string_equal(event[at].name, "data");
+		assert_string_equal(event[at].text, "log device 253:4 failed");
+		at++;
+	}
+	free(event);
+	assert_int_equal(position->record, shared->record);
+	assert_int_equal(position->seq, last);
+}
+
+static void test_events(void **state)
+{
+	struct dlmirror *d = connected();
+	struct dlmirror_position position = {0};
+	struct dlmirror_event *event;
+	size_t count;
+
+	(void)state;
+	shared->record = 17;
+	assert_events(d, &position, 1, 0, 0);
+	/* more than the daemon remembers happened since: told, though none was read before */
+	shared->newest = REMEMBERED + 5;
+	assert_events(d, &position, 6, REMEMBERED + 5, 5);
+	assert_events(d, &position, REMEMBERED + 6, REMEMBERED + 5, 0);
+	shared->newest++;
+	assert_events(d, &position, REMEMBERED + 6, REMEMBERED + 6, 0);
+	shared->newest += REMEMBERED + 70;
+	assert_events(d, &position, REMEMBERED + 77, 2 * REMEMBERED + 76, 70);
+	/* what was forgotten before somebody came is not missed */
+	position = (struct dlmirror_position){0};
+	assert_events(d, &position, REMEMBERED + 77, 2 * REMEMBERED + 76, 0);
+	/* events that come faster than they are read are for the next time */
+	position = (struct dlmirror_position){0};
+	shared->happens = 1;
+	assert_events(d, &position, REMEMBERED + 77, 2 * REMEMBERED + 79, 0);
+	shared->happens = 0;
+	dlmirror_free(d);
+
+	d = connected();
+	/* one that its daemon did not finish */
+	position = (struct dlmirror_position){.record = 17, .seq = shared->newest - 3};
+	shared->torn = shared->newest - 2;
+	assert_int_equal(dlmirror_events(d, &position, &event, &count), 0);
+	assert_int_equal(count, 3);
+	assert_string_equal(event[0].id, DLMIRROR_EVENT_LOST);
+	assert_int_equal(event[0].value, 1);
+	assert_int_equal(event[1].seq, shared->newest - 1);
+	free(event);
+	/* the record has begun anew */
+	shared->record = 18;
+	shared->newest = 2;
+	assert_int_equal(dlmirror_events(d, &position, &event, &count), 0);
+	assert_int_equal(count, 3);
+	assert_string_equal(event[0].id, DLMIRROR_EVENT_LOST);
+	assert_int_equal(event[0].value, 0);
+	assert_int_equal(event[1].seq, 1);
+	assert_int_equal(event[2].seq, 2);
+	assert_int_equal(position.record, 18);
+	assert_int_equal(position.seq, 2);
+	free(event);
 	dlmirror_free(d);
 }
 
@@ -877,6 +993,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_counters, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_actions, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_map, root_only, teardown),
+	    cmocka_unit_test_setup_teardown(test_events, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_bad_pieces, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_refusal, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_group, group_setup, teardown),
