@@ -111,6 +111,13 @@ static int log_history_decide(struct device_wish *wish, struct logdev *log)
 			       "log device %s holds the log %s of another mirror; to go on with "
 			       "that one say --uuid %s, to forget it --force",
 			       log->path, uuid, uuid);
+	/* Another node may have it active: only on this one would that be seen. */
+	if (search->belief == DISK_IN_USE && search->super.owner.cluster[0])
+		return ui_fail(UI_FAILED,
+			       "log device %s is in use in this cluster, for the log %s; take that "
+			       "mirror down on all nodes first, and after a crash of all of them "
+			       "activate it once before",
+			       log->path, uuid);
 	return logdev_wipe(log, error) == 0 ? UI_OK : ui_fail(UI_FAILED, "log device %s", error);
 }
 

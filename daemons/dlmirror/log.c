@@ -244,11 +244,9 @@ static int adopt_confirm(const struct disk_super *super)
 			       "the log is in use by host %s (id %s); when that host is down or "
 			       "does not write the mirror any more, say --force",
 			       super->owner.host_name, super->owner.host_id);
-	(void)printf(
-	    "The log %s is in use by host %s (id %s).\n"
-	    "If that host still writes the mirror, data will be lost. Is it down? [yes/no] ",
-	    super->uuid, super->owner.host_name, super->owner.host_id);
-	(void)fflush(stdout);
+	ui_say("The log %s is in use by host %s (id %s).\n"
+	       "If that host still writes the mirror, data will be lost. Is it down? [yes/no] ",
+	       super->uuid, super->owner.host_name, super->owner.host_id);
 	if (!fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
 		return ui_fail(UI_FAILED, "nothing was changed");
 	return UI_OK;
@@ -280,9 +278,9 @@ static int adopt(struct logdev *log, const struct disk_owner *host, bool force)
 	memcpy(from, super->owner.host_name, sizeof(from));
 	if (logdev_adopt(log, host, error) != 0)
 		return ui_fail(UI_FAILED, "%s", error);
-	(void)printf("%s, log %s, taken over from %s; what that host left dirty will be repaired "
-		     "when the mirror is activated\n",
-		     log->path, super->uuid, from);
+	ui_say("%s, log %s, taken over from %s; what that host left dirty will be repaired "
+	       "when the mirror is activated\n",
+	       log->path, super->uuid, from);
 	return UI_OK;
 }
 

@@ -49,14 +49,6 @@ static unsigned terminal_width(void)
 	return size.ws_col > PICTURE_WIDTH_MAX ? PICTURE_WIDTH_MAX : size.ws_col;
 }
 
-/* See no-color.org. */
-static bool colour_wanted(void)
-{
-	const char *none = getenv("NO_COLOR");
-
-	return isatty(STDOUT_FILENO) == 1 && (!none || none[0] == '\0');
-}
-
 struct map {
 	struct dlmirror_mirror mirror;
 	struct picture picture;
@@ -150,7 +142,7 @@ static void works_print(const struct map *map)
 
 static void text_print(const struct map *map)
 {
-	bool colour = colour_wanted();
+	bool colour = ui_colour();
 
 	heading_print(map);
 	picture_print(stdout, &map->picture, map->cell, colour);

@@ -2,6 +2,7 @@
 #include "daemons/dlmirror/ui.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,18 @@
 
 #define FACTS_MAX 64U
 
+/* What a log device or a configuration holds must not command the terminal. */
+static void print_clean(FILE *to, bool one_line, const char *format, va_list args)
+{
+	char text[2048];
+
+	(void)vsnprintf(text, sizeof(text), format, args);
+	for (char *c = text; *c; c++)
+		if (iscntrl((unsigned char)*c) && (one_line || *c != '\n'))
+			*c = '?';
+	(void)fputs(text, to);
+}
+
 int ui_fail(int code, const char *format, ...)
 {
 	va_list args;
@@ -19,10 +32,20 @@ int ui_fail(int code, const char *format, ...)
 	(void)fflush(stdout);
 	(void)fputs("dlmirror: ", stderr);
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
+	print_clean(stderr, true, format, args);
 	va_end(args);
 	(void)fputc('\n', stderr);
 	return code;
+}
+
+void ui_say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_clean(stdout, false, format, args);
+	va_end(args);
+	(void)fflush(stdout);
 }
 
 int ui_fail_daemon(const struct dlmirror *d, int error)

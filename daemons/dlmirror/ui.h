@@ -22,7 +22,9 @@ enum ui_exit {
 
 /* Prints "dlmirror: …" and returns code, so that it can be the end of the caller. */
 int ui_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for what libdlmirror returned. */
+/* To standard output: lines with text in them that comes from elsewhere. */
+void ui_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same as ui_fail() for what libdlmirror returned. */
 int ui_fail_daemon(const struct dlmirror *d, int error);
 /* 0, or the exit code after a message. *ret is to be freed when it is 0. */
 int ui_connect(struct dlmirror **ret);

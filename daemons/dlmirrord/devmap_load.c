@@ -172,10 +172,14 @@ static int check_device(struct load *load, uint32_t at, int fd)
 static int add(struct load *load, uint32_t at)
 {
 	const char *path = load->plan->leg[at].path;
-	int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	int error;
 	struct stat st;
+	int fd;
 
+	/* The path is another node's word, and to open a watchdog or a tape does something. */
+	if (stat(path, &st) == 0 && !S_ISBLK(st.st_mode))
+		return refuse(load, -ENOTBLK, "%s is not a block device", path);
+	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == EBUSY && stat(path, &st) == 0)
 		for (uint32_t i = 0; i < load->found->mirror.legs.count; i++)
 			if (st.st_rdev == load->found->mirror.legs.leg[i].devno)

@@ -44,7 +44,7 @@ static FILE *page_open(const char *what, const char *name)
 	page = fopen(path, "re");
 	if (page == NULL)
 		fail_msg("%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), page) != NULL)
+	while (page != NULL && fgets(line, sizeof(line), page) != NULL)
 		if (strcmp(line, mark) == 0)
 			return page;
 	fail_msg("%s has no %s '%s'", path, what, name);
