@@ -134,56 +134,47 @@ static int task_run_and_wait(struct dm_task *task, char error[MAPPER_ERROR_SIZE]
 	return result;
 }
 
+/* ready: it has all that it needs. Frees it. */
+static int task_finish(struct dm_task *task, bool ready, char error[MAPPER_ERROR_SIZE])
+{
+	int result = ready ? task_run_and_wait(task, error) : fail(task, error);
+
+	if (task)
+		dm_task_destroy(task);
+	return result;
+}
+
 int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, const char *params,
 		  char error[MAPPER_ERROR_SIZE])
 {
 	struct dm_task *task;
-	int result;
 
 	library_prepare();
 	task = task_make(DM_DEVICE_CREATE, name);
-	if (!task || !dm_task_set_uuid(task, uuid) ||
-	    !dm_task_add_target(task, 0, length_sectors, "mirror", params) ||
-	    !dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME))
-		result = fail(task, error);
-	else
-		result = task_run_and_wait(task, error);
-	if (task)
-		dm_task_destroy(task);
-	return result;
+	return task_finish(task,
+			   task && dm_task_set_uuid(task, uuid) &&
+			       dm_task_add_target(task, 0, length_sectors, "mirror", params) &&
+			       dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME),
+			   error);
 }
 
 int mapper_rename(const char *name, const char *fresh, char error[MAPPER_ERROR_SIZE])
 {
 	struct dm_task *task;
-	int result;
 
 	library_prepare();
 	task = task_make(DM_DEVICE_RENAME, name);
-	if (!task || !dm_task_set_newname(task, fresh))
-		result = fail(task, error);
-	else
-		result = task_run_and_wait(task, error);
-	if (task)
-		dm_task_destroy(task);
-	return result;
+	return task_finish(task, task && dm_task_set_newname(task, fresh), error);
 }
 
 int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE])
 {
 	struct dm_task *task;
-	int result;
 
 	library_prepare();
 	task = task_make(DM_DEVICE_REMOVE, name);
 	/* udev and its friends open a device for a moment now and then. */
-	if (!task || !dm_task_retry_remove(task))
-		result = fail(task, error);
-	else
-		result = task_run_and_wait(task, error);
-	if (task)
-		dm_task_destroy(task);
-	return result;
+	return task_finish(task, task && dm_task_retry_remove(task), error);
 }
 
 int mapper_has_mirror_target(bool *ret, char error[MAPPER_ERROR_SIZE])

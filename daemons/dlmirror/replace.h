@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files that others read while they are written. */
+/* Files that others read while they are written; a crash of the host may cost them. */
 #ifndef DLM_COMMAND_REPLACE_H
 #define DLM_COMMAND_REPLACE_H
 
