@@ -819,8 +819,10 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 	group_mirror_of(uuid, &mirror);
 	reload = find_uuid(r, uuid);
 	log = log_in_use(r, &mirror, &known);
-	why = log != NULL ? hindrance(log, problem, sizeof(problem))
-			  : "it is not active here: resume its device first";
+	why = log != NULL
+		  ? hindrance(log, problem, sizeof(problem))
+		  : "it is not active here: its device is suspended, or the daemon is new and "
+		    "not done yet";
 	if (reload != NULL && !over(reload))
 		why = "a reload of it is under way: dlmirror status shows what it waits for";
 	if (!group_plan_valid(plan))
