@@ -131,7 +131,6 @@ static bool claim_overwrites(const struct job *j)
 	switch (search->belief) {
 	case DISK_KERNEL:
 		return search->header.region_count > s->layout.region_count ||
-		       kernel_region_sectors_unknown(j) ||
 		       kernel_region_sectors(j) != s->layout.region_sectors;
 	case DISK_IN_USE:
 	case DISK_CLEAN:

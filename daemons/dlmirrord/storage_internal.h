@@ -176,7 +176,6 @@ int headers_read(struct job *j, const struct disk_layout *l);
 /* False: not the header of slot i. */
 bool header_get(const struct job *j, uint32_t i, struct disk_slot *ret);
 uint64_t kernel_region_sectors(const struct job *j);
-bool kernel_region_sectors_unknown(const struct job *j);
 size_t map_bytes(uint64_t bits); /* whole units */
 uint64_t *words_of(uint8_t *buffer);
 /* Bits behind the last one count for nobody; they are 0 in memory and on disk. */

@@ -228,30 +228,21 @@ bool header_get(const struct job *j, uint32_t i, struct disk_slot *ret)
 }
 
 /*
- * The kernel's header says how many regions, not how large. When the count is not ours and the last
- * superblock has that count, it was our log before the region size changed.
+ * The kernel's header says how many regions, not how large. When the last superblock has that count,
+ * it was our log before the region size changed. 0, nobody can tell: the count is ours as well, so
+ * the kernel may have kept the log since then in regions of ours.
  */
 uint64_t kernel_region_sectors(const struct job *j)
 {
 	const struct disk_search *search = &j->search;
 	const struct disk_layout *l = &j->storage->layout;
 
-	if (search->header.region_count != l->region_count && search->has_super &&
-	    search->super.layout.region_count == search->header.region_count)
-		return search->super.layout.region_sectors;
-	return l->region_sectors;
-}
-
-/* With as many regions as we have, it may be our log of before the region size changed, or the kernel
- * may have kept it since then in regions of ours. */
-bool kernel_region_sectors_unknown(const struct job *j)
-{
-	const struct disk_search *search = &j->search;
-	const struct disk_layout *l = &j->storage->layout;
-
-	return search->has_super && search->header.region_count == l->region_count &&
-	       search->super.layout.region_count == l->region_count &&
-	       search->super.layout.region_sectors != l->region_sectors;
+	if (!search->has_super ||
+	    search->super.layout.region_count != search->header.region_count ||
+	    search->super.layout.region_sectors == l->region_sectors)
+		return l->region_sectors;
+	return search->header.region_count == l->region_count ? 0
+							      : search->super.layout.region_sectors;
 }
 
 /* Starting */

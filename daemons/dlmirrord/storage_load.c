@@ -68,13 +68,15 @@ static int load_kernel(struct job *j)
 {
 	const struct storage *s = j->storage;
 	uint64_t sectors = kernel_region_sectors(j);
-	uint64_t count = regions_needed(s, j->search.header.region_count, sectors);
-	size_t bytes = map_bytes(DISK_BITS_OFFSET * 8 + count);
+	uint64_t count;
+	size_t bytes;
 
+	if (sectors == 0)
+		return load_stale(j, "it was kept in regions of another size: all is out of sync");
+	count = regions_needed(s, j->search.header.region_count, sectors);
+	bytes = map_bytes(DISK_BITS_OFFSET * 8 + count);
 	if (count == 0)
 		return JOB_DONE;
-	if (kernel_region_sectors_unknown(j))
-		return load_stale(j, "it was kept in regions of another size: all is out of sync");
 	if (!history_bounded(s, count) || bytes > s->device_bytes)
 		return load_stale(j, "the kernel's header names too many regions");
 	if (job_alloc(&j->memory.sync, bytes) < 0)
