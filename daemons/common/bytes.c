@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECTOR_BYTES 512U
+
 static const char units[] = "KMGTPE";
 
 static bool unit_shift(const char *unit, unsigned *ret)
@@ -47,6 +49,19 @@ int bytes_parse(const char *text, uint64_t *ret)
 	if (shift > 0 && value >> (64 - shift) != 0)
 		return -ERANGE;
 	*ret = (uint64_t)value << shift;
+	return 0;
+}
+
+int bytes_parse_sectors(const char *text, uint64_t *ret)
+{
+	uint64_t bytes;
+	int result = bytes_parse(text, &bytes);
+
+	if (result != 0)
+		return result;
+	if (bytes == 0 || bytes % SECTOR_BYTES != 0)
+		return -EINVAL;
+	*ret = bytes / SECTOR_BYTES;
 	return 0;
 }
 

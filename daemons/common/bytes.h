@@ -9,6 +9,8 @@
 
 /* -EINVAL, or -ERANGE. */
 int bytes_parse(const char *text, uint64_t *ret);
+/* Of a size that is a multiple of a sector and not 0, the sectors. The same errors. */
+int bytes_parse_sectors(const char *text, uint64_t *ret);
 /* What bytes_parse() makes the same number of, in the largest unit that it is a multiple of. */
 void bytes_text(uint64_t bytes, char ret[BYTES_TEXT_SIZE]);
 

@@ -65,10 +65,12 @@ int mirror_file_text(const struct mirror_file *file, char *ret, size_t size)
 		const struct mirror_file_leg *leg = &file->leg[i];
 		char offset[BYTES_TEXT_SIZE];
 
+		/* An @ in the path must not be taken for that of the offset. */
+		bool told = leg->start_sector != 0 || strchr(leg->path, '@');
+
 		bytes_text(leg->start_sector * SECTOR_BYTES, offset);
-		result =
-		    append(ret, size, &used, "leg = %s%s%s\n", leg->path,
-			   leg->start_sector != 0 ? "@" : "", leg->start_sector != 0 ? offset : "");
+		result = append(ret, size, &used, "leg = %s%s%s\n", leg->path, told ? "@" : "",
+				told ? offset : "");
 	}
 	if (result == 0)
 		result =
@@ -141,13 +143,9 @@ static void number_store(struct reading *r, const char *name, const char *value,
 
 static void size_store(struct reading *r, const char *name, const char *value, uint64_t *ret)
 {
-	uint64_t bytes;
-
-	if (bytes_parse(value, &bytes) != 0 || bytes == 0 || bytes % SECTOR_BYTES != 0)
+	if (bytes_parse_sectors(value, ret) != 0)
 		inifile_fail(r->ini, "%s = %s: write it like 512KiB, 10GiB, or 2048s (sectors)",
 			     name, value);
-	else
-		*ret = bytes / SECTOR_BYTES;
 }
 
 static void switch_store(struct reading *r, const char *name, const char *value,
@@ -295,6 +293,8 @@ static int path_make(const char *directory, const char *name, const char *suffix
 {
 	int length = snprintf(ret, PATH_SIZE, "%s/%s%s", directory, name, suffix);
 
+	if (name[0] == '\0' || strchr(name, '/'))
+		return fail(error, -EINVAL, "'%s' is no name of a mirror", name);
 	if (length < 0 || (size_t)length >= PATH_SIZE)
 		return fail(error, -ENAMETOOLONG, "%s/%s%s: the path is too long", directory, name,
 			    suffix);

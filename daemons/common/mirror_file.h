@@ -43,7 +43,7 @@ int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_pla
 int mirror_file_text(const struct mirror_file *file, char *ret, size_t size);
 
 /* All of these: 0 or a negative errno; error then says what is wrong, with file and line. directory
- * is mirrors.d; name has been checked to be one (no slash, no blank). */
+ * is mirrors.d. A name with a slash is -EINVAL. */
 
 /* -ENOENT: there is none. -EINVAL: what it holds is wrong. */
 int mirror_file_read(const char *directory, const char *name, struct mirror_file *ret,

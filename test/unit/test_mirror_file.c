@@ -73,6 +73,12 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(mirror_file_read(directory, "web", &read, error), 0);
 	assert_true(mirror_file_same(&plain, &read));
 	assert_int_equal(read.serial, 7);
+	/* a path that ends like an offset, of a leg that has none */
+	all.leg[1].start_sector = 0;
+	assert_int_equal(mirror_file_write(directory, "web", &all, error), 0);
+	assert_int_equal(mirror_file_read(directory, "web", &read, error), 0);
+	assert_string_equal(read.leg[1].path, all.leg[1].path);
+	assert_true(mirror_file_same(&all, &read));
 	all.log[0] = '\0';
 	all.integrated_flush = true;
 	all.hold = true;
@@ -149,6 +155,22 @@ static void names_are_those_of_files(void **state)
 }
 
 #define GOOD "[mirror]\nuuid = u\nsize = 1GiB\nregion_size = 512KiB\nleg = /dev/a\nleg = /dev/b\n"
+
+/* remove of "../dlmirror" would end the daemon's own configuration. */
+static void names_stay_in_the_directory(void **state)
+{
+	static const char *const bad[] = {"", "../m", "a/b", "/etc/m"};
+	struct mirror_file read = {.serial = 77};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(mirror_file_read(directory, bad[i], &read, error), -EINVAL);
+		assert_int_equal(mirror_file_write(directory, bad[i], &plain, error), -EINVAL);
+		assert_int_equal(mirror_file_remove(directory, bad[i], error), -EINVAL);
+		assert_non_null(strstr(error, "is no name of a mirror"));
+	}
+	assert_int_equal(read.serial, 77);
+}
 
 static void bad_files_are_named(void **state)
 {
@@ -267,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(the_text_is_that),
 	    cmocka_unit_test(each_difference_counts),
 	    cmocka_unit_test_setup_teardown(names_are_those_of_files, setup, teardown),
+	    cmocka_unit_test_setup_teardown(names_stay_in_the_directory, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bad_files_are_named, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_write_that_fails_leaves_what_was, setup, teardown),
 	    cmocka_unit_test_setup_teardown(directories_are_made, setup, teardown),
