@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "daemons/dlmirror/configured.h"
-#include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -35,11 +34,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 /* Has somebody else a device of that name? */
 static int name_look(const char *name, const char *uuid, bool *ret_active)
 {
-	char error[MAPPER_ERROR_SIZE];
 	struct mapper_device device;
+	int code = device_look(name, &device);
 
-	if (mapper_examine(name, &device, error) != 0)
-		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
+	if (code != UI_OK)
+		return code;
 	*ret_active = device.exists;
 	if (device.exists && (!device.ours || strcmp(device.log_uuid, uuid) != 0))
 		return ui_fail(

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* dlmirror create: from arguments to a configuration and an active device. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "daemons/common/bytes.h"
 #include "daemons/common/bytes.h"
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/device.h"
@@ -27,12 +24,12 @@ enum {
 
 static uint64_t sectors_parse(struct argp_state *state, const char *what, const char *argument)
 {
-	uint64_t bytes;
+	uint64_t sectors = 0;
 
-	if (bytes_parse(argument, &bytes) != 0 || bytes == 0 || bytes % SECTOR_BYTES != 0)
+	if (bytes_parse_sectors(argument, &sectors) != 0)
 		argp_error(state, "%s %s: write it like 512KiB, 10GiB, or 2048s (sectors)", what,
 			   argument);
-	return bytes / SECTOR_BYTES;
+	return sectors;
 }
 
 static void leg_add(struct argp_state *state, struct spec *spec, const char *argument)

@@ -20,13 +20,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static int deactivate(const char *name, const void *input)
 {
 	struct mirror_file file;
-	bool exists;
-	int code = device_exists(name, &exists);
+	struct mapper_device device;
+	int code = device_look(name, &device);
 
 	(void)input;
 	if (code != UI_OK)
 		return code;
-	if (!exists) {
+	if (!device.exists) {
 		code = config_load(name, &file);
 		if (code == UI_OK)
 			(void)printf("%s is not active\n", name);

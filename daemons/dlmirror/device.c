@@ -191,15 +191,26 @@ static int daemon_check(struct device_wish *wish)
 	return code;
 }
 
-int device_name_check(const char *name)
+int device_look(const char *name, struct mapper_device *ret)
 {
 	char error[MAPPER_ERROR_SIZE];
+
+	if (mapper_examine(name, ret, error) != 0)
+		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
+	return UI_OK;
+}
+
+int device_name_check(const char *name)
+{
+	char error[SPEC_ERROR_SIZE];
 	struct mapper_device device;
+	int code;
 
 	if (spec_name_check(name, error) != 0)
 		return ui_fail(UI_USAGE, "%s", error);
-	if (mapper_examine(name, &device, error) != 0)
-		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
+	code = device_look(name, &device);
+	if (code != UI_OK)
+		return code;
 	if (device.exists)
 		return ui_fail(UI_FAILED,
 			       "there is a device %s already; choose another name, or "
@@ -248,11 +259,11 @@ int device_up(const struct device_wish *wish)
 
 static int down_check(const char *name)
 {
-	char error[MAPPER_ERROR_SIZE];
 	struct mapper_device device;
+	int code = device_look(name, &device);
 
-	if (mapper_examine(name, &device, error) != 0)
-		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
+	if (code != UI_OK)
+		return code;
 	if (!device.exists)
 		return ui_fail(UI_NO_MIRROR,
 			       "there is no device %s; dlmirror list shows the mirrors", name);
@@ -264,17 +275,6 @@ static int down_check(const char *name)
 			       "%s is open (mounted, or used by a program or another "
 			       "device); lsblk and fuser -v /dev/mapper/%s say by what",
 			       name, name);
-	return UI_OK;
-}
-
-int device_exists(const char *name, bool *ret)
-{
-	char error[MAPPER_ERROR_SIZE];
-	struct mapper_device device;
-
-	if (mapper_examine(name, &device, error) != 0)
-		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
-	*ret = device.exists;
 	return UI_OK;
 }
 

@@ -5,6 +5,7 @@
 #define DLM_COMMAND_DEVICE_H
 
 #include "codec/disk.h"
+#include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/spec.h"
 
 /* A mirror that is to be active. */
@@ -22,8 +23,8 @@ int device_name_check(const char *name);
 int device_prepare(struct device_wish *wish);
 /* Loads and resumes it. */
 int device_up(const struct device_wish *wish);
-/* *ret: there is a device of that name, of whatever kind. */
-int device_exists(const char *name, bool *ret);
+/* What device-mapper has of that name, of whatever kind. */
+int device_look(const char *name, struct mapper_device *ret);
 /* Takes it down. force: also without a daemon. */
 int device_down(const char *name, bool force);
 

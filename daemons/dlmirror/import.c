@@ -9,23 +9,6 @@
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
 
-#define LOOK_MS	      200U
-#define LEGS_ATTEMPTS 10U /* to learn the legs: the daemon looks for them when it is asked */
-
-static int mirror_get(struct dlmirror *d, const char *name, struct dlmirror_mirror *ret)
-{
-	for (unsigned attempt = 0; attempt < LEGS_ATTEMPTS; attempt++) {
-		int error = dlmirror_get(d, name, ret);
-
-		if (error != 0)
-			return ui_fail_daemon(d, error);
-		if (ret->leg_count > 0 && ret->name[0])
-			return UI_OK;
-		ui_pause_ms(LOOK_MS);
-	}
-	return ui_fail(UI_FAILED, "the daemon does not know the legs of %s", name);
-}
-
 /* A device that may be gone has no path. */
 static int device_path(unsigned major, unsigned minor, char ret[BLOCK_TEXT_SIZE])
 {
@@ -42,12 +25,14 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 	struct dlmirror_mirror m;
 	unsigned major;
 	unsigned minor;
-	int code = mirror_get(*d, name, &m);
+	int code = mirror_get_with_legs(*d, name, &m);
 
 	(void)input;
 	(void)json;
 	if (code != UI_OK)
 		return code;
+	if (m.leg_count == 0 || !m.name[0])
+		return ui_fail(UI_FAILED, "the daemon does not know the legs of %s", name);
 	spec->name = m.name;
 	memcpy(spec->uuid, m.uuid, sizeof(spec->uuid));
 	spec->length_sectors = m.length_sectors;

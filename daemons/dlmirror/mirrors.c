@@ -9,6 +9,9 @@
 #include "daemons/dlmirror/block.h"
 #include "daemons/dlmirror/format.h"
 
+#define LEGS_ATTEMPTS 10U /* to learn the legs: the daemon looks for them when it is asked */
+#define LEGS_PAUSE_MS 200U
+
 const char *mirror_label(const struct dlmirror_mirror *m)
 {
 	return m->name[0] ? m->name : m->uuid;
@@ -269,4 +272,18 @@ struct libscols_table *mirrors_json(const struct dlmirror_mirror *mirrors, size_
 	for (i = 0; i < count; i++)
 		mirror_json(ui_row(table, NULL), &mirrors[i]);
 	return table;
+}
+
+int mirror_get_with_legs(struct dlmirror *d, const char *name, struct dlmirror_mirror *ret)
+{
+	for (unsigned attempt = 0; attempt < LEGS_ATTEMPTS; attempt++) {
+		int error = dlmirror_get(d, name, ret);
+
+		if (error != 0)
+			return ui_fail_daemon(d, error);
+		if (ret->leg_count > 0)
+			break;
+		ui_pause_ms(LEGS_PAUSE_MS);
+	}
+	return UI_OK;
 }

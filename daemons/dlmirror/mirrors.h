@@ -16,6 +16,8 @@ const char *mirror_label(const struct dlmirror_mirror *m);
 /* All mirrors, or the one called name; the exit code. *ret is freed with free(). */
 int mirrors_get(struct dlmirror *d, const char *name, struct dlmirror_mirror **ret,
 		size_t *ret_count);
+/* One, with its legs as far as they can be had; the exit code. */
+int mirror_get_with_legs(struct dlmirror *d, const char *name, struct dlmirror_mirror *ret);
 /* "/dev/sda (8:0)", or the number alone. */
 void mirror_device(unsigned major, unsigned minor, char *ret, size_t size);
 void mirror_log_device(const struct dlmirror_mirror *m, char *ret, size_t size);

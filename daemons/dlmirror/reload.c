@@ -16,7 +16,6 @@
 #include "daemons/dlmirror/verb.h"
 
 #define LOOK_MS	      200U
-#define LEGS_ATTEMPTS 10U /* to learn the legs: the daemon looks for them when it is asked */
 #define TIMEOUT_MAX_S 86400
 
 struct reload_options {
@@ -89,12 +88,9 @@ static void room_check(struct argp_state *state, unsigned count)
 
 static void size_parse(struct argp_state *state, const char *argument, struct plan_wish *wish)
 {
-	uint64_t bytes;
-
-	if (bytes_parse(argument, &bytes) != 0 || bytes == 0 || bytes % SECTOR_BYTES != 0)
+	if (bytes_parse_sectors(argument, &wish->length_sectors) != 0)
 		argp_error(state, "size %s: write it like 512MiB, 10GiB, or 2048s (sectors)",
 			   argument);
-	wish->length_sectors = bytes / SECTOR_BYTES;
 }
 
 static void timeout_parse(struct argp_state *state, const char *argument, uint32_t *ret)
@@ -144,23 +140,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-/* With its legs, as far as they can be had. */
-static int mirror_get(struct dlmirror *d, const char *name, struct dlmirror_mirror *ret)
-{
-	unsigned attempt;
-	int error;
-
-	for (attempt = 0; attempt < LEGS_ATTEMPTS; attempt++) {
-		error = dlmirror_get(d, name, ret);
-		if (error != 0)
-			return ui_fail_daemon(d, error);
-		if (ret->leg_count > 0)
-			break;
-		ui_pause_ms(LOOK_MS);
-	}
-	return UI_OK;
 }
 
 /* Until it has ended; a daemon that restarts meanwhile is waited for. By the uuid: the name is that
@@ -275,7 +254,7 @@ static int reload_run(struct dlmirror **d, const char *name, const void *input, 
 	char error_text[SPEC_ERROR_SIZE];
 	struct dlmirror_mirror mirror;
 	struct dlmirror_plan plan;
-	int code = mirror_get(*d, name, &mirror);
+	int code = mirror_get_with_legs(*d, name, &mirror);
 	int error;
 
 	if (code != UI_OK)

@@ -36,18 +36,18 @@ int verb_remove(int argc, char **argv)
 	    .max = 1};
 	struct verb_arguments arguments;
 	const char *name;
-	bool exists;
+	struct mapper_device device;
 	int code;
 
 	verb_parse(&syntax, argc, argv, &arguments);
 	name = arguments.name[0];
-	code = device_exists(name, &exists);
+	code = device_look(name, &device);
 	if (code != UI_OK)
 		return code;
-	if (!exists && !config_exists(name))
+	if (!device.exists && !config_exists(name))
 		return ui_fail(UI_NO_MIRROR,
 			       "there is no mirror %s: neither a device nor a configuration", name);
-	if (exists)
+	if (device.exists)
 		code = device_down(name, force);
 	return code == UI_OK ? config_remove(name) : code;
 }

@@ -32,9 +32,10 @@ static int device_rename(const char *name, const char *fresh, const char *uuid)
 {
 	char error[MAPPER_ERROR_SIZE];
 	struct mapper_device device;
+	int code = device_look(name, &device);
 
-	if (mapper_examine(name, &device, error) != 0)
-		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
+	if (code != UI_OK)
+		return code;
 	if (!device.ours || strcmp(device.log_uuid, uuid) != 0)
 		return UI_OK; /* not active, or renamed already */
 	if (mapper_rename(name, fresh, error) != 0)

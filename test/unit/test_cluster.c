@@ -753,16 +753,13 @@ static void a_recovered_region_is_told_with_others(void **state)
 	node_attaches(c, 2, MLOG_SYNC_KEEP);
 	for (uint32_t i = 0; i < SYNCED_BATCH; i++) {
 		assert_false(hot_in_sync(&c->node[2].hot, region));
-		seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
-		region = node_reply(&c->node[1], seq)->word[1];
-		assert_int_equal(region, i);
-		node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, region, true));
+		region = i;
+		recovers(c, 1, region);
 	}
 	assert_int_equal(node_status(c, 2).in_sync, SYNCED_BATCH);
 	assert_int_equal(node_status(c, 1).in_sync, SYNCED_BATCH);
 	/* alone, it is told when somebody asks */
-	seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
-	region = node_reply(&c->node[1], seq)->word[1];
+	region = work_of(c, 1);
 	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, region, true));
 	assert_false(hot_in_sync(&c->node[2].hot, region));
 	c->lost = UINT32_C(1) << MLOG_MSG_SYNC;
@@ -777,13 +774,11 @@ static void a_recovered_region_is_told_with_others(void **state)
 static void a_late_report_closes_no_gate(void **state)
 {
 	struct cluster *c = cluster_make(true);
-	uint32_t seq;
 
 	(void)state;
 	node_attaches(c, 1, MLOG_SYNC_KEEP);
 	node_attaches(c, 2, MLOG_SYNC_KEEP);
-	seq = node_asks(c, 2, ULOG_GET_RESYNC_WORK, REGIONS, false);
-	assert_int_equal(node_reply(&c->node[2], seq)->word[1], 0);
+	assert_int_equal(work_of(c, 2), 0);
 	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 0, true));
 	assert_false(hot_gated(&c->node[1].hot, 0));
 	assert_false(hot_in_sync(&c->node[2].hot, 0));
@@ -802,9 +797,7 @@ static void what_perhaps_only_others_know_is_not_written(void **state)
 	node_attaches(c, 1, MLOG_SYNC_KEEP);
 	node_attaches(c, 2, MLOG_SYNC_KEEP);
 	for (uint64_t region = 0; region < 2; region++) {
-		seq = node_asks(c, 1, ULOG_GET_RESYNC_WORK, REGIONS, false);
-		assert_int_equal(node_reply(&c->node[1], seq)->word[1], region);
-		node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, region, true));
+		recovers(c, 1, region);
 		if (region == 0) {
 			c->lost = UINT32_C(1) << MLOG_MSG_SYNC;
 			time_passes(c, SYNCED_MS);
