@@ -81,34 +81,57 @@ static char *on_line(char *line, int size, void *context)
 	return line;
 }
 
-int inifile_read(const char *path, inifile_option *on_option, void *context, char *error,
-		 size_t size)
+/* Closes the file. */
+static int stream_read(struct inifile *file)
 {
-	struct inifile file = {
-	    .path = path, .on_option = on_option, .context = context, .error = error, .size = size};
-	int line;
+	int line = ini_parse_stream(on_line, file, on_value, file);
 	int result = 0;
 
-	if (size > 0)
-		error[0] = '\0';
-	file.file = fopen(path, "re");
-	if (!file.file) {
-		result = -errno;
-		(void)snprintf(error, size, "%s: cannot be opened: %s", path, strerror(errno));
-		return result;
-	}
-	line = ini_parse_stream(on_line, &file, on_value, &file);
-	if (ferror(file.file)) {
+	if (ferror(file->file)) {
 		result = errno ? -errno : -EIO;
-		(void)snprintf(error, size, "%s: cannot be read: %s", path, strerror(-result));
-	} else if (line != 0 || file.failed) {
+		(void)snprintf(file->error, file->size, "%s: cannot be read: %s", file->path,
+			       strerror(-result));
+	} else if (line != 0 || file->failed) {
 		/* A failure that on_value did not see is a line that inih could not make out. */
 		if (line > 0)
-			file.line = (unsigned)line;
-		inifile_fail(&file,
+			file->line = (unsigned)line;
+		inifile_fail(file,
 			     "must be a [section], \"option = value\", or a comment after # or ;");
 		result = -EINVAL;
 	}
-	(void)fclose(file.file);
+	(void)fclose(file->file);
 	return result;
+}
+
+static int opened_read(FILE *opened, const char *path, inifile_option *on_option, void *context,
+		       char *error, size_t size)
+{
+	struct inifile file = {.file = opened,
+			       .path = path,
+			       .on_option = on_option,
+			       .context = context,
+			       .error = error,
+			       .size = size};
+	int result = -errno;
+
+	if (size > 0)
+		error[0] = '\0';
+	if (opened)
+		return stream_read(&file);
+	(void)snprintf(error, size, "%s: cannot be opened: %s", path, strerror(-result));
+	return result;
+}
+
+int inifile_read(const char *path, inifile_option *on_option, void *context, char *error,
+		 size_t size)
+{
+	return opened_read(fopen(path, "re"), path, on_option, context, error, size);
+}
+
+int inifile_parse(const char *text, const char *label, inifile_option *on_option, void *context,
+		  char *error, size_t size)
+{
+	/* What is only read is not written to. */
+	return opened_read(fmemopen((char *)text, strlen(text), "r"), label, on_option, context,
+			   error, size);
 }

@@ -15,6 +15,9 @@ typedef void inifile_option(struct inifile *file, void *context, const char *sec
  * -EINVAL when a line is wrong; error then says file, line, and what is wrong. */
 int inifile_read(const char *path, inifile_option *on_option, void *context, char *error,
 		 size_t size);
+/* The same of a text; label stands for the path. */
+int inifile_parse(const char *text, const char *label, inifile_option *on_option, void *context,
+		  char *error, size_t size);
 /* From on_option: ends the reading. Only the first failure is kept: what follows it is often its
  * echo. */
 void inifile_fail(struct inifile *file, const char *format, ...)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "daemons/common/bytes.h"
 #include "daemons/common/inifile.h"
 
@@ -301,27 +302,51 @@ static int path_make(const char *directory, const char *name, const char *suffix
 	return 0;
 }
 
-int mirror_file_read(const char *directory, const char *name, struct mirror_file *ret,
-		     char error[MIRROR_FILE_ERROR_SIZE])
+/* Of a file that was read with result. */
+static int reading_end(const struct reading *r, int result, const char *path,
+		       struct mirror_file *ret, char error[MIRROR_FILE_ERROR_SIZE])
 {
 	const unsigned needed = 1U << OPTION_UUID | 1U << OPTION_SIZE | 1U << OPTION_REGION_SIZE |
 				1U << OPTION_LEG | 1U << OPTION_LOG;
+
+	if (result != 0)
+		return result;
+	for (unsigned option = 0; option < OPTIONS; option++)
+		if ((needed & ~r->seen & 1U << option) != 0)
+			return fail(error, -EINVAL, "%s: %s is missing", path,
+				    option_names[option]);
+	if (r->file.leg_count < 2)
+		return fail(error, -EINVAL, "%s: a mirror has two legs at least", path);
+	*ret = r->file;
+	return 0;
+}
+
+int mirror_file_parse(const char *text, const char *label, struct mirror_file *ret,
+		      char error[MIRROR_FILE_ERROR_SIZE])
+{
+	struct reading r = {.file.serial = 0};
+	int result = inifile_parse(text, label, on_option, &r, error, MIRROR_FILE_ERROR_SIZE);
+
+	return reading_end(&r, result, label, ret, error);
+}
+
+int mirror_file_read(const char *directory, const char *name, struct mirror_file *ret,
+		     char error[MIRROR_FILE_ERROR_SIZE])
+{
 	struct reading r = {.file.serial = 0};
 	char path[PATH_SIZE];
 	int result = path_make(directory, name, SUFFIX, path, error);
 
 	if (result == 0)
 		result = inifile_read(path, on_option, &r, error, MIRROR_FILE_ERROR_SIZE);
-	if (result != 0)
-		return result;
-	for (unsigned option = 0; option < OPTIONS; option++)
-		if ((needed & ~r.seen & 1U << option) != 0)
-			return fail(error, -EINVAL, "%s: %s is missing", path,
-				    option_names[option]);
-	if (r.file.leg_count < 2)
-		return fail(error, -EINVAL, "%s: a mirror has two legs at least", path);
-	*ret = r.file;
-	return 0;
+	return reading_end(&r, result, path, ret, error);
+}
+
+uint32_t mirror_file_digest(const struct mirror_file *file)
+{
+	char text[MIRROR_FILE_TEXT_SIZE];
+
+	return mirror_file_text(file, text, sizeof(text)) == 0 ? crc32c(text, strlen(text)) : 0;
 }
 
 static int directory_make(const char *directory, char error[MIRROR_FILE_ERROR_SIZE])

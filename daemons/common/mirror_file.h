@@ -42,6 +42,12 @@ int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_pla
 /* What the file holds. -ENOSPC when it does not fit. */
 int mirror_file_text(const struct mirror_file *file, char *ret, size_t size);
 
+/* What text says, as a file does; label stands for its path in error. -EINVAL. */
+int mirror_file_parse(const char *text, const char *label, struct mirror_file *ret,
+		      char error[MIRROR_FILE_ERROR_SIZE]);
+/* A number that two files share when they say the same. */
+uint32_t mirror_file_digest(const struct mirror_file *file);
+
 /* All of these: 0 or a negative errno; error then says what is wrong, with file and line. directory
  * is mirrors.d. A name with a slash is -EINVAL. */
 

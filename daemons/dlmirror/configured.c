@@ -2,11 +2,13 @@
 #include "daemons/dlmirror/configured.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemons/dlmirror/block.h"
+#include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -119,22 +121,83 @@ int config_write(const struct device_wish *wish)
 		       name, VERB_MIRRORS_DIR, name);
 }
 
-int config_follow(const struct dlmirror_mirror *m, const struct dlmirror_plan *plan)
+int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirror_file *ret)
 {
 	char error[MIRROR_FILE_ERROR_SIZE];
-	struct mirror_file file;
-	int result = mirror_file_read(VERB_MIRRORS_DIR, m->name, &file, error);
+	char **names;
+	size_t count;
+	int code = UI_NO_MIRROR;
 
-	if (result == -ENOENT || (result == 0 && strcmp(file.uuid, m->uuid) != 0))
-		return UI_OK;
-	if (result != 0)
+	if (mirror_file_names(VERB_MIRRORS_DIR, &names, &count, error) != 0)
 		return file_fail(error);
-	if (mirror_file_reload(&file, plan, &file) == 0)
-		return config_store(m->name, &file);
+	for (size_t i = 0; i < count; i++) {
+		struct mirror_file file;
+
+		if (code == UI_NO_MIRROR && strlen(names[i]) < DLMIRROR_NAME_SIZE &&
+		    mirror_file_read(VERB_MIRRORS_DIR, names[i], &file, error) == 0 &&
+		    strcmp(file.uuid, uuid) == 0) {
+			strcpy(ret_name, names[i]);
+			*ret = file;
+			code = UI_OK;
+		}
+		free(names[i]);
+	}
+	free(names);
+	return code;
+}
+
+/* What is here is called before, and is to become name and fresh. */
+static int change(const char *before, const struct mirror_file *old, const char *name,
+		  const struct mirror_file *fresh)
+{
+	char error[MAPPER_ERROR_SIZE];
+	struct mapper_device device;
+	bool active;
+	int code = device_look(before, &device);
+
+	if (code != UI_OK)
+		return code;
+	active = device.exists && device.ours && strcmp(device.log_uuid, old->uuid) == 0;
+	if (active && !mirror_file_same(old, fresh))
+		return ui_fail(UI_FAILED,
+			       "%s is active with the legs that its configuration here has: reload "
+			       "changes them, or deactivate it first",
+			       before);
+	code = config_store(name, fresh);
+	if (code != UI_OK || strcmp(before, name) == 0)
+		return code;
+	if (active && mapper_rename(before, name, error) != 0)
+		return ui_fail(UI_FAILED, "%s was not renamed: %s", before, error);
+	return config_remove(before);
+}
+
+int config_take(const char *name, const char *text)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+	char before[DLMIRROR_NAME_SIZE];
+	struct mirror_file fresh;
+	struct mirror_file old;
+	struct mirror_file other;
+
+	if (spec_name_check(name, error) != 0 ||
+	    mirror_file_parse(text, "the configuration from another node", &fresh, error) != 0)
+		return ui_fail(UI_USAGE, "%s", error);
+	if (mirror_file_read(VERB_MIRRORS_DIR, name, &other, error) == 0 &&
+	    strcmp(other.uuid, fresh.uuid) != 0)
+		return ui_fail(UI_FAILED, "there is another mirror %s, with the log %s: rename one",
+			       name, other.uuid);
+	if (config_find(fresh.uuid, before, &old) != UI_OK)
+		return config_store(name, &fresh);
+	if (old.serial < fresh.serial)
+		return change(before, &old, name, &fresh);
+	if (old.serial == fresh.serial && strcmp(before, name) == 0 &&
+	    mirror_file_same(&old, &fresh))
+		return UI_OK;
 	return ui_fail(UI_FAILED,
-		       "%s has the new table, but its configuration, %s/%s.conf, was about another "
-		       "one and stays as it is: write the legs into it that dlmirror show %s names",
-		       m->name, VERB_MIRRORS_DIR, m->name, m->name);
+		       "it has the configuration of %s with serial %" PRIu64 ", not older than the "
+		       "%" PRIu64
+		       " of this one; 'dlmirror config push' there or here makes one count",
+		       before, old.serial, fresh.serial);
 }
 
 void config_wish(const char *name, const struct mirror_file *file, struct device_wish *ret)

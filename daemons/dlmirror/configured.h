@@ -18,8 +18,11 @@ int config_remove(const char *name);
 /* Of a mirror that device_prepare() found good, with devices by stable paths. What is there already
  * must say the same. */
 int config_write(const struct device_wish *wish);
-/* What a reload has made of the mirror goes into its configuration, if it has one. */
-int config_follow(const struct dlmirror_mirror *m, const struct dlmirror_plan *plan);
+/* The one of a mirror by its uuid. UI_NO_MIRROR, without a word, when there is none. */
+int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirror_file *ret);
+/* text, from another node, becomes the configuration of its mirror, under that name, when it is
+ * newer than what there is; a device that is active under another name is renamed. */
+int config_take(const char *name, const char *text);
 /* The mirror that file describes. What is returned points into file and name. */
 void config_wish(const char *name, const struct mirror_file *file, struct device_wish *ret);
 

@@ -6,6 +6,7 @@
 
 #include "daemons/common/bytes.h"
 #include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/device.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/mirrors.h"
@@ -175,9 +176,11 @@ int verb_create(int argc, char **argv)
 	if (code != UI_OK)
 		return code;
 	code = device_up(&wish);
-	if (code == UI_OK)
+	if (code == UI_OK) {
 		mirror_tell(&wish.spec, wish.log_path);
-	else if (fresh)
+		shared_push(wish.spec.name);
+	} else if (fresh) {
 		(void)config_remove(wish.spec.name);
+	}
 	return code;
 }

@@ -3,18 +3,33 @@
 #include <stdio.h>
 
 #include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/nodes.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
-enum { OPTION_ALL = 256 };
+struct deactivate_options {
+	bool all;
+	bool there; /* on nodes, not only on this one */
+	struct nodes nodes;
+};
+
+enum { OPTION_ALL = 256, OPTION_NODES };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-	(void)argument;
-	if (key != OPTION_ALL)
+	struct deactivate_options *options = state->input;
+
+	switch (key) {
+	case OPTION_ALL:
+		options->all = true;
+		return 0;
+	case OPTION_NODES:
+		options->there = true;
+		nodes_option(argument, state, &options->nodes);
+		return 0;
+	default:
 		return ARGP_ERR_UNKNOWN;
-	*(bool *)state->input = true;
-	return 0;
+	}
 }
 
 static int deactivate(const char *name, const void *input)
@@ -43,23 +58,35 @@ static int deactivate(const char *name, const void *input)
 	return code;
 }
 
+static int deactivate_there(const char *name, const void *input)
+{
+	const struct deactivate_options *options = input;
+
+	return nodes_do(&(const struct nodes_wish){
+	    .what = DLMIRROR_ERRAND_DEACTIVATE, .nodes = &options->nodes, .argument = {name}});
+}
+
 int verb_deactivate(int argc, char **argv)
 {
 	static const struct argp_option table[] = {
-	    {"all", OPTION_ALL, NULL, 0, "all mirrors that are configured", 0}, {0}};
-	bool all = false;
+	    {"all", OPTION_ALL, NULL, 0, "all mirrors that are configured", 0},
+	    {"nodes", OPTION_NODES, "NODES", 0, "on those nodes: all, or numbers like 1,3", 0},
+	    {0}};
+	struct deactivate_options options = {0};
 	const struct verb_syntax syntax = {
 	    .options = table,
 	    .parser = parse,
-	    .input = &all,
+	    .input = &options,
 	    .names = "[NAME]",
-	    .doc = "Takes a mirror down on this node; its configuration stays, and activate brings "
+	    .doc = "Takes a mirror down on this node, or on those that --nodes names; its "
+		   "configuration stays, and activate brings "
 		   "it back.",
 	    .max = 1};
 	struct verb_arguments arguments;
 
 	verb_parse(&syntax, argc, argv, &arguments);
-	if (all == (arguments.names == 1))
+	if (options.all == (arguments.names == 1))
 		return ui_fail(UI_USAGE, "give either the NAME of a mirror or --all");
-	return config_each(all ? NULL : arguments.name[0], deactivate, NULL);
+	return config_each(options.all ? NULL : arguments.name[0],
+			   options.there ? deactivate_there : deactivate, &options);
 }

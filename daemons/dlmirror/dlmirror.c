@@ -16,12 +16,13 @@
 
 static const struct verb verbs[] = {
     {"create", "make a mirror of two or more devices", verb_create},
-    {"activate", "bring a configured mirror up on this node", verb_activate},
-    {"deactivate", "take a mirror down on this node, and keep its configuration", verb_deactivate},
+    {"activate", "bring a configured mirror up, here or on other nodes", verb_activate},
+    {"deactivate", "take a mirror down, and keep its configuration", verb_deactivate},
     {"remove", "take a mirror down and forget it; legs and log device stay as they are",
      verb_remove},
-    {"rename", "give a mirror another name on this node", verb_rename},
+    {"rename", "give a mirror another name", verb_rename},
     {"import", "write the configuration of a mirror that is active", verb_import},
+    {"config", "show the nodes' configurations of mirrors, and make one count", verb_config},
     {"list", "list the mirrors of this node", verb_list},
     {"status", "say how mirrors are doing, and follow their progress", verb_status},
     {"show", "show all there is to know about a mirror", verb_show},

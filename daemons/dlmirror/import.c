@@ -6,6 +6,7 @@
 
 #include "daemons/dlmirror/block.h"
 #include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -61,8 +62,10 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 	}
 	if (code == UI_OK)
 		code = config_write(&wish);
-	if (code == UI_OK)
+	if (code == UI_OK) {
 		(void)printf("%s/%s.conf\n", VERB_MIRRORS_DIR, m.name);
+		shared_push(m.name);
+	}
 	return code;
 }
 

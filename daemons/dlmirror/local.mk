@@ -1,6 +1,7 @@
 # The command. What is pure is a library, for its unit test.
 noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
+	daemons/dlmirror/agreement.c daemons/dlmirror/agreement.h \
 	daemons/dlmirror/checks.c daemons/dlmirror/checks.h \
 	daemons/dlmirror/exposition.c daemons/dlmirror/exposition.h \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
@@ -18,6 +19,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/activate.c \
 	daemons/dlmirror/apart.c daemons/dlmirror/apart.h \
 	daemons/dlmirror/block.c daemons/dlmirror/block.h \
+	daemons/dlmirror/config.c \
 	daemons/dlmirror/configured.c daemons/dlmirror/configured.h \
 	daemons/dlmirror/create.c \
 	daemons/dlmirror/daemon.c \
@@ -35,11 +37,13 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/mapper.c daemons/dlmirror/mapper.h \
 	daemons/dlmirror/metrics.c \
 	daemons/dlmirror/mirrors.c daemons/dlmirror/mirrors.h \
+	daemons/dlmirror/nodes.c daemons/dlmirror/nodes.h \
 	daemons/dlmirror/reload.c \
 	daemons/dlmirror/remove.c \
 	daemons/dlmirror/rename.c \
 	daemons/dlmirror/replace.c daemons/dlmirror/replace.h \
 	daemons/dlmirror/report.c \
+	daemons/dlmirror/shared.c daemons/dlmirror/shared.h \
 	daemons/dlmirror/show.c \
 	daemons/dlmirror/snapshot.c daemons/dlmirror/snapshot.h \
 	daemons/dlmirror/status.c \

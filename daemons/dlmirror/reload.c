@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "daemons/common/bytes.h"
-#include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/plan.h"
 #include "daemons/dlmirror/verb.h"
@@ -232,21 +231,6 @@ static int result_tell(const struct dlmirror_mirror *m, const struct dlmirror_re
 	return UI_OK;
 }
 
-/* That of this node; the others have theirs. */
-static void configuration_follow(const struct dlmirror_mirror *m, const struct dlmirror_plan *plan,
-				 const struct dlmirror_reload *reload, int *code)
-{
-	int result = config_follow(m, plan);
-
-	if (result != UI_OK)
-		*code = result;
-	else if (reload->node_count > 1 && config_exists(m->name))
-		(void)fprintf(stderr,
-			      "dlmirror: note: copy %s/%s.conf to the other nodes before %s is "
-			      "activated there again\n",
-			      VERB_MIRRORS_DIR, m->name, m->name);
-}
-
 static int reload_run(struct dlmirror **d, const char *name, const void *input, bool json)
 {
 	const struct reload_options *options = input;
@@ -274,8 +258,6 @@ static int reload_run(struct dlmirror **d, const char *name, const void *input, 
 	code = reload_follow(d, &mirror, &reload);
 	if (code == UI_OK)
 		code = result_tell(&mirror, &reload, json);
-	if (reload.done)
-		configuration_follow(&mirror, &plan, &reload, &code);
 	return code;
 }
 

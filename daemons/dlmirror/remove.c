@@ -2,6 +2,7 @@
 /* dlmirror remove: takes the device down; the daemon then closes its log. Its configuration goes. */
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/device.h"
+#include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -20,7 +21,9 @@ int verb_remove(int argc, char **argv)
 {
 	static const struct argp_option table[] = {
 	    {"force", OPTION_FORCE, NULL, 0,
-	     "also without a daemon, which then repairs what the log says at the next start", 0},
+	     "also without a daemon, which then repairs what the log says at the next start; "
+	     "other nodes are not asked, and keep its configuration",
+	     0},
 	    {0}};
 	bool force = false;
 	const struct verb_syntax syntax = {
@@ -28,7 +31,9 @@ int verb_remove(int argc, char **argv)
 	    .parser = parse,
 	    .input = &force,
 	    .names = "NAME",
-	    .doc = "Takes a mirror down here and forgets its configuration. Its legs and its log "
+	    .doc = "Takes a mirror down here and forgets its configuration, on all nodes; it is "
+		   "refused "
+		   "while another one has it active. Its legs and its log "
 		   "device "
 		   "stay as they are; create with the same arguments brings it back. deactivate "
 		   "keeps the configuration.",
@@ -37,6 +42,8 @@ int verb_remove(int argc, char **argv)
 	struct verb_arguments arguments;
 	const char *name;
 	struct mapper_device device;
+	struct mirror_file file;
+	bool configured;
 	int code;
 
 	verb_parse(&syntax, argc, argv, &arguments);
@@ -47,7 +54,14 @@ int verb_remove(int argc, char **argv)
 	if (!device.exists && !config_exists(name))
 		return ui_fail(UI_NO_MIRROR,
 			       "there is no mirror %s: neither a device nor a configuration", name);
-	if (device.exists)
+	configured = config_exists(name) && config_load(name, &file) == UI_OK;
+	if (configured && !force)
+		code = shared_idle(name, file.uuid);
+	if (code == UI_OK && device.exists)
 		code = device_down(name, force);
-	return code == UI_OK ? config_remove(name) : code;
+	if (code == UI_OK)
+		code = config_remove(name);
+	if (code == UI_OK && configured && !force)
+		shared_forget(name, file.uuid);
+	return code;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dlmirror rename: a mirror's device and configuration on this node. Its log keeps its uuid, by which
- * nodes know it. Configuration first and last, so that what was interrupted can be done again.
+ * dlmirror rename: a mirror's device and configuration, here and then on the other nodes. Its log
+ * keeps its uuid, by which nodes know it. Configuration first and last, so that what was interrupted can be done again.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/mapper.h"
+#include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -47,8 +48,9 @@ int verb_rename(int argc, char **argv)
 {
 	const struct verb_syntax syntax = {
 	    .names = "NAME NEW",
-	    .doc = "Gives a mirror another name on this node, active or not. What has "
-		   "/dev/mapper/NAME open keeps it; other nodes keep the name that they have.",
+	    .doc =
+		"Gives a mirror another name, active or not, on all nodes of the cluster. What has "
+		"/dev/mapper/NAME open keeps it.",
 	    .min = 2,
 	    .max = 2};
 	struct verb_arguments arguments;
@@ -59,10 +61,15 @@ int verb_rename(int argc, char **argv)
 	code = config_load(arguments.name[0], &file);
 	if (code == UI_OK)
 		code = fresh_check(arguments.name[1], &file);
+	file.serial++;
 	if (code == UI_OK)
 		code = config_store(arguments.name[1], &file);
 	if (code != UI_OK)
 		return code;
 	code = device_rename(arguments.name[0], arguments.name[1], file.uuid);
-	return code == UI_OK ? config_remove(arguments.name[0]) : code;
+	if (code == UI_OK)
+		code = config_remove(arguments.name[0]);
+	if (code == UI_OK)
+		shared_push(arguments.name[1]);
+	return code;
 }

@@ -24,6 +24,7 @@ int verb_create(int argc, char **argv);
 int verb_remove(int argc, char **argv);
 int verb_activate(int argc, char **argv);
 int verb_deactivate(int argc, char **argv);
+int verb_config(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_show(int argc, char **argv);

@@ -34,6 +34,10 @@ struct admin_source {
 	int (*map)(void *context, const char *mirror, uint64_t first, uint64_t per_cell,
 		   uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret);
 	void (*events)(void *context, uint64_t record, uint64_t after, struct admin_events *ret);
+	int (*errand)(void *context, const struct group_errand *wish, uint64_t *ret_id,
+		      uint32_t *ret_count, char *text, size_t size);
+	int (*errand_result)(void *context, uint64_t id, uint32_t index,
+			     struct dlmirror_errand_result *ret);
 	int (*command)(void *context, enum dlmirror_daemon_command command, const char *argument,
 		       char *text, size_t size);
 };

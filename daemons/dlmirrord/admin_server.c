@@ -416,6 +416,38 @@ static int events_answer(struct admin_server *server, const struct admin_request
 	return 0;
 }
 
+static int errand_answer(struct admin_server *server, const struct admin_request *request,
+			 struct admin_reply_writer *reply)
+{
+	uint64_t id;
+	uint32_t count;
+	int result = server->source.errand(server->source.context, &request->errand, &id, &count,
+					   server->text, sizeof(server->text));
+
+	if (result != 0)
+		return result;
+	admin_reply_begin(reply, request->kind, 0, "", server->reply, sizeof(server->reply));
+	admin_reply_add_errand(reply, id, count);
+	return 0;
+}
+
+static int errand_result_answer(struct admin_server *server, const struct admin_request *request,
+				struct admin_reply_writer *reply)
+{
+	static struct dlmirror_errand_result answer; /* large */
+	int result = server->source.errand_result(server->source.context, request->errand_id,
+						  request->index, &answer);
+
+	if (result != 0) {
+		(void)snprintf(server->text, sizeof(server->text),
+			       "the daemon does not know that errand any more");
+		return result;
+	}
+	admin_reply_begin(reply, request->kind, 0, "", server->reply, sizeof(server->reply));
+	admin_reply_add_errand_result(reply, &answer);
+	return 0;
+}
+
 /* The requests that do something: what there is to say is in the text, also when they succeed. */
 static int action_answer(struct admin_server *server, const struct admin_request *request,
 			 struct admin_reply_writer *reply)
@@ -462,6 +494,10 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 		return map_answer(server, request, reply);
 	case ADMIN_EVENTS:
 		return events_answer(server, request, reply);
+	case ADMIN_ERRAND:
+		return errand_answer(server, request, reply);
+	case ADMIN_ERRAND_RESULT:
+		return errand_result_answer(server, request, reply);
 	default:
 		return action_answer(server, request, reply);
 	}
@@ -471,11 +507,12 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 static int32_t on_request(qb_ipcs_connection_t *connection, void *data, size_t size)
 {
 	struct admin_server *server = the_server;
-	struct admin_request request = {0};
+	static struct admin_request request; /* large */
 	struct admin_reply_writer reply;
 	int result;
 
 	(void)size;
+	memset(&request, 0, sizeof(request));
 	server->text[0] = '\0';
 	result = admin_request_decode(data, server->request_size, &request);
 	if (result == 0)

@@ -510,6 +510,30 @@ static void admin_events(void *context, uint64_t record, uint64_t after, struct 
 	daemon_leave(context);
 }
 
+static int admin_errand(void *context, const struct group_errand *wish, uint64_t *ret_id,
+			uint32_t *ret_count, char *text, size_t size)
+{
+	struct daemon *d = context;
+	int error;
+
+	daemon_enter(d);
+	error = errands_begin(d->errands, wish, ret_id, ret_count, text, size);
+	daemon_leave(d);
+	return error;
+}
+
+static int admin_errand_result(void *context, uint64_t id, uint32_t index,
+			       struct dlmirror_errand_result *ret)
+{
+	struct daemon *d = context;
+	int error;
+
+	daemon_enter(d);
+	error = errands_result(d->errands, id, index, ret);
+	daemon_leave(d);
+	return error;
+}
+
 void admin_source_fill(struct daemon *d, struct admin_source *ret)
 {
 	*ret = (struct admin_source){
@@ -527,5 +551,7 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .command = admin_command,
 	    .map = admin_map,
 	    .events = admin_events,
+	    .errand = admin_errand,
+	    .errand_result = admin_errand_result,
 	};
 }

@@ -138,6 +138,7 @@ static void on_view(void *context, const uint32_t *node, uint32_t count, bool qu
 	for (size_t i = 0; i < r->count; i++)
 		view_tell(c, r->log[i]);
 	reload_view(c->daemon->reloads, c->view, c->view_count, c->quorate);
+	errands_view(c->daemon->errands, c->view, c->view_count, c->quorate);
 }
 
 void cluster_sent(struct cluster *c)
@@ -235,6 +236,14 @@ static void reload_tell(struct cluster *c, const struct group_mirror *mirror, co
 		reload_message(c->daemon->reloads, mirror, &message);
 }
 
+static void errand_tell(struct cluster *c, const void *datagram, size_t size)
+{
+	static struct group_errand message; /* large */
+
+	if (group_decode_errand(datagram, size, &message) == 0)
+		errands_message(c->daemon->errands, &message);
+}
+
 /* 0, or why nothing of the datagram counts from here on. */
 static int message_take(struct cluster *c, uint32_t sender, const void *encoded, size_t size)
 {
@@ -252,6 +261,8 @@ static int message_take(struct cluster *c, uint32_t sender, const void *encoded,
 	group_versions_seen(&c->versions, header.node, header.highest);
 	if (header.reload)
 		reload_tell(c, &header.mirror, encoded, size);
+	else if (header.errand)
+		errand_tell(c, encoded, size);
 	else if (!header.hello)
 		logs_tell(c, &header.mirror, &message);
 	return 0;
@@ -518,6 +529,21 @@ void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
 	else
 		qb_log(LOG_CRIT, "step %d of a reload cannot be encoded (%s): report this",
 		       (int)message->step, strerror(-size));
+}
+
+void cluster_send_errand(struct cluster *c, const struct group_errand *message)
+{
+	static uint8_t datagram[GROUP_MESSAGE_MAX];
+	int size;
+
+	if (!c->viewed || !c->quorate)
+		return;
+	cluster_sent(c);
+	size = group_encode_errand(&c->versions, message, datagram, sizeof(datagram));
+	if (size > 0)
+		group_cpg_send(c->group, datagram, (size_t)size);
+	else
+		qb_log(LOG_CRIT, "an errand cannot be encoded (%s): report this", strerror(-size));
 }
 
 uint32_t cluster_view(const struct cluster *c, const uint32_t **ret_node, bool *ret_quorate)

@@ -57,6 +57,7 @@ void cluster_sent(struct cluster *c);
 /* Between the daemons; lost while there is no quorum. */
 void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
 			 const struct group_reload *message);
+void cluster_send_errand(struct cluster *c, const struct group_errand *message);
 /* The nodes of the view, and how many they are; with the version that all of them speak. */
 uint32_t cluster_view(const struct cluster *c, const uint32_t **ret_node, bool *ret_quorate);
 uint16_t cluster_version(const struct cluster *c);

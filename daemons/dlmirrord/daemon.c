@@ -137,6 +137,11 @@ static void dispatch_handoff(struct daemon *d)
 	responders_dispatch(d->responders);
 }
 
+static void dispatch_errands(struct daemon *d)
+{
+	errands_dispatch(d->errands);
+}
+
 static void on_item(void *context, const struct handoff_item *item)
 {
 	control_item(context, item);
@@ -711,8 +716,10 @@ static void requests_nudge(struct daemon *d)
 static int ports_create(struct daemon *d)
 {
 	const struct responders_core core = {.lock = &d->core_lock, .take = on_item, .context = d};
-	int error = devmap_create(&d->devmap);
+	int error = errands_create(d, &d->errands); /* before there are threads */
 
+	if (error == 0)
+		error = devmap_create(&d->devmap);
 	if (error == 0)
 		error = storage_engine_create(&d->storage);
 	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -738,6 +745,8 @@ static int ports_create(struct daemon *d)
 		error = source_add(d, QB_LOOP_MED, devmap_fd(d->devmap), dispatch_devmap);
 	if (error == 0)
 		error = source_add(d, QB_LOOP_HIGH, responders_fd(d->responders), dispatch_handoff);
+	if (error == 0)
+		error = source_add(d, QB_LOOP_LOW, errands_fd(d->errands), dispatch_errands);
 	if (error == 0)
 		error = reload_create(d, &d->reloads);
 	if (error == 0 && d->config.cluster)
@@ -923,6 +932,7 @@ static void end(struct daemon *d)
 	for (unsigned i = 0; i < d->handover.socket_count; i++)
 		close(d->handover.socket[i]);
 	d->devmap = devmap_destroy(d->devmap);
+	d->errands = errands_destroy(d->errands);
 	d->reloads = reload_destroy(d->reloads);
 	d->mover = mover_destroy(d->mover);
 	d->responders = responders_destroy(d->responders);

@@ -17,6 +17,7 @@
 #include "daemons/common/config.h"
 #include "daemons/dlmirrord/cluster.h"
 #include "daemons/dlmirrord/devmap.h"
+#include "daemons/dlmirrord/errands.h"
 #include "daemons/dlmirrord/handover.h"
 #include "daemons/dlmirrord/mover.h"
 #include "daemons/dlmirrord/opener.h"
@@ -51,7 +52,7 @@ struct daemon_source {
 	void (*dispatch)(struct daemon *d);
 };
 
-#define DAEMON_SOURCES_MAX 8U
+#define DAEMON_SOURCES_MAX 9U
 
 struct daemon {
 	pthread_mutex_t core_lock;
@@ -65,6 +66,7 @@ struct daemon {
 	uint64_t incarnation;	 /* of the last JOIN of a core object */
 	struct cluster *cluster; /* NULL: alone */
 	struct reloads *reloads;
+	struct errands *errands;
 	struct registry registry;
 	struct storage_engine *storage;
 	struct opener *opener;

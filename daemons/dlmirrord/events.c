@@ -81,6 +81,7 @@ static const struct {
     [EVENT_RELOAD_DONE] = {"reload-done", LOG_NOTICE, false},
     [EVENT_RELOAD_GIVEN_UP] = {"reload-given-up", LOG_NOTICE, false},
     [EVENT_RELOAD_STUCK] = {"reload-stuck", LOG_CRIT, false},
+    [EVENT_CONFIG_BEHIND] = {"config-behind", LOG_ERR, false},
 };
 
 static uint8_t *memory; /* NULL: not open */

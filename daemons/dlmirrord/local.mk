@@ -7,6 +7,7 @@ libpump_la_SOURCES = \
 
 libdevmap_la_SOURCES = \
 	daemons/dlmirrord/apart.h \
+	daemons/dlmirrord/beside.c daemons/dlmirrord/beside.h \
 	daemons/dlmirrord/devmap.c daemons/dlmirrord/devmap.h \
 	daemons/dlmirrord/devmap_catalog.c daemons/dlmirrord/devmap_catalog.h \
 	daemons/dlmirrord/devmap_ioctl.c daemons/dlmirrord/devmap_ioctl.h \
@@ -55,6 +56,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/cluster.c daemons/dlmirrord/cluster.h \
 	daemons/dlmirrord/control.c \
 	daemons/dlmirrord/daemon.c daemons/dlmirrord/daemon.h \
+	daemons/dlmirrord/errands.c daemons/dlmirrord/errands.h \
 	daemons/dlmirrord/events.c daemons/dlmirrord/events.h \
 	daemons/dlmirrord/flight.c daemons/dlmirrord/flight.h \
 	daemons/dlmirrord/handoff.h \
@@ -72,6 +74,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/reload.c daemons/dlmirrord/reload.h \
 	daemons/dlmirrord/reload_course.c daemons/dlmirrord/reload_course.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \
+	daemons/dlmirrord/runner.c daemons/dlmirrord/runner.h \
 	daemons/dlmirrord/statefile.c daemons/dlmirrord/statefile.h \
 	daemons/dlmirrord/stats.h \
 	daemons/dlmirrord/supervisor.c daemons/dlmirrord/supervisor.h \

@@ -15,6 +15,7 @@
 
 #include <qb/qblog.h>
 
+#include "daemons/common/plan_text.h"
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/reload_course.h"
@@ -78,7 +79,7 @@ static bool over(const struct reload *reload)
 }
 
 static struct reload *find(const struct reloads *r, const struct group_mirror *mirror,
-			   struct group_reload_id id)
+			   struct group_task_id id)
 {
 	struct reload *reload;
 
@@ -141,7 +142,7 @@ static void make_room(struct reloads *r, const struct group_mirror *mirror)
 }
 
 static struct reload *add(struct reloads *r, const struct group_mirror *mirror,
-			  struct group_reload_id id)
+			  struct group_task_id id)
 {
 	struct reload *reload;
 
@@ -212,7 +213,7 @@ static bool note_write(struct reload *reload)
 }
 
 struct note {
-	struct group_reload_id id;
+	struct group_task_id id;
 	int known;
 	uint32_t self;
 	uint32_t count;
@@ -306,7 +307,7 @@ static void speak(struct reloads *r, const struct group_mirror *mirror,
 	STAILQ_INSERT_TAIL(&r->spoken, spoken, next);
 }
 
-static void say(struct reloads *r, const struct group_mirror *mirror, struct group_reload_id id,
+static void say(struct reloads *r, const struct group_mirror *mirror, struct group_task_id id,
 		enum group_reload_step step, enum group_reload_answer answer, const char *text)
 {
 	struct group_reload message = {.step = step, .from = self(r), .id = id, .answer = answer};
@@ -404,6 +405,36 @@ static void on_suspended(void *context, const char *uuid, int error)
 	}
 }
 
+static void ended(struct reload *reload, int error)
+{
+	did(reload, error == 0 ? GROUP_RELOAD_YES : GROUP_RELOAD_NO,
+	    error == 0 ? "" : strerror(-error));
+}
+
+static void on_followed(void *context, uint8_t code, const char *text)
+{
+	const struct reload *reload = context;
+
+	if (code != 0)
+		reload_tell(reload, EVENT_CONFIG_BEHIND, code,
+			    "its configuration does not have the new table: %.*s",
+			    (int)strcspn(text, "\n"), text);
+	ended(context, 0);
+}
+
+/* Each node changes its own file: what was done on one only would be outdated on the others. */
+static void config_follow(struct reload *reload)
+{
+	const char *const word[RUNNER_WORDS] = {"config", "follow", reload->uuid};
+	char text[PLAN_TEXT_SIZE];
+	int error;
+
+	plan_text(&reload->plan, text);
+	error = errands_own(reload->owner->daemon->errands, word, text, on_followed, reload);
+	if (error != 0)
+		on_followed(reload, 1, strerror(-error));
+}
+
 static void on_ended(void *context, const char *uuid, int error)
 {
 	struct reload *reload = context;
@@ -421,8 +452,12 @@ static void on_ended(void *context, const char *uuid, int error)
 	else
 		reload_tell(reload, EVENT_RELOAD_GIVEN_UP, 0,
 			    "a reload was given up, it has its old table");
-	did(reload, error == 0 ? GROUP_RELOAD_YES : GROUP_RELOAD_NO,
-	    error == 0 ? "" : strerror(-error));
+	if (error != 0 || !fresh)
+		ended(reload, error);
+	else if (!reload->recovered)
+		config_follow(reload);
+	else
+		on_followed(reload, 1, "what the last daemon was told is not known any more");
 }
 
 /* The one that is in use here. */
@@ -840,7 +875,7 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 		    why);
 		return -EINVAL;
 	}
-	message.id = (struct group_reload_id){.node = message.from, .number = ++d->incarnation};
+	message.id = (struct group_task_id){.node = message.from, .number = ++d->incarnation};
 	reload = add(r, &mirror, message.id);
 	if (reload == NULL) {
 		snprintf(text, size, "no memory, or too many reloads at once");

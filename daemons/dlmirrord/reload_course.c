@@ -176,7 +176,7 @@ static void settle(struct course *c, struct course_orders *ret)
 	ret->note = ret->note || course_note(c) != before;
 }
 
-void course_begin(struct course *c, struct group_reload_id id, uint32_t self, const uint32_t *node,
+void course_begin(struct course *c, struct group_task_id id, uint32_t self, const uint32_t *node,
 		  uint32_t count, struct course_orders *ret)
 {
 	*c = (struct course){
@@ -187,9 +187,8 @@ void course_begin(struct course *c, struct group_reload_id id, uint32_t self, co
 		c->node[i] = (struct course_node){.node = node[i], .there = true};
 }
 
-void course_recover(struct course *c, struct group_reload_id id, uint32_t self,
-		    const uint32_t *node, uint32_t count, enum course_note note,
-		    struct course_orders *ret)
+void course_recover(struct course *c, struct group_task_id id, uint32_t self, const uint32_t *node,
+		    uint32_t count, enum course_note note, struct course_orders *ret)
 {
 	course_begin(c, id, self, node, count, ret);
 	*ret = (struct course_orders){.work = COURSE_NOTHING};

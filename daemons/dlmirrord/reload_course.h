@@ -71,7 +71,7 @@ struct course_node {
 };
 
 struct course {
-	struct group_reload_id id;
+	struct group_task_id id;
 	uint32_t self;
 	enum course_phase phase;
 	enum group_reload_answer outcome; /* OPEN, YES: the new table counts, NO: the old one */
@@ -109,12 +109,11 @@ enum course_note {
 };
 
 /* At the PLAN's place. node: the view. */
-void course_begin(struct course *c, struct group_reload_id id, uint32_t self, const uint32_t *node,
+void course_begin(struct course *c, struct group_task_id id, uint32_t self, const uint32_t *node,
 		  uint32_t count, struct course_orders *ret);
 /* What an earlier daemon left. node: those that took part, as far as they are known. */
-void course_recover(struct course *c, struct group_reload_id id, uint32_t self,
-		    const uint32_t *node, uint32_t count, enum course_note note,
-		    struct course_orders *ret);
+void course_recover(struct course *c, struct group_task_id id, uint32_t self, const uint32_t *node,
+		    uint32_t count, enum course_note note, struct course_orders *ret);
 void course_view(struct course *c, const uint32_t *node, uint32_t count, bool quorate,
 		 struct course_orders *ret);
 void course_message(struct course *c, const struct group_reload *m, struct course_orders *ret);

@@ -2,16 +2,13 @@
 #include "daemons/dlmirrord/suspender.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemons/dlmirrord/apart.h"
+#include "daemons/dlmirrord/beside.h"
 
 #define RESUME_ATTEMPTS 3U
 
@@ -112,10 +109,11 @@ static void answer(int fd, uint64_t id, int error)
 	(void)!send(fd, &message, sizeof(message), MSG_NOSIGNAL);
 }
 
-static void suspender_run(int fd)
+static void suspender_run(int fd, const void *context)
 {
 	struct suspender_order order;
 
+	(void)context;
 	signal(SIGCHLD, SIG_IGN); /* none is waited for */
 	/* The program's pages stay while there is no daemon that holds them. */
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE);
@@ -131,43 +129,9 @@ static void suspender_run(int fd)
 	}
 }
 
-/* Another name than the daemon's, another session, and no descriptor of the daemon's: whoever means
- * the daemon does not hit this, and nobody waits for it. */
-static void part(int fd)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-	setsid();
-	prctl(PR_SET_NAME, "dlm-suspender", 0, 0, 0);
-	(void)files_apart(fd);
-}
-
-/* A grandchild, so that nobody but the supervisor (or init) has to reap it. */
 int suspender_start(void)
 {
-	int ends[2];
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	pid = fork();
-	if (pid == 0) {
-		part(ends[1]);
-		if (fork() == 0)
-			suspender_run(ends[1]);
-		_exit(0);
-	}
-	close(ends[1]);
-	if (pid < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
-		int error = -errno;
-
-		close(ends[0]);
-		return error;
-	}
-	waitpid(pid, NULL, 0);
-	return ends[0];
+	return beside_start("dlm-suspender", suspender_run, NULL);
 }
 
 int suspender_send(int fd, const struct suspender_order *order)

@@ -32,9 +32,7 @@ struct suspender_order {
 	struct found found;
 };
 
-/* Starts a suspender. The caller is single-threaded, or as good as that (no lock of its own is held
- * that malloc or libdevmapper need). Returns the socket to it, non-blocking and close-on-exec, or
- * negative errno. */
+/* Starts a suspender. No lock is held that malloc or libdevmapper need. As beside_start(). */
 int suspender_start(void);
 /* 0 or negative errno: the order was not taken. */
 int suspender_send(int fd, const struct suspender_order *order);

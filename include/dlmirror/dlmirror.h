@@ -37,6 +37,9 @@ extern "C" {
 #define DLMIRROR_LEASE_MAX   64	   /* regions that a node may recover at a time */
 #define DLMIRROR_CLAIM_MAX   16	   /* regions that a node compares or copies at a time */
 
+#define DLMIRROR_ERRAND_ARGUMENTS 2
+#define DLMIRROR_ERRAND_TEXT_SIZE 16384
+
 struct dlmirror; /* a connection */
 
 struct dlmirror_leg {
@@ -262,6 +265,25 @@ enum dlmirror_daemon_command {
 	DLMIRROR_DAEMON_RESTART_STATUS,
 };
 
+/* What one node can have others do: a verb of dlmirror(8), with its arguments. */
+enum dlmirror_errand {
+	DLMIRROR_ERRAND_TELL = 1,   /* config tell [NAME] */
+	DLMIRROR_ERRAND_SHOW,	    /* config show NAME */
+	DLMIRROR_ERRAND_TAKE,	    /* config take NAME; text is the file */
+	DLMIRROR_ERRAND_FORGET,	    /* config forget NAME UUID */
+	DLMIRROR_ERRAND_ACTIVATE,   /* activate NAME */
+	DLMIRROR_ERRAND_DEACTIVATE, /* deactivate NAME */
+	DLMIRROR_ERRANDS
+};
+
+struct dlmirror_errand_result {
+	uint32_t node;
+	bool done;     /* else it is under way, or the node left before it said so */
+	bool left;     /* it has left the group */
+	uint32_t code; /* exit code of the verb */
+	char text[DLMIRROR_ERRAND_TEXT_SIZE]; /* what it printed, in lines; cut when it was more */
+};
+
 /* Connects to the daemon of this host. *ret is valid also on failure, for dlmirror_error(); free it
  * with dlmirror_free() in either case. */
 int dlmirror_connect(struct dlmirror **ret);
@@ -307,6 +329,19 @@ int dlmirror_log_retry(struct dlmirror *d, const char *mirror);
 int dlmirror_reload(struct dlmirror *d, const char *mirror, const struct dlmirror_plan *plan,
 		    uint32_t timeout_s);
 int dlmirror_reload_status(struct dlmirror *d, const char *mirror, struct dlmirror_reload *ret);
+/*
+ * Has nodes do something: those that node names, or with count 0 all that have a daemon in the group,
+ * this one included. argument and text: NULL where there is none. *ret_id asks for the results of
+ * the *ret_count nodes, until five minutes later or the end of this daemon. What a node has begun it
+ * ends, whoever asked for it. -EINVAL: an argument makes no sense; -EAGAIN: it cannot be now; -EBUSY:
+ * a node has a daemon that is too old for it, or too many are under way.
+ */
+int dlmirror_errand(struct dlmirror *d, enum dlmirror_errand what, const uint32_t *node,
+		    uint32_t count, const char *const argument[DLMIRROR_ERRAND_ARGUMENTS],
+		    const char *text, uint64_t *ret_id, uint32_t *ret_count);
+/* Of the index-th node. -ENOENT: the daemon does not know that errand, or not any more. */
+int dlmirror_errand_result(struct dlmirror *d, uint64_t id, uint32_t index,
+			   struct dlmirror_errand_result *ret);
 int dlmirror_daemon(struct dlmirror *d, struct dlmirror_daemon *ret);
 /* text (may be NULL) gets up to size bytes of what the daemon has to say. */
 int dlmirror_daemon_command(struct dlmirror *d, enum dlmirror_daemon_command command,

@@ -400,6 +400,54 @@ int dlmirror_reload_status(struct dlmirror *d, const char *mirror, struct dlmirr
 	return admin_reply_reload(&reply, ret) == 0 ? 0 : fail_body(d);
 }
 
+/* Too long is refused, not cut: another name would be another mirror. */
+static bool text_copy(char *ret, size_t size, const char *text)
+{
+	size_t length = text ? strlen(text) : 0;
+
+	if (length >= size)
+		return false;
+	memcpy(ret, text ? text : "", length);
+	return true;
+}
+
+int dlmirror_errand(struct dlmirror *d, enum dlmirror_errand what, const uint32_t *node,
+		    uint32_t count, const char *const argument[DLMIRROR_ERRAND_ARGUMENTS],
+		    const char *text, uint64_t *ret_id, uint32_t *ret_count)
+{
+	struct admin_request request = {.kind = ADMIN_ERRAND,
+					.errand = {.what = what, .count = count}};
+	struct group_errand *errand = &request.errand;
+	struct admin_reply reply;
+	bool fits = count <= DLMIRROR_VIEW_MAX;
+	int result;
+
+	if (fits && count > 0)
+		memcpy(errand->node, node, count * sizeof(*node));
+	for (unsigned i = 0; argument && i < DLMIRROR_ERRAND_ARGUMENTS; i++)
+		fits = fits &&
+		       text_copy(errand->argument[i], sizeof(errand->argument[i]), argument[i]);
+	if (!fits || !text_copy(errand->text, sizeof(errand->text), text))
+		return fail(d, -EINVAL, "the arguments are too long");
+	result = call(d, &request, &reply);
+	if (result != 0)
+		return result;
+	return admin_reply_errand(&reply, ret_id, ret_count) == 0 ? 0 : fail_body(d);
+}
+
+int dlmirror_errand_result(struct dlmirror *d, uint64_t id, uint32_t index,
+			   struct dlmirror_errand_result *ret)
+{
+	struct admin_request request = {
+	    .kind = ADMIN_ERRAND_RESULT, .errand_id = id, .index = index};
+	struct admin_reply reply;
+	int result = call(d, &request, &reply);
+
+	if (result != 0)
+		return result;
+	return admin_reply_errand_result(&reply, ret) == 0 ? 0 : fail_body(d);
+}
+
 int dlmirror_daemon(struct dlmirror *d, struct dlmirror_daemon *ret)
 {
 	struct admin_request request = {.kind = ADMIN_DAEMON};

@@ -19,11 +19,11 @@ static bool read_bool(struct reader *r)
 }
 
 /* A string that goes to terminals as it is. */
-static void read_printable(struct reader *r, char *ret, size_t cap)
+static void read_printable(struct reader *r, char *ret, size_t cap, bool lines)
 {
 	read_string(r, ret, cap);
 	for (const char *c = ret; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
+		if (((unsigned char)*c < ' ' && !(lines && *c == '\n')) || *c == 0x7f)
 			r->failed = true;
 }
 
@@ -67,6 +67,30 @@ static void read_plan(struct reader *r, struct dlmirror_plan *ret)
 	}
 }
 
+static void write_errand(struct writer *w, const struct group_errand *errand)
+{
+	write_u8(w, (uint8_t)errand->what);
+	write_u8(w, (uint8_t)errand->count);
+	for (uint32_t i = 0; i < errand->count && i < MLOG_VIEW_MAX; i++)
+		write_u32(w, errand->node[i]);
+	for (unsigned i = 0; i < DLMIRROR_ERRAND_ARGUMENTS; i++)
+		write_string(w, errand->argument[i]);
+	write_string(w, errand->text);
+}
+
+static void read_errand(struct reader *r, struct group_errand *ret)
+{
+	ret->what = (enum dlmirror_errand)read_u8(r);
+	ret->count = read_u8(r);
+	if ((unsigned)ret->what == 0 || ret->what >= DLMIRROR_ERRANDS || ret->count > MLOG_VIEW_MAX)
+		r->failed = true;
+	for (uint32_t i = 0; i < ret->count && i < MLOG_VIEW_MAX; i++)
+		ret->node[i] = read_u32(r);
+	for (unsigned i = 0; i < DLMIRROR_ERRAND_ARGUMENTS; i++)
+		read_printable(r, ret->argument[i], sizeof(ret->argument[i]), false);
+	read_printable(r, ret->text, sizeof(ret->text), true);
+}
+
 size_t admin_request_encode(const struct admin_request *request, void *ret, size_t cap)
 {
 	struct writer w = writer_of(ret, cap);
@@ -100,6 +124,12 @@ size_t admin_request_encode(const struct admin_request *request, void *ret, size
 	if (request->kind == ADMIN_EVENTS) {
 		write_u64(&w, request->position.record);
 		write_u64(&w, request->position.seq);
+	}
+	if (request->kind == ADMIN_ERRAND)
+		write_errand(&w, &request->errand);
+	if (request->kind == ADMIN_ERRAND_RESULT) {
+		write_u64(&w, request->errand_id);
+		write_u32(&w, request->index);
 	}
 	if (w.failed)
 		return 0;
@@ -137,6 +167,12 @@ static void read_arguments(struct reader *r, struct admin_request *ret)
 	if (ret->kind == ADMIN_EVENTS) {
 		ret->position.record = read_u64(r);
 		ret->position.seq = read_u64(r);
+	}
+	if (ret->kind == ADMIN_ERRAND)
+		read_errand(r, &ret->errand);
+	if (ret->kind == ADMIN_ERRAND_RESULT) {
+		ret->errand_id = read_u64(r);
+		ret->index = read_u32(r);
 	}
 }
 
@@ -212,7 +248,8 @@ static bool body_expected(const struct admin_reply *reply)
 		return false;
 	return reply->count > 0 || reply->kind == ADMIN_COUNTERS || reply->kind == ADMIN_DAEMON ||
 	       reply->kind == ADMIN_RELOAD_STATUS || reply->kind == ADMIN_MAP ||
-	       reply->kind == ADMIN_EVENTS;
+	       reply->kind == ADMIN_EVENTS || reply->kind == ADMIN_ERRAND ||
+	       reply->kind == ADMIN_ERRAND_RESULT;
 }
 
 int admin_reply_decode(const void *data, size_t size, enum admin_kind kind, struct admin_reply *ret)
@@ -741,10 +778,10 @@ static void read_event(struct reader *r, struct dlmirror_event *ret)
 	ret->seq = read_u64(r);
 	ret->time_ms = read_u64(r);
 	ret->value = read_u64(r);
-	read_printable(r, ret->id, sizeof(ret->id));
-	read_printable(r, ret->uuid, sizeof(ret->uuid));
-	read_printable(r, ret->name, sizeof(ret->name));
-	read_printable(r, ret->text, sizeof(ret->text));
+	read_printable(r, ret->id, sizeof(ret->id), false);
+	read_printable(r, ret->uuid, sizeof(ret->uuid), false);
+	read_printable(r, ret->name, sizeof(ret->name), false);
+	read_printable(r, ret->text, sizeof(ret->text), false);
 }
 
 int admin_reply_events(struct admin_reply *reply, struct admin_events *ret)
@@ -764,5 +801,44 @@ int admin_reply_events(struct admin_reply *reply, struct admin_events *ret)
 			r->failed = true;
 		last = ret->event[i].seq;
 	}
+	return r->failed || r->left > 0 ? -EBADMSG : 0;
+}
+
+void admin_reply_add_errand(struct admin_reply_writer *reply, uint64_t id, uint32_t count)
+{
+	write_u64(&reply->w, id);
+	write_u8(&reply->w, (uint8_t)count);
+}
+
+int admin_reply_errand(struct admin_reply *reply, uint64_t *ret_id, uint32_t *ret_count)
+{
+	*ret_id = read_u64(&reply->body);
+	*ret_count = read_u8(&reply->body);
+	return reply->body.failed || reply->body.left > 0 || *ret_count > DLMIRROR_VIEW_MAX
+		   ? -EBADMSG
+		   : 0;
+}
+
+void admin_reply_add_errand_result(struct admin_reply_writer *reply,
+				   const struct dlmirror_errand_result *result)
+{
+	struct writer *w = &reply->w;
+
+	write_u32(w, result->node);
+	write_u8(w, result->done);
+	write_u8(w, result->left);
+	write_u8(w, (uint8_t)result->code);
+	write_string(w, result->text);
+}
+
+int admin_reply_errand_result(struct admin_reply *reply, struct dlmirror_errand_result *ret)
+{
+	struct reader *r = &reply->body;
+
+	ret->node = read_u32(r);
+	ret->done = read_bool(r);
+	ret->left = read_bool(r);
+	ret->code = read_u8(r);
+	read_printable(r, ret->text, sizeof(ret->text), true);
 	return r->failed || r->left > 0 ? -EBADMSG : 0;
 }

@@ -20,13 +20,14 @@
 #include <stdint.h>
 
 #include "base/cursor.h"
+#include "codec/group.h"
 #include "dlmirror/dlmirror.h"
 
 #define ADMIN_SERVICE	       "dlmirror" /* name of the IPC service */
 #define ADMIN_VERSION	       1U
 #define ADMIN_REQUEST_ENVELOPE 16U
 #define ADMIN_REPLY_ENVELOPE   24U
-#define ADMIN_REQUEST_MAX      2048U
+#define ADMIN_REQUEST_MAX      20480U /* an errand has a text */
 #define ADMIN_REPLY_MAX	       65536U
 #define ADMIN_ARGUMENT_SIZE    256U
 #define ADMIN_TEXT_SIZE	       1024U
@@ -48,6 +49,8 @@ enum admin_kind {
 	ADMIN_COMMAND,
 	ADMIN_MAP,
 	ADMIN_EVENTS,
+	ADMIN_ERRAND,
+	ADMIN_ERRAND_RESULT,
 	ADMIN_KINDS, /* one more than the last */
 };
 
@@ -63,6 +66,9 @@ struct admin_request {
 	uint32_t timeout_s;		   /* RELOAD */
 	enum dlmirror_daemon_command command; /* COMMAND */
 	char argument[ADMIN_ARGUMENT_SIZE];   /* COMMAND; may be empty */
+	struct group_errand errand;	      /* ERRAND: what, count, node, argument and text */
+	uint64_t errand_id;		      /* ERRAND_RESULT */
+	uint32_t index;			      /* ERRAND_RESULT: of the node */
 };
 
 /* Some events of the daemon's record, in their order. */
@@ -102,6 +108,9 @@ void admin_reply_add_daemon(struct admin_reply_writer *reply, const struct dlmir
 void admin_reply_add_map(struct admin_reply_writer *reply, const struct dlmirror_map *map,
 			 const struct dlmirror_cell *cell, uint32_t cells);
 void admin_reply_add_events(struct admin_reply_writer *reply, const struct admin_events *events);
+void admin_reply_add_errand(struct admin_reply_writer *reply, uint64_t id, uint32_t count);
+void admin_reply_add_errand_result(struct admin_reply_writer *reply,
+				   const struct dlmirror_errand_result *result);
 /* The size of the message, or 0 when something did not fit. */
 size_t admin_reply_end(struct admin_reply_writer *reply);
 
@@ -126,6 +135,8 @@ int admin_reply_counters(struct admin_reply *reply, struct dlmirror_counters *re
 int admin_reply_reload(struct admin_reply *reply, struct dlmirror_reload *ret);
 int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret);
 int admin_reply_events(struct admin_reply *reply, struct admin_events *ret);
+int admin_reply_errand(struct admin_reply *reply, uint64_t *ret_id, uint32_t *ret_count);
+int admin_reply_errand_result(struct admin_reply *reply, struct dlmirror_errand_result *ret);
 /* ret_cells has room for ADMIN_MAP_CELLS; *ret_count: how many there are. */
 int admin_reply_map(struct admin_reply *reply, struct dlmirror_map *ret,
 		    struct dlmirror_cell *ret_cells, uint32_t *ret_count);

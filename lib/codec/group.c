@@ -516,6 +516,14 @@ static bool message_valid(const struct mlog_message *m)
 
 /* ---- whole messages */
 
+bool group_printable(const char *text, bool lines)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if (((unsigned char)*c < ' ' && !(lines && *c == '\n')) || *c == 0x7f)
+			return false;
+	return true;
+}
+
 static void header_write(struct writer *w, const struct group_raw *h, uint32_t checksum)
 {
 	write_u32(w, MAGIC);
@@ -662,6 +670,7 @@ int group_decode(const void *datagram, size_t size, uint16_t highest,
 	*ret_header = (struct group_header){
 	    .hello = h.kind == KIND_HELLO,
 	    .reload = h.kind == GROUP_KIND_RELOAD,
+	    .errand = h.kind == GROUP_KIND_ERRAND,
 	    .version = h.version,
 	    .highest = h.highest,
 	    .node = h.node,
@@ -673,6 +682,8 @@ int group_decode(const void *datagram, size_t size, uint16_t highest,
 		return hello_check(&h);
 	if (h.kind == GROUP_KIND_RELOAD)
 		return group_reload_check(&r, &h);
+	if (h.kind == GROUP_KIND_ERRAND)
+		return group_errand_check(&r, &h);
 	if (!kind_find(h.kind, &m.kind) || group_mirror_is_none(&h.mirror))
 		return -EINVAL;
 	m.from = h.node;

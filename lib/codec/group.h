@@ -13,8 +13,8 @@
  *
  * Version 1 sends the words of a map as they are; with version 2 equal words are sent as one word
  * and a count, which is all there is to most maps. Version 3 has RELOAD, which is not the core's,
- * and allows several messages in one datagram, one behind another. A message goes in the lowest
- * version that has its form, so that a daemon which does not know version 2 never misses a message
+ * and allows several messages in one datagram, one behind another; version 4 has ERRAND. A message
+ * goes in the lowest version that has its form, so that a daemon which does not know version 2 never misses a message
  * that it has a use for: see group_versions.
  */
 #ifndef DLM_CODEC_GROUP_H
@@ -28,7 +28,7 @@
 #include "core/mlog.h"
 #include "dlmirror/dlmirror.h"
 
-#define GROUP_VERSION	  3U	 /* highest protocol version of this code */
+#define GROUP_VERSION	  4U	 /* highest protocol version of this code */
 #define GROUP_MESSAGE_MAX 65536U /* bytes */
 #define GROUP_HEADER_SIZE 56U
 #define GROUP_WORDS_MAX	  7168U /* of one STATE; it fits together with all members */
@@ -77,6 +77,7 @@ size_t group_first(const void *datagram, size_t size);
 struct group_header {
 	bool hello;	  /* not about a mirror: says only who is there and what it speaks */
 	bool reload;	  /* for group_decode_reload() */
+	bool errand;	  /* for group_decode_errand() */
 	uint16_t version; /* of the body */
 	uint16_t highest; /* of the sender */
 	uint32_t node;
@@ -98,7 +99,7 @@ int group_encode_hello(const struct group_versions *versions, uint32_t node, voi
 
 /*
  * highest: up to which protocol version the reader understands, `own` of its group_versions.
- *	0		ret is set, and of a STATE points into room; not by a HELLO or RELOAD
+ *	0		ret is set, and of a STATE points into room; not by a HELLO, RELOAD or ERRAND
  *	-EBADMSG	not a message of ours, or damaged
  *	-EPROTONOSUPPORT undamaged, of a later header version or protocol version
  *	-EINVAL		undamaged, but it contradicts itself or a limit
@@ -138,8 +139,8 @@ enum group_reload_answer {
 	GROUP_RELOAD_ANSWERS,
 };
 
-/* Which reload: the node that began it, and a number that this one never uses twice. */
-struct group_reload_id {
+/* Of a reload or an errand: the node that began it, and a number that this one never uses twice. */
+struct group_task_id {
 	uint32_t node;
 	uint64_t number;
 };
@@ -147,7 +148,7 @@ struct group_reload_id {
 struct group_reload {
 	enum group_reload_step step;
 	uint32_t from; /* the sender */
-	struct group_reload_id id;
+	struct group_task_id id;
 	enum group_reload_answer answer;
 	char text[GROUP_TEXT_SIZE]; /* printable; to the answers NO and ERROR */
 	struct dlmirror_plan plan;  /* PLAN */
@@ -160,5 +161,33 @@ int group_encode_reload(const struct group_versions *versions, const struct grou
 			const struct group_reload *reload, void *ret, size_t cap);
 /* Of a datagram that group_decode() has called a reload; errors as there. */
 int group_decode_reload(const void *datagram, size_t size, struct group_reload *ret);
+
+/*
+ * An errand: what an admin on one node has others do. Each that is named does it, and says with
+ * which exit code, and what was printed.
+ */
+#define GROUP_ERRAND_VERSION   4U /* of the protocol, from which on there is such a message */
+#define GROUP_ERRAND_TEXT_SIZE DLMIRROR_ERRAND_TEXT_SIZE
+
+struct group_errand {
+	uint32_t from; /* the sender */
+	struct group_task_id id;
+	bool done; /* it has been; else it is to be */
+	/* to be done: */
+	uint32_t count; /* at least one */
+	uint32_t node[MLOG_VIEW_MAX];
+	enum dlmirror_errand what; /* of a later daemon perhaps: any of 1 to 255 */
+	char argument[DLMIRROR_ERRAND_ARGUMENTS][DLMIRROR_NAME_SIZE]; /* printable; may be empty */
+	/* done: */
+	uint8_t code;
+	/* What to read, or what was printed: printable, and lines. */
+	char text[GROUP_ERRAND_TEXT_SIZE];
+};
+
+/* As group_encode(). Always in version 4: whether all speak it is for the caller to know. */
+int group_encode_errand(const struct group_versions *versions, const struct group_errand *errand,
+			void *ret, size_t cap);
+/* Of a datagram that group_decode() has called an errand; errors as there. */
+int group_decode_errand(const void *datagram, size_t size, struct group_errand *ret);
 
 #endif

@@ -115,19 +115,10 @@ static bool answer_valid(const struct group_reload *m)
 	return m->answer < GROUP_RELOAD_ANSWERS && (allowed[m->step] >> m->answer & 1) != 0;
 }
 
-/* It goes to terminals and logs as it is, in one line. */
-static bool printable(const char *text)
-{
-	for (const char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return false;
-	return true;
-}
-
 static bool paths_printable(const struct dlmirror_plan *plan)
 {
 	for (uint32_t i = 0; i < plan->to_legs; i++)
-		if (plan->leg[i].fresh && !printable(plan->leg[i].path))
+		if (plan->leg[i].fresh && !group_printable(plan->leg[i].path, false))
 			return false;
 	return true;
 }
@@ -135,7 +126,8 @@ static bool paths_printable(const struct dlmirror_plan *plan)
 static bool reload_valid(const struct group_reload *m)
 {
 	return m->step >= GROUP_RELOAD_PLAN && m->step < GROUP_RELOAD_STEPS && m->from != 0 &&
-	       m->id.node != 0 && m->id.number != 0 && answer_valid(m) && printable(m->text) &&
+	       m->id.node != 0 && m->id.number != 0 && answer_valid(m) &&
+	       group_printable(m->text, false) &&
 	       (m->step != GROUP_RELOAD_PLAN ||
 		(m->from == m->id.node && group_plan_valid(&m->plan) && paths_printable(&m->plan)));
 }

@@ -4,6 +4,7 @@ libcodec_la_SOURCES = \
 	lib/codec/disk.c lib/codec/disk.h \
 	lib/codec/disk_search.c \
 	lib/codec/group.c lib/codec/group.h \
+	lib/codec/group_errand.c \
 	lib/codec/group_internal.h lib/codec/group_reload.c \
 	lib/codec/group_versions.c \
 	lib/codec/kmsg.c lib/codec/kmsg.h \

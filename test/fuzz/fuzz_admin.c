@@ -92,6 +92,19 @@ static void check_reply(size_t size, enum admin_kind kind)
 			return;
 		MUST(events.count <= ADMIN_PAGE_EVENTS);
 		admin_reply_add_events(&writer, &events);
+	} else if (reply.error == 0 && kind == ADMIN_ERRAND) {
+		uint64_t id;
+		uint32_t count;
+
+		if (admin_reply_errand(&reply, &id, &count) != 0)
+			return;
+		admin_reply_add_errand(&writer, id, count);
+	} else if (reply.error == 0 && kind == ADMIN_ERRAND_RESULT) {
+		static struct dlmirror_errand_result answer;
+
+		if (admin_reply_errand_result(&reply, &answer) != 0)
+			return;
+		admin_reply_add_errand_result(&writer, &answer);
 	}
 	MUST(admin_reply_end(&writer) == size);
 	MUST(memcmp(message + ADMIN_REPLY_ENVELOPE, again + ADMIN_REPLY_ENVELOPE,

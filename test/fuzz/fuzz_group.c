@@ -90,6 +90,22 @@ static void check_reload(const uint8_t *datagram, size_t size, const struct grou
 	MUST(group_encode_reload(&versions, &header->mirror, &m, again, size - 1) == -ENOSPC);
 }
 
+static void check_errand(const uint8_t *datagram, size_t size, const struct group_header *header)
+{
+	static struct group_errand m;
+	static struct group_errand copy;
+	struct group_versions versions;
+
+	MUST(group_decode_errand(datagram, size, &m) == 0);
+	MUST(m.from == header->node && header->version >= GROUP_ERRAND_VERSION);
+	MUST(strlen(m.text) < sizeof(m.text) && m.count <= MLOG_VIEW_MAX);
+	group_versions_init(&versions, GROUP_VERSION);
+	MUST(group_encode_errand(&versions, &m, again, sizeof(again)) == (int)size);
+	MUST(group_decode_errand(again, size, &copy) == 0);
+	MUST(memcmp(&m, &copy, sizeof(m)) == 0);
+	MUST(group_encode_errand(&versions, &m, again, size - 1) == -ENOSPC);
+}
+
 static void check_trace(const struct mlog_message *m)
 {
 	char line[TRACE_LINE_SIZE];
@@ -122,6 +138,10 @@ static void check(const uint8_t *datagram, size_t size, uint16_t highest)
 	}
 	if (header.reload) {
 		check_reload(datagram, size, &header);
+		return;
+	}
+	if (header.errand) {
+		check_errand(datagram, size, &header);
 		return;
 	}
 	MUST(m.from == header.node && m.kind < MLOG_MESSAGES);

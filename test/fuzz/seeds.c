@@ -50,6 +50,8 @@ static void group_seeds(const char *directory)
 	group_seed(directory, "plan", group_samples_plan, 0, "");
 	group_seed(directory, "plan", group_samples_plan, GROUP_MODE_MEND, "-mended");
 	group_seed(directory, "plan", group_samples_plan, GROUP_MODE_OLD, "-old");
+	group_seed(directory, "errand", group_samples_errand, 0, "");
+	group_seed(directory, "errand", group_samples_errand, GROUP_MODE_MEND, "-mended");
 	for (unsigned i = 0; i < group_samples_count; i++) {
 		const struct group_sample *s = &group_samples[i];
 

@@ -20,6 +20,7 @@ extern const unsigned group_samples_count;
 extern const char group_samples_uuid[];	 /* of the mirror that all of them are about */
 extern const char group_samples_hello[]; /* of node 7 */
 extern const char group_samples_plan[];
+extern const char group_samples_errand[];
 
 /* Hexadecimal digits to bytes; returns how many. */
 size_t group_samples_bytes(const char *hex, uint8_t *ret);

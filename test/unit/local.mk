@@ -143,6 +143,12 @@ test_unit_test_suspender_SOURCES = test/unit/test_suspender.c
 test_unit_test_suspender_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_suspender_LDADD = libdevmap.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_errands
+test_unit_test_errands_SOURCES = test/unit/test_errands.c \
+	daemons/dlmirrord/errands.c daemons/dlmirrord/runner.c
+test_unit_test_errands_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
+test_unit_test_errands_LDADD = libdevmap.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+
 check_PROGRAMS += test/unit/test_devmap
 test_unit_test_devmap_SOURCES = test/unit/test_devmap.c
 test_unit_test_devmap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -166,6 +172,16 @@ check_PROGRAMS += test/unit/test_config
 test_unit_test_config_SOURCES = test/unit/test_config.c
 test_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_config_LDADD = libconfig.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_agreement
+test_unit_test_agreement_SOURCES = test/unit/test_agreement.c
+test_unit_test_agreement_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_agreement_LDADD = libcommand.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test/unit/test_plan_text
+test_unit_test_plan_text_SOURCES = test/unit/test_plan_text.c
+test_unit_test_plan_text_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_plan_text_LDADD = libconfig.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_mirror_file
 test_unit_test_mirror_file_SOURCES = test/unit/test_mirror_file.c

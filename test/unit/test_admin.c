@@ -36,6 +36,9 @@ static void request_round_trip(const struct admin_request *request, size_t expec
 	assert_int_equal(seen.cells, request->cells);
 	assert_int_equal(seen.position.record, request->position.record);
 	assert_int_equal(seen.position.seq, request->position.seq);
+	assert_memory_equal(&seen.errand, &request->errand, sizeof(seen.errand));
+	assert_int_equal(seen.errand_id, request->errand_id);
+	assert_int_equal(seen.index, request->index);
 	/* No shorter or longer message is a request, nor does it fit into less. */
 	for (cut = 0; cut < size; cut++) {
 		assert_true(admin_request_decode(message, cut, &seen) < 0);
@@ -85,6 +88,17 @@ static void test_requests(void **state)
 						   .command = DLMIRROR_DAEMON_LOG_LEVEL,
 						   .argument = "debug"},
 			   31);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_ERRAND,
+						   .errand = {.what = DLMIRROR_ERRAND_TAKE,
+							      .count = 2,
+							      .node = {1, 2},
+							      .argument = {"a", "b"},
+							      .text = "c\nd"}},
+			   41);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_ERRAND_RESULT,
+						   .errand_id = UINT64_MAX,
+						   .index = UINT32_MAX},
+			   32);
 	memset(longest.argument, 'x', sizeof(longest.argument) - 1);
 	request_round_trip(&longest, 281);
 }
@@ -708,6 +722,39 @@ static void test_bad_events(void **state)
 	}
 }
 
+static void test_errands(void **state)
+{
+	static struct dlmirror_errand_result result = {
+	    .node = UINT32_MAX, .done = true, .code = 255, .text = "one\ntwo"};
+	static struct dlmirror_errand_result seen;
+	struct admin_reply_writer writer;
+	struct admin_reply reply;
+	uint64_t id;
+	uint32_t count;
+	size_t size;
+
+	(void)state;
+	admin_reply_begin(&writer, ADMIN_ERRAND, 0, "", message, sizeof(message));
+	admin_reply_add_errand(&writer, UINT64_MAX - 1, DLMIRROR_VIEW_MAX);
+	size = admin_reply_end(&writer);
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_ERRAND, &reply), 0);
+	assert_int_equal(admin_reply_errand(&reply, &id, &count), 0);
+	assert_true(id == UINT64_MAX - 1 && count == DLMIRROR_VIEW_MAX);
+	message[size - 1]++; /* more nodes than there can be */
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_ERRAND, &reply), 0);
+	assert_int_equal(admin_reply_errand(&reply, &id, &count), -EBADMSG);
+
+	admin_reply_begin(&writer, ADMIN_ERRAND_RESULT, 0, "", message, sizeof(message));
+	admin_reply_add_errand_result(&writer, &result);
+	size = admin_reply_end(&writer);
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_ERRAND_RESULT, &reply), 0);
+	assert_int_equal(admin_reply_errand_result(&reply, &seen), 0);
+	assert_memory_equal(&seen, &result, sizeof(seen));
+	message[size - 1] = 0x1b; /* a terminal would obey it */
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_ERRAND_RESULT, &reply), 0);
+	assert_int_equal(admin_reply_errand_result(&reply, &seen), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -726,6 +773,7 @@ int main(void)
 	    cmocka_unit_test(test_bad_maps),
 	    cmocka_unit_test(test_events),
 	    cmocka_unit_test(test_bad_events),
+	    cmocka_unit_test(test_errands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

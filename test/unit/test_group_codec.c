@@ -402,7 +402,7 @@ static void test_bad_headers(void **state)
 		-EINVAL); /* above the sender's own highest */
 	refused("state-same-2", AT_HIGHEST, 1, 2, -EINVAL);
 	refused("ready", AT_KIND, 0, 2, -EINVAL);
-	refused("ready", AT_KIND, 20, 2, -EINVAL);
+	refused("ready", AT_KIND, 21, 2, -EINVAL);
 	refused("ready", AT_KIND, UINT16_MAX, 2, -EINVAL);
 	refused("ready", AT_KIND, 1, 2, -EINVAL); /* a HELLO about a mirror */
 	refused("ready", AT_NODE, 0, 4, -EINVAL);
@@ -741,6 +741,124 @@ static void test_bad_reloads(void **state)
 	reload_bad(m);
 }
 
+/* ---- ERRAND */
+
+static const struct group_errand errand_sample = {
+    .from = 7,
+    .id = {.node = 7, .number = UINT64_C(0x1122334455667788)},
+    .count = 2,
+    .node = {7, 8},
+    .what = DLMIRROR_ERRAND_ACTIVATE,
+    .argument = {"web"},
+};
+
+static int errand_encode(const struct group_errand *m, size_t cap)
+{
+	struct group_versions v = speaking(GROUP_ERRAND_VERSION);
+
+	return group_encode_errand(&v, m, message, cap);
+}
+
+/* By both functions that read it. */
+static int errand_decode(size_t size, struct group_errand *ret)
+{
+	struct group_header header;
+	struct mlog_message m;
+	int rc = decode(size, GROUP_VERSION, &header, &m);
+
+	assert_true(header.errand || rc != 0);
+	assert_int_equal(group_decode_errand(message, size, ret), rc);
+	return rc;
+}
+
+static void errand_round_trip(const struct group_errand *m)
+{
+	static struct group_errand seen;
+	int size = errand_encode(m, sizeof(message));
+
+	assert_true(size > (int)GROUP_HEADER_SIZE);
+	memset(&seen, 0xa5, sizeof(seen));
+	assert_int_equal(errand_decode((size_t)size, &seen), 0);
+	assert_memory_equal(&seen, m, sizeof(seen));
+	for (size_t cap = 0; cap < (size_t)size; cap += 1 + cap / 64)
+		assert_int_equal(errand_encode(m, cap), -ENOSPC);
+	for (size_t cut = 0; cut < (size_t)size; cut += 1 + cut / 64)
+		assert_int_not_equal(group_decode_errand(message, cut, &seen), 0);
+}
+
+static void test_errands(void **state)
+{
+	static struct group_errand longest;
+	uint8_t expected[256];
+	size_t size = group_samples_bytes(group_samples_errand, expected);
+
+	(void)state;
+	assert_int_equal(errand_encode(&errand_sample, sizeof(message)), size);
+	assert_memory_equal(message, expected, size);
+	errand_round_trip(&errand_sample);
+	longest = errand_sample;
+	longest.what = (enum dlmirror_errand)UINT8_MAX; /* of a later daemon */
+	longest.count = MLOG_VIEW_MAX;
+	for (uint32_t i = 0; i < MLOG_VIEW_MAX; i++)
+		longest.node[i] = UINT32_MAX - MLOG_VIEW_MAX + i;
+	for (unsigned i = 0; i < DLMIRROR_ERRAND_ARGUMENTS; i++)
+		memset(longest.argument[i], 'a', sizeof(longest.argument[i]) - 1);
+	memset(longest.text, '\n', sizeof(longest.text) - 1);
+	errand_round_trip(&longest);
+	memset(&longest, 0, sizeof(longest));
+	longest.from = 8;
+	longest.id = errand_sample.id;
+	longest.done = true;
+	longest.code = UINT8_MAX;
+	strcpy(longest.text, "one\ntwo\n");
+	errand_round_trip(&longest);
+}
+
+static void errand_bad(struct group_errand m)
+{
+	assert_int_equal(errand_encode(&m, sizeof(message)), -EINVAL);
+}
+
+static void test_bad_errands(void **state)
+{
+	static struct group_errand m;
+	struct group_versions older;
+	int size;
+
+	(void)state;
+#define BAD(change)                                                                                \
+	do {                                                                                       \
+		m = errand_sample;                                                                 \
+		change;                                                                            \
+		errand_bad(m);                                                                     \
+	} while (0)
+	BAD(m.from = 8); /* another's errand */
+	BAD(m.from = 0);
+	BAD(m.id.node = 0);
+	BAD(m.id.number = 0);
+	BAD(m.count = 0);
+	BAD(m.count = MLOG_VIEW_MAX + 1);
+	BAD(m.node[1] = 7); /* twice */
+	BAD(m.node[0] = 9); /* not in order */
+	BAD(m.node[0] = 0);
+	BAD(m.what = (enum dlmirror_errand)0);
+	BAD(m.code = 1);
+	BAD(strcpy(m.argument[1], "a\nb"));
+	BAD(strcpy(m.text, "a\tb"));
+#undef BAD
+	size = errand_encode(&errand_sample, sizeof(message));
+	put(AT_VERSION, 3, 2);
+	seal((size_t)size);
+	assert_int_equal(errand_decode((size_t)size, &m), -EINVAL);
+	size = errand_encode(&errand_sample, sizeof(message));
+	put(GROUP_HEADER_SIZE + 12, 2, 1); /* flags */
+	seal((size_t)size);
+	assert_int_equal(errand_decode((size_t)size, &m), -EINVAL);
+	group_versions_init(&older, GROUP_ERRAND_VERSION - 1);
+	assert_int_equal(group_encode_errand(&older, &errand_sample, message, sizeof(message)),
+			 -EINVAL);
+}
+
 /* Whoever does not know that there is such a thing drops it, and says so by what it speaks. */
 static void test_reloads_are_of_version_3(void **state)
 {
@@ -873,6 +991,8 @@ int main(void)
 	    cmocka_unit_test(test_what_is_not_sent),
 	    cmocka_unit_test(test_reloads),
 	    cmocka_unit_test(test_bad_reloads),
+	    cmocka_unit_test(test_errands),
+	    cmocka_unit_test(test_bad_errands),
 	    cmocka_unit_test(test_reloads_are_of_version_3),
 	    cmocka_unit_test(test_versions),
 	    cmocka_unit_test(test_older_daemon_says_so),

@@ -62,7 +62,7 @@ struct world {
 	uint64_t random;
 };
 
-static const struct group_reload_id the_id = {.node = 1, .number = 77};
+static const struct group_task_id the_id = {.node = 1, .number = 77};
 
 static struct world world;
 

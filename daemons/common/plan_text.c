@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemons/common/plan_text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ *	from SECTORS START...	the table as it was, with the start of each leg
+ *	to SECTORS
+ *	keep INDEX		the legs of the new one, in their order
+ *	fresh START PATH
+ */
+void plan_text(const struct dlmirror_plan *plan, char ret[PLAN_TEXT_SIZE])
+{
+	size_t size = PLAN_TEXT_SIZE;
+	size_t used = (size_t)snprintf(ret, size, "from %" PRIu64, plan->from_sectors);
+
+	for (uint32_t i = 0; i < plan->from_legs; i++)
+		used += (size_t)snprintf(ret + used, size - used, " %" PRIu64, plan->from_start[i]);
+	used += (size_t)snprintf(ret + used, size - used, "\nto %" PRIu64 "\n", plan->to_sectors);
+	for (uint32_t i = 0; i < plan->to_legs; i++)
+		used += (size_t)(plan->leg[i].fresh
+				     ? snprintf(ret + used, size - used, "fresh %" PRIu64 " %s\n",
+						plan->leg[i].start_sector, plan->leg[i].path)
+				     : snprintf(ret + used, size - used, "keep %" PRIu32 "\n",
+						plan->leg[i].index));
+}
+
+static int from_parse(const char *line, struct dlmirror_plan *plan)
+{
+	int used;
+
+	if (sscanf(line, "from %" SCNu64 "%n", &plan->from_sectors, &used) != 1)
+		return -EINVAL;
+	for (line += used; *line == ' '; line += used) {
+		if (plan->from_legs == DLMIRROR_LEGS_MAX ||
+		    sscanf(line, " %" SCNu64 "%n", &plan->from_start[plan->from_legs++], &used) !=
+			1)
+			return -EINVAL;
+	}
+	return *line == '\0' ? 0 : -EINVAL;
+}
+
+static int leg_parse(const char *line, struct dlmirror_plan *plan)
+{
+	struct dlmirror_plan_leg *leg = &plan->leg[plan->to_legs];
+	int used = 0;
+
+	if (plan->to_legs == DLMIRROR_LEGS_MAX)
+		return -EINVAL;
+	plan->to_legs++;
+	if (sscanf(line, "keep %" SCNu32 "%n", &leg->index, &used) == 1)
+		return line[used] == '\0' && leg->index < plan->from_legs ? 0 : -EINVAL;
+	leg->fresh = true;
+	if (sscanf(line, "fresh %" SCNu64 " %n", &leg->start_sector, &used) != 1 || used == 0 ||
+	    line[used] != '/' || strlen(line + used) >= sizeof(leg->path))
+		return -EINVAL;
+	strcpy(leg->path, line + used);
+	return 0;
+}
+
+static int line_parse(const char *line, struct dlmirror_plan *plan)
+{
+	char behind;
+
+	if (plan->from_legs == 0)
+		return from_parse(line, plan);
+	if (plan->to_sectors == 0)
+		return sscanf(line, "to %" SCNu64 "%c", &plan->to_sectors, &behind) == 1 ? 0
+											 : -EINVAL;
+	return leg_parse(line, plan);
+}
+
+int plan_text_parse(const char *text, struct dlmirror_plan *ret)
+{
+	struct dlmirror_plan plan = {0};
+	char line[DLMIRROR_PATH_SIZE + 256];
+
+	while (*text != '\0') {
+		size_t length = strcspn(text, "\n");
+
+		if (length >= sizeof(line))
+			return -EINVAL;
+		memcpy(line, text, length);
+		line[length] = '\0';
+		if (line_parse(line, &plan) != 0)
+			return -EINVAL;
+		text += length + (text[length] == '\n');
+	}
+	if (plan.to_legs == 0)
+		return -EINVAL;
+	*ret = plan;
+	return 0;
+}

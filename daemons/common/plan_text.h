@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A plan of a reload as text: what the daemon gives "dlmirror config follow" to read. */
+#ifndef DLM_PLAN_TEXT_H
+#define DLM_PLAN_TEXT_H
+
+#include <stddef.h>
+
+#include "dlmirror/dlmirror.h"
+
+#define PLAN_TEXT_SIZE (DLMIRROR_LEGS_MAX * (DLMIRROR_PATH_SIZE + 64))
+
+void plan_text(const struct dlmirror_plan *plan, char ret[PLAN_TEXT_SIZE]);
+/* -EINVAL: it is no plan. */
+int plan_text_parse(const char *text, struct dlmirror_plan *ret);
+
+#endif

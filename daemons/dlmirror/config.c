@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dlmirror config: the configuration of mirrors on the nodes of a cluster. tell, take, forget and
+ * follow are what nodes and daemons have done by errands. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/common/plan_text.h"
+#include "daemons/dlmirror/agreement.h"
+#include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/device.h"
+#include "daemons/dlmirror/nodes.h"
+#include "daemons/dlmirror/shared.h"
+#include "daemons/dlmirror/ui.h"
+#include "daemons/dlmirror/verb.h"
+
+static void names_parse(const char *names, const char *doc, unsigned min, unsigned max, int argc,
+			char **argv, struct verb_arguments *ret)
+{
+	const struct verb_syntax syntax = {.names = names, .doc = doc, .min = min, .max = max};
+
+	verb_parse(&syntax, argc, argv, ret);
+}
+
+static int stdin_read(char *ret, size_t size)
+{
+	size_t used = fread(ret, 1, size, stdin);
+
+	if (used == size)
+		return ui_fail(UI_USAGE, "what is to be read is too long, at most %zu bytes",
+			       size - 1);
+	ret[used] = '\0';
+	return UI_OK;
+}
+
+/* ---- tell */
+
+static int entry_of(const char *name, struct agreement_entry *ret)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+	struct mapper_device device;
+	struct mirror_file file;
+	int code;
+
+	*ret = (struct agreement_entry){.node = 0};
+	if (strlen(name) >= sizeof(ret->name) ||
+	    mirror_file_read(VERB_MIRRORS_DIR, name, &file, error) != 0)
+		return UI_NO_MIRROR;
+	code = device_look(name, &device);
+	if (code != UI_OK)
+		return code;
+	strcpy(ret->name, name);
+	memcpy(ret->uuid, file.uuid, sizeof(ret->uuid));
+	ret->serial = file.serial;
+	ret->digest = mirror_file_digest(&file);
+	ret->active = device.exists && device.ours && strcmp(device.log_uuid, file.uuid) == 0;
+	return UI_OK;
+}
+
+static int tell_one(const char *name, const void *input)
+{
+	const struct verb_arguments *wanted = input;
+	struct agreement_entry entry;
+	char line[AGREEMENT_LINE_SIZE];
+
+	if (entry_of(name, &entry) != UI_OK) {
+		/* One that cannot be read hides no other. */
+		return wanted->names == 0 || strcmp(wanted->name[0], name) == 0
+			   ? ui_fail(UI_FAILED, "the configuration of %s cannot be read", name)
+			   : UI_OK;
+	}
+	if (wanted->names > 0 && strcmp(wanted->name[0], name) != 0 &&
+	    (wanted->names < 2 || strcmp(wanted->name[1], entry.uuid) != 0))
+		return UI_OK;
+	agreement_line(&entry, line);
+	ui_say("%s\n", line);
+	return UI_OK;
+}
+
+static int config_tell(int argc, char **argv)
+{
+	struct verb_arguments arguments;
+
+	names_parse(
+	    "[NAME [UUID]]",
+	    "Prints name, uuid, serial, checksum and state of each mirror that this node has "
+	    "a configuration of, for other nodes to read.",
+	    0, 2, argc, argv, &arguments);
+	return config_each(NULL, tell_one, &arguments);
+}
+
+/* ---- list */
+
+static void list_row(struct libscols_table *table, const struct agreement_entry *e)
+{
+	struct libscols_line *row = ui_row(table, NULL);
+
+	ui_cell(row, 0, "%s", e->name);
+	ui_cell(row, 1, "%" PRIu32, e->node);
+	ui_cell(row, 2, "%" PRIu64, e->serial);
+	ui_cell(row, 3, "%08" PRIx32, e->digest);
+	ui_cell(row, 4, "%s", e->active ? "active" : "inactive");
+	ui_cell(row, 5, "%s", e->uuid);
+}
+
+static int list_answer(const struct nodes_answer *answer, struct agreement_entry *entry,
+		       size_t room, size_t *ret_count)
+{
+	const char *line = answer->text;
+
+	*ret_count = 0;
+	if (answer->code != UI_OK)
+		return ui_fail(UI_FAILED, "node %" PRIu32 " does not say what it has: %.*s",
+			       answer->node, (int)strcspn(line, "\n"), line);
+	while (*line && *ret_count < room) {
+		if (agreement_parse(line, answer->node, &entry[*ret_count]) != 0)
+			return ui_fail(UI_FAILED, "node %" PRIu32 " has more than it can tell",
+				       answer->node);
+		(*ret_count)++;
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	return UI_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct agreement_entry *x = a;
+	const struct agreement_entry *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order != 0 ? order : (x->node > y->node) - (x->node < y->node);
+}
+
+static int list_print(const struct nodes_answers *answers, bool json)
+{
+	static const struct ui_column columns[] = {
+	    {"NAME", 0, SCOLS_JSON_STRING},
+	    {"NODE", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER},
+	    {"SERIAL", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER},
+	    {"CHECKSUM", 0, SCOLS_JSON_STRING},
+	    {"STATE", 0, SCOLS_JSON_STRING},
+	    {"UUID", 0, SCOLS_JSON_STRING},
+	};
+	size_t room = DLMIRROR_ERRAND_TEXT_SIZE / 16 * answers->count;
+	struct agreement_entry *entry = calloc(room, sizeof(*entry));
+	struct libscols_table *table =
+	    ui_table("configurations", columns, sizeof(columns) / sizeof(columns[0]), json);
+	size_t count = 0;
+	int worst = UI_OK;
+
+	if (!entry)
+		return ui_fail(UI_FAILED, "no memory");
+	for (unsigned i = 0; i < answers->count; i++) {
+		size_t more;
+		int code = list_answer(&answers->answer[i], entry + count, room - count, &more);
+
+		count += more;
+		worst = code > worst ? code : worst;
+	}
+	qsort(entry, count, sizeof(*entry), by_name);
+	for (size_t i = 0; i < count; i++)
+		list_row(table, &entry[i]);
+	ui_print(table);
+	free(entry);
+	return worst;
+}
+
+static int config_list(int argc, char **argv)
+{
+	const struct verb_syntax syntax = {
+	    .doc = "Lists which node has which configuration of which mirror.", .json = true};
+	const struct nodes all = {.all = true};
+	const struct nodes_wish wish = {.what = DLMIRROR_ERRAND_TELL, .nodes = &all};
+	struct verb_arguments arguments;
+	struct nodes_answers answers;
+	struct dlmirror *d;
+	int code;
+
+	verb_parse(&syntax, argc, argv, &arguments);
+	code = ui_connect(&d);
+	if (code != UI_OK)
+		return code;
+	code = nodes_ask(d, &wish, &answers);
+	if (code == UI_OK) {
+		code = list_print(&answers, arguments.json);
+		nodes_free(&answers);
+	}
+	dlmirror_free(d);
+	return code;
+}
+
+/* ---- the others */
+
+static int config_show(int argc, char **argv)
+{
+	char text[MIRROR_FILE_TEXT_SIZE];
+	struct verb_arguments arguments;
+	struct mirror_file file;
+	int code;
+
+	names_parse("NAME", "Prints the configuration of a mirror.", 1, 1, argc, argv, &arguments);
+	code = config_load(arguments.name[0], &file);
+	if (code == UI_OK && mirror_file_text(&file, text, sizeof(text)) != 0)
+		code = ui_fail(UI_FAILED, "the configuration of %s is too long", arguments.name[0]);
+	for (const char *line = text; code == UI_OK && *line; line += strcspn(line, "\n") + 1)
+		ui_say("%.*s\n", (int)strcspn(line, "\n"), line);
+	return code;
+}
+
+static int config_take_verb(int argc, char **argv)
+{
+	char text[MIRROR_FILE_TEXT_SIZE];
+	struct verb_arguments arguments;
+	int code;
+
+	names_parse(
+	    "NAME",
+	    "Reads the configuration of a mirror, which becomes that of this node when it is "
+	    "newer.",
+	    1, 1, argc, argv, &arguments);
+	code = stdin_read(text, sizeof(text));
+	return code == UI_OK ? config_take(arguments.name[0], text) : code;
+}
+
+static int config_push(int argc, char **argv)
+{
+	struct verb_arguments arguments;
+
+	names_parse(
+	    "NAME",
+	    "Gives the configuration of a mirror to all nodes, where it counts from then on.", 1, 1,
+	    argc, argv, &arguments);
+	return shared_insist(arguments.name[0]);
+}
+
+static int config_forget(int argc, char **argv)
+{
+	struct verb_arguments arguments;
+	struct agreement_entry entry;
+	char name[DLMIRROR_NAME_SIZE];
+	struct mirror_file file;
+	int code;
+
+	names_parse("NAME UUID", "Forgets the configuration of a mirror that is not active.", 2, 2,
+		    argc, argv, &arguments);
+	code = config_find(arguments.name[1], name, &file);
+	if (code == UI_NO_MIRROR)
+		return UI_OK;
+	if (code == UI_OK)
+		code = entry_of(name, &entry);
+	if (code == UI_OK && entry.active)
+		code = ui_fail(UI_FAILED, "%s is active", name);
+	return code == UI_OK ? config_remove(name) : code;
+}
+
+static int config_follow(int argc, char **argv)
+{
+	char text[PLAN_TEXT_SIZE];
+	char name[DLMIRROR_NAME_SIZE];
+	struct verb_arguments arguments;
+	struct dlmirror_plan plan;
+	struct mirror_file file;
+	int code;
+
+	names_parse("UUID", "Reads what a reload has changed, and changes the configuration alike.",
+		    1, 1, argc, argv, &arguments);
+	code = stdin_read(text, sizeof(text));
+	if (code == UI_OK && plan_text_parse(text, &plan) != 0)
+		code = ui_fail(UI_USAGE, "what is read is no plan of a reload");
+	if (code != UI_OK)
+		return code;
+	code = config_find(arguments.name[0], name, &file);
+	if (code != UI_OK)
+		return code == UI_NO_MIRROR ? UI_OK : code;
+	if (mirror_file_reload(&file, &plan, &file) == 0)
+		return config_store(name, &file);
+	return ui_fail(UI_FAILED,
+		       "%s/%s.conf was about another table and stays as it is: write the legs into "
+		       "it that dlmirror show %s names",
+		       VERB_MIRRORS_DIR, name, name);
+}
+
+int verb_config(int argc, char **argv)
+{
+	static const struct verb verbs[] = {
+	    {"list", "which node has which configuration", config_list},
+	    {"show", "the configuration of a mirror", config_show},
+	    {"push", "give the configuration of a mirror to all nodes", config_push},
+	    {"tell", "what this node has, for other nodes", config_tell},
+	    {"take", "take what another node has", config_take_verb},
+	    {"forget", "forget a mirror that another node has removed", config_forget},
+	    {"follow", "change it as a reload has changed the mirror", config_follow},
+	};
+
+	return verb_dispatch(argv[0], verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);
+}
