@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemons/common/message.h"
+
+#define WHAT_SIZE 512U
+
 struct inifile {
 	FILE *file;
 	const char *path;
@@ -30,18 +34,17 @@ static void printable_make(char *text)
 
 void inifile_fail(struct inifile *file, const char *format, ...)
 {
+	char what[WHAT_SIZE];
 	va_list args;
-	int used;
 
 	if (file->failed)
 		return;
 	file->failed = true;
-	used = snprintf(file->error, file->size, "%s:%u: ", file->path, file->line);
-	if (used >= 0 && (size_t)used < file->size) {
-		va_start(args, format);
-		(void)vsnprintf(file->error + used, file->size - (size_t)used, format, args);
-		va_end(args);
-	}
+	va_start(args, format);
+	(void)vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	message_make(file->error, file->size, MSG_CONFIG_INVALID, "%s:%u: %s", file->path,
+		     file->line, what);
 	if (file->size > 0)
 		printable_make(file->error);
 }
@@ -89,8 +92,8 @@ static int stream_read(struct inifile *file)
 
 	if (ferror(file->file)) {
 		result = errno ? -errno : -EIO;
-		(void)snprintf(file->error, file->size, "%s: cannot be read: %s", file->path,
-			       strerror(-result));
+		message_make(file->error, file->size, MSG_CONFIG_UNREADABLE,
+			     "%s: cannot be read: %s", file->path, strerror(-result));
 	} else if (line != 0 || file->failed) {
 		/* A failure that on_value did not see is a line that inih could not make out. */
 		if (line > 0)
@@ -118,7 +121,8 @@ static int opened_read(FILE *opened, const char *path, inifile_option *on_option
 		error[0] = '\0';
 	if (opened)
 		return stream_read(&file);
-	(void)snprintf(error, size, "%s: cannot be opened: %s", path, strerror(-result));
+	message_make(error, size, MSG_CONFIG_UNREADABLE, "%s: cannot be opened: %s", path,
+		     strerror(-result));
 	return result;
 }
 

@@ -15,18 +15,19 @@
 #include "base/crc32c.h"
 #include "daemons/common/bytes.h"
 #include "daemons/common/inifile.h"
+#include "daemons/common/message.h"
 
 #define SECTOR_BYTES 512U
 #define SUFFIX	     ".conf"
 #define PATH_SIZE    512U
 
-static int __attribute__((format(printf, 3, 4)))
-fail(char error[MIRROR_FILE_ERROR_SIZE], int code, const char *format, ...)
+static int __attribute__((format(printf, 4, 5)))
+fail(char error[MIRROR_FILE_ERROR_SIZE], int code, enum message message, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(error, MIRROR_FILE_ERROR_SIZE, format, args);
+	message_vmake(error, MIRROR_FILE_ERROR_SIZE, message, format, args);
 	va_end(args);
 	return code;
 }
@@ -295,10 +296,10 @@ static int path_make(const char *directory, const char *name, const char *suffix
 	int length = snprintf(ret, PATH_SIZE, "%s/%s%s", directory, name, suffix);
 
 	if (name[0] == '\0' || strchr(name, '/'))
-		return fail(error, -EINVAL, "'%s' is no name of a mirror", name);
+		return fail(error, -EINVAL, MSG_NAME_INVALID, "'%s' is no name of a mirror", name);
 	if (length < 0 || (size_t)length >= PATH_SIZE)
-		return fail(error, -ENAMETOOLONG, "%s/%s%s: the path is too long", directory, name,
-			    suffix);
+		return fail(error, -ENAMETOOLONG, MSG_PATH_TOO_LONG,
+			    "%s/%s%s: the path is too long", directory, name, suffix);
 	return 0;
 }
 
@@ -313,10 +314,11 @@ static int reading_end(const struct reading *r, int result, const char *path,
 		return result;
 	for (unsigned option = 0; option < OPTIONS; option++)
 		if ((needed & ~r->seen & 1U << option) != 0)
-			return fail(error, -EINVAL, "%s: %s is missing", path,
-				    option_names[option]);
+			return fail(error, -EINVAL, MSG_CONFIG_INCOMPLETE, "%s: %s is missing",
+				    path, option_names[option]);
 	if (r->file.leg_count < 2)
-		return fail(error, -EINVAL, "%s: a mirror has two legs at least", path);
+		return fail(error, -EINVAL, MSG_CONFIG_INCOMPLETE,
+			    "%s: a mirror has two legs at least", path);
 	*ret = r->file;
 	return 0;
 }
@@ -363,7 +365,8 @@ static int directory_make(const char *directory, char error[MIRROR_FILE_ERROR_SI
 		if ((mkdir(parent, 0755) == 0 || errno == EEXIST) && mkdir(directory, 0755) == 0)
 			return 0;
 	}
-	return fail(error, -errno, "%s cannot be made: %s", directory, strerror(errno));
+	return fail(error, -errno, MSG_CONFIG_UNWRITABLE, "%s cannot be made: %s", directory,
+		    strerror(errno));
 }
 
 static int directory_sync(const char *directory)
@@ -405,7 +408,8 @@ int mirror_file_write(const char *directory, const char *name, const struct mirr
 	if (result == 0)
 		result = path_make(directory, name, SUFFIX ".new", fresh, error);
 	if (result == 0 && mirror_file_text(file, text, sizeof(text)) != 0)
-		return fail(error, -ENOSPC, "%s: the paths of the devices are too long", path);
+		return fail(error, -ENOSPC, MSG_PATH_TOO_LONG,
+			    "%s: the paths of the devices are too long", path);
 	if (result != 0)
 		return result;
 	result = text_write(fresh, text);
@@ -415,9 +419,9 @@ int mirror_file_write(const char *directory, const char *name, const struct mirr
 		result = directory_sync(directory);
 	else
 		(void)unlink(fresh);
-	return result == 0
-		   ? 0
-		   : fail(error, result, "%s cannot be written: %s", path, strerror(-result));
+	return result == 0 ? 0
+			   : fail(error, result, MSG_CONFIG_UNWRITABLE, "%s cannot be written: %s",
+				  path, strerror(-result));
 }
 
 int mirror_file_remove(const char *directory, const char *name, char error[MIRROR_FILE_ERROR_SIZE])
@@ -431,9 +435,9 @@ int mirror_file_remove(const char *directory, const char *name, char error[MIRRO
 		result = directory_sync(directory);
 	else if (errno != ENOENT)
 		result = -errno;
-	return result == 0
-		   ? 0
-		   : fail(error, result, "%s cannot be removed: %s", path, strerror(-result));
+	return result == 0 ? 0
+			   : fail(error, result, MSG_CONFIG_UNWRITABLE, "%s cannot be removed: %s",
+				  path, strerror(-result));
 }
 
 static int is_mirror_file(const struct dirent *entry)
@@ -456,8 +460,8 @@ int mirror_file_names(const char *directory, char ***ret, size_t *ret_count,
 	*ret_count = 0;
 	if (count < 0)
 		return errno == ENOENT ? 0
-				       : fail(error, -errno, "%s cannot be read: %s", directory,
-					      strerror(errno));
+				       : fail(error, -errno, MSG_CONFIG_UNREADABLE,
+					      "%s cannot be read: %s", directory, strerror(errno));
 	names = calloc((size_t)count + 1, sizeof(*names));
 	for (int i = 0; i < count; i++) {
 		size_t length = strlen(entries[i]->d_name) - (sizeof(SUFFIX) - 1);
@@ -475,5 +479,5 @@ int mirror_file_names(const char *directory, char ***ret, size_t *ret_count,
 		free(names[i]);
 	free(names);
 	*ret_count = 0;
-	return fail(error, -ENOMEM, "no memory");
+	return fail(error, -ENOMEM, MSG_NO_MEMORY, "no memory");
 }

@@ -49,7 +49,7 @@ static int name_look(const char *name, const char *uuid, bool *ret_active)
 	*ret_active = device.exists;
 	if (device.exists && (!device.ours || strcmp(device.log_uuid, uuid) != 0))
 		return ui_fail(
-		    UI_FAILED,
+		    UI_FAILED, MSG_DEVICE_NAME_TAKEN,
 		    "there is a device %s that is not this mirror; dmsetup table %s says "
 		    "what it is",
 		    name, name);
@@ -81,7 +81,7 @@ static int activate(const char *name, const void *input)
 	if (code != UI_OK)
 		return code;
 	if (active) {
-		(void)printf("%s is active already\n", name);
+		ui_done("%s is active already\n", name);
 		return UI_OK;
 	}
 	config_wish(name, &file, &wish);
@@ -90,7 +90,7 @@ static int activate(const char *name, const void *input)
 	if (code == UI_OK)
 		code = device_up(&wish);
 	if (code == UI_OK)
-		(void)printf("%s is active\n", name);
+		ui_done("%s is active\n", name);
 	return code;
 }
 
@@ -122,16 +122,19 @@ int verb_activate(int argc, char **argv)
 	    .doc =
 		"Activates a configured mirror as /dev/mapper/NAME, on this node or on those that "
 		"--nodes names. In a cluster its configuration is the newest that a node has.",
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	int code;
 	int result;
 
 	verb_parse(&syntax, argc, argv, &arguments);
 	if (options.all == (arguments.names == 1))
-		return ui_fail(UI_USAGE, "give either the NAME of a mirror or --all");
+		return ui_fail(UI_USAGE, MSG_NAME_OR_ALL,
+			       "give either the NAME of a mirror or --all");
 	if (options.there && options.force)
-		return ui_fail(UI_USAGE, "--force is for one node: give it there");
+		return ui_fail(UI_USAGE, MSG_FORCE_IS_LOCAL,
+			       "--force is for one node: give it there");
 	code = options.all ? shared_learn() : UI_OK;
 	result = config_each(options.all ? NULL : arguments.name[0],
 			     options.there ? activate_there : activate, &options);

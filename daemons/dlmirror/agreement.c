@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemons/common/message.h"
+
 void agreement_line(const struct agreement_entry *entry, char ret[AGREEMENT_LINE_SIZE])
 {
 	(void)snprintf(ret, AGREEMENT_LINE_SIZE, "%s %s %" PRIu64 " %08" PRIx32 " %s", entry->name,
@@ -38,11 +40,11 @@ int agreement_parse(const char *line, uint32_t node, struct agreement_entry *ret
 static enum agreement disagree(char *error, const struct agreement_entry *a, const char *what,
 			       const struct agreement_entry *b, const char *remedy)
 {
-	(void)snprintf(error, AGREEMENT_ERROR_SIZE,
-		       "node %" PRIu32 " has %s with serial %" PRIu64 "%s, %s node %" PRIu32
-		       " with serial %" PRIu64 "%s: %s",
-		       a->node, a->name, a->serial, a->active ? " and active" : "", what, b->node,
-		       b->serial, b->active ? " and active" : "", remedy);
+	message_make(error, AGREEMENT_ERROR_SIZE, MSG_NODES_DISAGREE,
+		     "node %" PRIu32 " has %s with serial %" PRIu64 "%s, %s node %" PRIu32
+		     " with serial %" PRIu64 "%s: %s",
+		     a->node, a->name, a->serial, a->active ? " and active" : "", what, b->node,
+		     b->serial, b->active ? " and active" : "", remedy);
 	return AGREEMENT_NONE;
 }
 
@@ -90,11 +92,11 @@ enum agreement agreement_find(const struct agreement_entry *entry, size_t count,
 	if (check(entry, count, newest, error) == AGREEMENT_NONE)
 		return AGREEMENT_NONE;
 	if (ours < count && count == 1 && others > 0) {
-		(void)snprintf(error, AGREEMENT_ERROR_SIZE,
-			       "no other node has %s: it may have been removed while this one was "
-			       "away; 'dlmirror config push %s' gives it to all, 'dlmirror remove "
-			       "%s' forgets it here",
-			       entry->name, entry->name, entry->name);
+		message_make(error, AGREEMENT_ERROR_SIZE, MSG_REMOVED_ELSEWHERE,
+			     "no other node has %s: it may have been removed while this one was "
+			     "away; 'dlmirror config push %s' gives it to all, 'dlmirror remove "
+			     "%s' forgets it here",
+			     entry->name, entry->name, entry->name);
 		return AGREEMENT_NONE;
 	}
 	return newest == ours ? AGREEMENT_OURS : AGREEMENT_THEIRS;

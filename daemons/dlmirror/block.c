@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +16,17 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static int open_failed(const char *path, char error[BLOCK_TEXT_SIZE])
-{
-	int result = -errno;
+#include "daemons/common/message.h"
 
-	(void)snprintf(error, BLOCK_TEXT_SIZE, "%s cannot be opened: %s", path, strerror(-result));
-	return result;
+static int __attribute__((format(printf, 4, 5)))
+refuse(char error[BLOCK_TEXT_SIZE], int code, enum message message, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	message_vmake(error, BLOCK_TEXT_SIZE, message, format, args);
+	va_end(args);
+	return code;
 }
 
 int block_examine(const char *path, struct block *ret, char error[BLOCK_TEXT_SIZE])
@@ -32,18 +38,18 @@ int block_examine(const char *path, struct block *ret, char error[BLOCK_TEXT_SIZ
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return open_failed(path, error);
+		return refuse(error, -errno, MSG_DEVICE_UNOPENABLE, "%s cannot be opened: %s", path,
+			      strerror(errno));
 	if (fstat(fd, &status) != 0 || !S_ISBLK(status.st_mode)) {
-		(void)snprintf(error, BLOCK_TEXT_SIZE, "%s is not a block device", path);
-		result = -ENOTBLK;
+		result = refuse(error, -ENOTBLK, MSG_NOT_A_BLOCK_DEVICE, "%s is not a block device",
+				path);
 	} else if (ioctl(fd, BLKGETSIZE64, &block.bytes) != 0 ||
 		   ioctl(fd, BLKSSZGET, &block_bytes) != 0) {
-		result = -errno;
-		(void)snprintf(error, BLOCK_TEXT_SIZE, "the size of %s cannot be read: %s", path,
-			       strerror(-result));
+		result = refuse(error, -errno, MSG_DEVICE_UNREADABLE,
+				"the size of %s cannot be read: %s", path, strerror(errno));
 	} else if (block.bytes == 0) {
-		(void)snprintf(error, BLOCK_TEXT_SIZE, "%s is empty (no medium?)", path);
-		result = -ENOMEDIUM;
+		result =
+		    refuse(error, -ENOMEDIUM, MSG_DEVICE_EMPTY, "%s is empty (no medium?)", path);
 	} else {
 		block.devno = status.st_rdev;
 		block.block_bytes = (uint32_t)block_bytes;
@@ -130,7 +136,7 @@ enum block_use block_used(const char *path, dev_t devno, char who[BLOCK_TEXT_SIZ
 		return BLOCK_FREE;
 	}
 	if (errno != EBUSY) {
-		(void)open_failed(path, who);
+		(void)snprintf(who, BLOCK_TEXT_SIZE, "not to be had: %s", strerror(errno));
 		return BLOCK_BUSY;
 	}
 	if (mounted_where(devno, who))

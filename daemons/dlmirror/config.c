@@ -28,8 +28,8 @@ static int stdin_read(char *ret, size_t size)
 	size_t used = fread(ret, 1, size, stdin);
 
 	if (used == size)
-		return ui_fail(UI_USAGE, "what is to be read is too long, at most %zu bytes",
-			       size - 1);
+		return ui_fail(UI_USAGE, MSG_INPUT_INVALID,
+			       "what is to be read is too long, at most %zu bytes", size - 1);
 	ret[used] = '\0';
 	return UI_OK;
 }
@@ -67,7 +67,8 @@ static int tell_one(const char *name, const void *input)
 	if (entry_of(name, &entry) != UI_OK) {
 		/* One that cannot be read hides no other. */
 		return wanted->names == 0 || strcmp(wanted->name[0], name) == 0
-			   ? ui_fail(UI_FAILED, "the configuration of %s cannot be read", name)
+			   ? ui_fail(UI_FAILED, MSG_CONFIG_UNREADABLE,
+				     "the configuration of %s cannot be read", name)
 			   : UI_OK;
 	}
 	if (wanted->names > 0 && strcmp(wanted->name[0], name) != 0 &&
@@ -111,12 +112,13 @@ static int list_answer(const struct nodes_answer *answer, struct agreement_entry
 
 	*ret_count = 0;
 	if (answer->code != UI_OK)
-		return ui_fail(UI_FAILED, "node %" PRIu32 " does not say what it has: %.*s",
-			       answer->node, (int)strcspn(line, "\n"), line);
+		return ui_fail(UI_FAILED, MSG_NODE_SILENT,
+			       "node %" PRIu32 " does not say what it has: %.*s", answer->node,
+			       (int)strcspn(line, "\n"), line);
 	while (*line && *ret_count < room) {
 		if (agreement_parse(line, answer->node, &entry[*ret_count]) != 0)
-			return ui_fail(UI_FAILED, "node %" PRIu32 " has more than it can tell",
-				       answer->node);
+			return ui_fail(UI_FAILED, MSG_NODE_SILENT,
+				       "node %" PRIu32 " has more than it can tell", answer->node);
 		(*ret_count)++;
 		line += strcspn(line, "\n");
 		line += *line == '\n';
@@ -151,7 +153,7 @@ static int list_print(const struct nodes_answers *answers, bool json)
 	int worst = UI_OK;
 
 	if (!entry)
-		return ui_fail(UI_FAILED, "no memory");
+		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	for (unsigned i = 0; i < answers->count; i++) {
 		size_t more;
 		int code = list_answer(&answers->answer[i], entry + count, room - count, &more);
@@ -203,7 +205,8 @@ static int config_show(int argc, char **argv)
 	names_parse("NAME", "Prints the configuration of a mirror.", 1, 1, argc, argv, &arguments);
 	code = config_load(arguments.name[0], &file);
 	if (code == UI_OK && mirror_file_text(&file, text, sizeof(text)) != 0)
-		code = ui_fail(UI_FAILED, "the configuration of %s is too long", arguments.name[0]);
+		code = ui_fail(UI_FAILED, MSG_PATH_TOO_LONG, "the configuration of %s is too long",
+			       arguments.name[0]);
 	for (const char *line = text; code == UI_OK && *line; line += strcspn(line, "\n") + 1)
 		ui_say("%.*s\n", (int)strcspn(line, "\n"), line);
 	return code;
@@ -251,7 +254,7 @@ static int config_forget(int argc, char **argv)
 	if (code == UI_OK)
 		code = entry_of(name, &entry);
 	if (code == UI_OK && entry.active)
-		code = ui_fail(UI_FAILED, "%s is active", name);
+		code = ui_fail(UI_FAILED, MSG_ACTIVE_ELSEWHERE, "%s is active", name);
 	return code == UI_OK ? config_remove(name) : code;
 }
 
@@ -268,7 +271,7 @@ static int config_follow(int argc, char **argv)
 		    1, 1, argc, argv, &arguments);
 	code = stdin_read(text, sizeof(text));
 	if (code == UI_OK && plan_text_parse(text, &plan) != 0)
-		code = ui_fail(UI_USAGE, "what is read is no plan of a reload");
+		code = ui_fail(UI_USAGE, MSG_INPUT_INVALID, "what is read is no plan of a reload");
 	if (code != UI_OK)
 		return code;
 	code = config_find(arguments.name[0], name, &file);
@@ -276,7 +279,7 @@ static int config_follow(int argc, char **argv)
 		return code == UI_NO_MIRROR ? UI_OK : code;
 	if (mirror_file_reload(&file, &plan, &file) == 0)
 		return config_store(name, &file);
-	return ui_fail(UI_FAILED,
+	return ui_fail(UI_FAILED, MSG_CONFIG_NOT_FOLLOWED,
 		       "%s/%s.conf was about another table and stays as it is: write the legs into "
 		       "it that dlmirror show %s names",
 		       VERB_MIRRORS_DIR, name, name);

@@ -14,7 +14,7 @@
 
 static int file_fail(const char *error)
 {
-	return ui_fail(UI_FAILED, "%s", error);
+	return ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 }
 
 bool config_exists(const char *name)
@@ -31,11 +31,11 @@ int config_load(const char *name, struct mirror_file *ret)
 	int result;
 
 	if (spec_name_check(name, error) != 0)
-		return ui_fail(UI_USAGE, "%s", error);
+		return ui_fail(UI_USAGE, MSG_WITHIN, "%s", error);
 	result = mirror_file_read(VERB_MIRRORS_DIR, name, ret, error);
 	if (result == -ENOENT)
 		return ui_fail(
-		    UI_NO_MIRROR,
+		    UI_NO_MIRROR, MSG_NOT_CONFIGURED,
 		    "no mirror %s is configured; dlmirror list shows what there is, create "
 		    "makes one, and import takes one that is active",
 		    name);
@@ -63,13 +63,13 @@ static int path_take(const char *path, dev_t devno, char ret[MIRROR_FILE_PATH_SI
 	char stable[BLOCK_TEXT_SIZE];
 
 	if (!block_stable_path(path, devno, stable))
-		(void)fprintf(
-		    stderr,
-		    "dlmirror: note: %s may be another device after the next boot, and no "
-		    "path below /dev/disk leads to it\n",
-		    stable);
+		ui_note(MSG_PATH_NOT_STABLE,
+			"%s may be another device after the next boot, and no path below /dev/disk "
+			"leads to it",
+			stable);
 	if (strlen(stable) >= MIRROR_FILE_PATH_SIZE)
-		return ui_fail(UI_FAILED, "%s: the path is too long, at most %u characters", stable,
+		return ui_fail(UI_FAILED, MSG_PATH_TOO_LONG,
+			       "%s: the path is too long, at most %u characters", stable,
 			       MIRROR_FILE_PATH_SIZE - 1U);
 	strcpy(ret, stable);
 	return UI_OK;
@@ -115,7 +115,7 @@ int config_write(const struct device_wish *wish)
 		return file_fail(error);
 	if (mirror_file_same(&before, &file))
 		return UI_OK;
-	return ui_fail(UI_FAILED,
+	return ui_fail(UI_FAILED, MSG_CONFIG_DIFFERS,
 		       "the configuration of %s, %s/%s.conf, says otherwise; activate does what it "
 		       "says, and remove forgets it",
 		       name, VERB_MIRRORS_DIR, name);
@@ -159,7 +159,7 @@ static int change(const char *before, const struct mirror_file *old, const char 
 		return code;
 	active = device.exists && device.ours && strcmp(device.log_uuid, old->uuid) == 0;
 	if (active && !mirror_file_same(old, fresh))
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_CONFIG_IN_USE,
 			       "%s is active with the legs that its configuration here has: reload "
 			       "changes them, or deactivate it first",
 			       before);
@@ -167,7 +167,8 @@ static int change(const char *before, const struct mirror_file *old, const char 
 	if (code != UI_OK || strcmp(before, name) == 0)
 		return code;
 	if (active && mapper_rename(before, name, error) != 0)
-		return ui_fail(UI_FAILED, "%s was not renamed: %s", before, error);
+		return ui_fail(UI_FAILED, MSG_DEVICE_NOT_RENAMED, "%s was not renamed: %s", before,
+			       error);
 	return config_remove(before);
 }
 
@@ -181,11 +182,12 @@ int config_take(const char *name, const char *text)
 
 	if (spec_name_check(name, error) != 0 ||
 	    mirror_file_parse(text, "the configuration from another node", &fresh, error) != 0)
-		return ui_fail(UI_USAGE, "%s", error);
+		return ui_fail(UI_USAGE, MSG_WITHIN, "%s", error);
 	if (mirror_file_read(VERB_MIRRORS_DIR, name, &other, error) == 0 &&
 	    strcmp(other.uuid, fresh.uuid) != 0)
-		return ui_fail(UI_FAILED, "there is another mirror %s, with the log %s: rename one",
-			       name, other.uuid);
+		return ui_fail(UI_FAILED, MSG_NAME_TAKEN,
+			       "there is another mirror %s, with the log %s: rename one", name,
+			       other.uuid);
 	if (config_find(fresh.uuid, before, &old) != UI_OK)
 		return config_store(name, &fresh);
 	if (old.serial < fresh.serial)
@@ -193,7 +195,7 @@ int config_take(const char *name, const char *text)
 	if (old.serial == fresh.serial && strcmp(before, name) == 0 &&
 	    mirror_file_same(&old, &fresh))
 		return UI_OK;
-	return ui_fail(UI_FAILED,
+	return ui_fail(UI_FAILED, MSG_CONFIG_NOT_NEWER,
 		       "it has the configuration of %s with serial %" PRIu64 ", not older than the "
 		       "%" PRIu64
 		       " of this one; 'dlmirror config push' there or here makes one count",

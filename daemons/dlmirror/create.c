@@ -109,10 +109,10 @@ static void mirror_tell(const struct spec *spec, const char *log_path)
 
 	format_bytes(spec->length_sectors * SECTOR_BYTES, size);
 	format_bytes(spec->region_sectors * SECTOR_BYTES, region);
-	(void)printf("/dev/mapper/%s: %s on %u legs, %" PRIu64 " regions of %s, log %s, uuid %s\n",
-		     spec->name, size, spec->leg_count,
-		     (spec->length_sectors + spec->region_sectors - 1) / spec->region_sectors,
-		     region, log_path ? log_path : "in memory", spec->uuid);
+	ui_done("/dev/mapper/%s: %s on %u legs, %" PRIu64 " regions of %s, log %s, uuid %s\n",
+		spec->name, size, spec->leg_count,
+		(spec->length_sectors + spec->region_sectors - 1) / spec->region_sectors, region,
+		log_path ? log_path : "in memory", spec->uuid);
 }
 
 /* Asked for again, it is the same mirror. */
@@ -156,7 +156,8 @@ int verb_create(int argc, char **argv)
 		"with which activate brings it back. A log device that this mirror had before is "
 		"taken up where it was.",
 	    .min = 1,
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	bool fresh;
 	int code;

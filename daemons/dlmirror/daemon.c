@@ -188,7 +188,7 @@ static int generation_wait(struct dlmirror **d, struct dlmirror_daemon *ret, uin
 			*ret_away_ms = ui_now_ms() - last_ms;
 			return UI_OK;
 		} else if (error == 0 && ret->pid != pid) {
-			return ui_fail(UI_FAILED,
+			return ui_fail(UI_FAILED, MSG_DAEMON_DIED,
 				       "the daemon died and was started anew, so all legs are "
 				       "compared; its log says why");
 		} else if (error == 0) {
@@ -196,7 +196,7 @@ static int generation_wait(struct dlmirror **d, struct dlmirror_daemon *ret, uin
 			error = dlmirror_daemon_command(*d, DLMIRROR_DAEMON_RESTART_STATUS, NULL,
 							text, sizeof(text));
 			if (error == -ECANCELED)
-				return ui_fail(UI_FAILED,
+				return ui_fail(UI_FAILED, MSG_RESTART_GIVEN_UP,
 					       "the restart was given up, the old daemon goes on: "
 					       "%s",
 					       dlmirror_error(*d));
@@ -206,10 +206,10 @@ static int generation_wait(struct dlmirror **d, struct dlmirror_daemon *ret, uin
 			ui_pause_ms(RESTART_LOOK_MS);
 		}
 		if (error != 0)
-			return ui_fail(UI_NO_DAEMON,
+			return ui_fail(UI_NO_DAEMON, MSG_DAEMON_NOT_BACK,
 				       "the daemon has not come back; its log says why");
 	}
-	return ui_fail(UI_FAILED,
+	return ui_fail(UI_FAILED, MSG_RESTART_WAITS,
 		       "the daemon is not replaced after %u s and still tries; it waits for %s",
 		       RESTART_MS / 1000, text[0] ? text : "what its log says");
 }
@@ -219,7 +219,8 @@ static int daemon_restart(int argc, char **argv)
 	const struct verb_syntax syntax = {
 	    .names = "",
 	    .doc = "Replaces the running daemon by its program as it is now on disk. Sockets and "
-		   "state are handed over: no request of the kernel is lost."};
+		   "state are handed over: no request of the kernel is lost.",
+	    .quiet = true};
 	struct verb_arguments arguments;
 	struct dlmirror_daemon daemon;
 	struct dlmirror *d;
@@ -239,9 +240,9 @@ static int daemon_restart(int argc, char **argv)
 	else
 		code = generation_wait(&d, &daemon, &away_ms);
 	if (code == UI_OK)
-		(void)printf("restarted: version %s, generation %" PRIu32
-			     "; it did not answer administrators for %" PRIu64 " ms\n",
-			     daemon.version, daemon.generation, away_ms);
+		ui_done("restarted: version %s, generation %" PRIu32
+			"; it did not answer administrators for %" PRIu64 " ms\n",
+			daemon.version, daemon.generation, away_ms);
 	dlmirror_free(d);
 	return code;
 }
@@ -263,7 +264,8 @@ static int process_wait(pid_t pid)
 
 	while (kill(pid, 0) == 0 || errno == EPERM) {
 		if (ui_now_ms() >= end_ms)
-			return ui_fail(UI_FAILED, "process %d has not ended within %u s", (int)pid,
+			return ui_fail(UI_FAILED, MSG_DAEMON_NOT_ENDED,
+				       "process %d has not ended within %u s", (int)pid,
 				       STOP_MS / 1000);
 		ui_pause_ms(STOP_LOOK_MS);
 	}
@@ -281,7 +283,8 @@ static int daemon_stop(int argc, char **argv)
 					   .parser = parse_stop,
 					   .input = &force,
 					   .names = "",
-					   .doc = "Stops the daemon."};
+					   .doc = "Stops the daemon.",
+					   .quiet = true};
 	struct verb_arguments arguments;
 	struct dlmirror_daemon daemon;
 	struct dlmirror *d;

@@ -44,17 +44,17 @@ static int deactivate(const char *name, const void *input)
 	if (!device.exists) {
 		code = config_load(name, &file);
 		if (code == UI_OK)
-			(void)printf("%s is not active\n", name);
+			ui_done("%s is not active\n", name);
 		return code;
 	}
 	if (!config_exists(name))
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_NO_WAY_BACK,
 			       "%s has no configuration to come back with; import writes one, and "
 			       "remove takes it down without",
 			       name);
 	code = device_down(name, false);
 	if (code == UI_OK)
-		(void)printf("%s is not active any more\n", name);
+		ui_done("%s is not active any more\n", name);
 	return code;
 }
 
@@ -81,12 +81,14 @@ int verb_deactivate(int argc, char **argv)
 	    .doc = "Takes a mirror down on this node, or on those that --nodes names; its "
 		   "configuration stays, and activate brings "
 		   "it back.",
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 	struct verb_arguments arguments;
 
 	verb_parse(&syntax, argc, argv, &arguments);
 	if (options.all == (arguments.names == 1))
-		return ui_fail(UI_USAGE, "give either the NAME of a mirror or --all");
+		return ui_fail(UI_USAGE, MSG_NAME_OR_ALL,
+			       "give either the NAME of a mirror or --all");
 	return config_each(options.all ? NULL : arguments.name[0],
 			   options.there ? deactivate_there : deactivate, &options);
 }

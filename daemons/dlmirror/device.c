@@ -24,19 +24,19 @@ static int leg_examine(struct spec_leg *leg, bool force)
 	enum block_use use;
 
 	if (block_examine(leg->path, &block, text) != 0)
-		return ui_fail(UI_FAILED, "leg %s", text);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "leg %s", text);
 	leg->devno = block.devno;
 	leg->device_sectors = block.bytes / SECTOR_BYTES;
 	leg->block_bytes = block.block_bytes;
 	use = block_used(leg->path, block.devno, text);
 	if (use == BLOCK_MAPPED && !force)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_LEG_MAPPED,
 			       "leg %s is %s; when the mirror is to have a part that is free, say "
 			       "--force",
 			       leg->path, text);
 	if (use != BLOCK_FREE && use != BLOCK_MAPPED)
-		return ui_fail(UI_FAILED, "leg %s is %s; choose another, or free it first",
-			       leg->path, text);
+		return ui_fail(UI_FAILED, MSG_LEG_IN_USE,
+			       "leg %s is %s; choose another, or free it first", leg->path, text);
 	return UI_OK;
 }
 
@@ -46,18 +46,20 @@ static int log_examine(struct device_wish *wish)
 	struct block block;
 
 	if (block_examine(wish->log_path, &block, text) != 0)
-		return ui_fail(UI_FAILED, "log device %s", text);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "log device %s", text);
 	wish->spec.log_devno = block.devno;
 	if (block_used(wish->log_path, block.devno, text) != BLOCK_FREE)
-		return ui_fail(UI_FAILED, "log device %s is %s; each mirror has one of its own",
+		return ui_fail(UI_FAILED, MSG_LOG_DEVICE_IN_USE,
+			       "log device %s is %s; each mirror has one of its own",
 			       wish->log_path, text);
 	if (wish->force)
 		return UI_OK;
 	if (block_signature(wish->log_path, text) != 0)
-		return ui_fail(UI_FAILED, "log device %s cannot be read", wish->log_path);
+		return ui_fail(UI_FAILED, MSG_DEVICE_UNREADABLE, "log device %s cannot be read",
+			       wish->log_path);
 	if (text[0])
 		return ui_fail(
-		    UI_FAILED,
+		    UI_FAILED, MSG_LOG_HOLDS_SOMETHING,
 		    "log device %s holds %s, which would be destroyed; if that is meant, "
 		    "say --force",
 		    wish->log_path, text);
@@ -69,7 +71,8 @@ static int uuid_make(struct spec *spec)
 	uint32_t random;
 
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return ui_fail(UI_FAILED, "no random number can be had: %s", strerror(errno));
+		return ui_fail(UI_FAILED, MSG_NO_RANDOM_NUMBER, "no random number can be had: %s",
+			       strerror(errno));
 	(void)snprintf(spec->uuid, sizeof(spec->uuid), "%s-%08" PRIx32, spec->name, random);
 	return UI_OK;
 }
@@ -86,10 +89,11 @@ static int log_history_decide(struct device_wish *wish, struct logdev *log)
 	char error[LOGDEV_ERROR_SIZE];
 
 	if (search->belief == DISK_NEWER)
-		return ui_fail(UI_FAILED, "log device %s was written by a newer dlmirror; use that",
+		return ui_fail(UI_FAILED, MSG_LOG_NEWER,
+			       "log device %s was written by a newer dlmirror; use that",
 			       log->path);
 	if (search->belief == DISK_IN_USE && !disk_owner_same(&search->super.owner, &wish->host))
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_LOG_OF_ANOTHER_HOST,
 			       "log device %s is in use by host %s (id %s); if that host does not "
 			       "write the mirror any more: dlmirror log adopt %s",
 			       log->path, search->super.owner.host_name,
@@ -101,24 +105,26 @@ static int log_history_decide(struct device_wish *wish, struct logdev *log)
 		return UI_OK;
 	}
 	if (!wish->force && wish->known)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_LOG_OF_ANOTHER_MIRROR,
 			       "log device %s holds the log %s of another mirror, not %s; look at "
 			       "the line log = of its configuration, or to forget what it holds "
 			       "say --force",
 			       log->path, uuid, spec->uuid);
 	if (!wish->force)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_LOG_OF_ANOTHER_MIRROR,
 			       "log device %s holds the log %s of another mirror; to go on with "
 			       "that one say --uuid %s, to forget it --force",
 			       log->path, uuid, uuid);
 	/* Another node may have it active: only on this one would that be seen. */
 	if (search->belief == DISK_IN_USE && search->super.owner.cluster[0])
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_LOG_IN_USE_IN_CLUSTER,
 			       "log device %s is in use in this cluster, for the log %s; take that "
 			       "mirror down on all nodes first, and after a crash of all of them "
 			       "activate it once before",
 			       log->path, uuid);
-	return logdev_wipe(log, error) == 0 ? UI_OK : ui_fail(UI_FAILED, "log device %s", error);
+	return logdev_wipe(log, error) == 0
+		   ? UI_OK
+		   : ui_fail(UI_FAILED, MSG_WITHIN, "log device %s", error);
 }
 
 static int log_history_take(struct device_wish *wish)
@@ -130,7 +136,7 @@ static int log_history_take(struct device_wish *wish)
 	int code;
 
 	if (logdev_open(wish->log_path, true, regions, &log, error) != 0)
-		return ui_fail(UI_FAILED, "log device %s", error);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "log device %s", error);
 	code = log_history_decide(wish, &log);
 	logdev_close(&log);
 	return code;
@@ -150,7 +156,7 @@ static int devices_prepare(struct device_wish *wish)
 	if (code != UI_OK)
 		return code;
 	if (spec_complete(spec, error) != 0)
-		return ui_fail(UI_FAILED, "%s", error);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 	if (spec->has_log)
 		code = log_history_take(wish);
 	if (code == UI_OK && !spec->uuid[0])
@@ -165,7 +171,8 @@ static int uuid_check(struct dlmirror *d, const char *uuid)
 	int error = dlmirror_get(d, uuid, &mirror);
 
 	if (error == 0)
-		return ui_fail(UI_FAILED, "the log %s is active already, as device %s", uuid,
+		return ui_fail(UI_FAILED, MSG_LOG_ACTIVE,
+			       "the log %s is active already, as device %s", uuid,
 			       mirror_label(&mirror));
 	return error == -ENOENT ? UI_OK : ui_fail_daemon(d, error);
 }
@@ -196,7 +203,8 @@ int device_look(const char *name, struct mapper_device *ret)
 	char error[MAPPER_ERROR_SIZE];
 
 	if (mapper_examine(name, ret, error) != 0)
-		return ui_fail(UI_FAILED, "device-mapper does not answer: %s", error);
+		return ui_fail(UI_FAILED, MSG_DEVICE_MAPPER_FAILED,
+			       "device-mapper does not answer: %s", error);
 	return UI_OK;
 }
 
@@ -207,12 +215,12 @@ int device_name_check(const char *name)
 	int code;
 
 	if (spec_name_check(name, error) != 0)
-		return ui_fail(UI_USAGE, "%s", error);
+		return ui_fail(UI_USAGE, MSG_WITHIN, "%s", error);
 	code = device_look(name, &device);
 	if (code != UI_OK)
 		return code;
 	if (device.exists)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_DEVICE_NAME_TAKEN,
 			       "there is a device %s already; choose another name, or "
 			       "remove it",
 			       name);
@@ -232,11 +240,11 @@ static int load_failed(const char *name, const char *error)
 	bool there = false;
 
 	if (mapper_has_mirror_target(&there, why) != 0 || !there)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_NO_MIRROR_TARGET,
 			       "this kernel has no mirror target (%s); modprobe dm-mirror "
 			       "dm-log-userspace",
 			       error);
-	return ui_fail(UI_FAILED,
+	return ui_fail(UI_FAILED, MSG_TABLE_REFUSED,
 		       "%s was not made: %s; the reason is in the daemon's log, or in the kernel's "
 		       "(dmesg), where it may say that dm-log-userspace is missing",
 		       name, error);
@@ -250,7 +258,7 @@ int device_up(const struct device_wish *wish)
 	char error[MAPPER_ERROR_SIZE];
 
 	if (spec_params(spec, params, sizeof(params)) != 0)
-		return ui_fail(UI_FAILED, "the table is too long");
+		return ui_fail(UI_FAILED, MSG_TABLE_TOO_LONG, "the table is too long");
 	(void)snprintf(dm_uuid, sizeof(dm_uuid), "%s%s", SPEC_DM_PREFIX, spec->uuid);
 	if (mapper_create(spec->name, dm_uuid, spec->length_sectors, params, error) != 0)
 		return load_failed(spec->name, error);
@@ -265,13 +273,13 @@ static int down_check(const char *name)
 	if (code != UI_OK)
 		return code;
 	if (!device.exists)
-		return ui_fail(UI_NO_MIRROR,
+		return ui_fail(UI_NO_MIRROR, MSG_NO_SUCH_MIRROR,
 			       "there is no device %s; dlmirror list shows the mirrors", name);
 	if (!device.ours)
-		return ui_fail(UI_NO_MIRROR,
+		return ui_fail(UI_NO_MIRROR, MSG_NOT_A_MIRROR,
 			       "%s is not a mirror of dlmirror; dmsetup(8) removes it", name);
 	if (device.open_count > 0)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_DEVICE_BUSY,
 			       "%s is open (mounted, or used by a program or another "
 			       "device); lsblk and fuser -v /dev/mapper/%s say by what",
 			       name, name);
@@ -292,6 +300,7 @@ int device_down(const char *name, bool force)
 	if (code != UI_OK)
 		return code;
 	if (mapper_remove(name, error) != 0)
-		return ui_fail(UI_FAILED, "%s was not removed: %s", name, error);
+		return ui_fail(UI_FAILED, MSG_DEVICE_NOT_REMOVED, "%s was not removed: %s", name,
+			       error);
 	return UI_OK;
 }

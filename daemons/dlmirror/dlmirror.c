@@ -36,6 +36,7 @@ static const struct verb verbs[] = {
     {"reload", "give a mirror in use another size or other legs, on all nodes", verb_reload},
     {"doctor", "say what is wrong on this host, and what to do about it", verb_doctor},
     {"report", "write all that into a page to be kept or sent", verb_report},
+    {"explain", "say what a message means, and what to do about it", verb_explain},
     {"metrics", "print what monitoring wants to know", verb_metrics},
     {"log", "inspect, adopt or retry a log device", verb_log},
     {"daemon", "ask and command the daemon", verb_daemon},
@@ -73,7 +74,8 @@ int verb_dispatch(const char *program, const struct verb *list, size_t count, in
 		argv[1] = name;
 		return list[i].run(argc - 1, argv + 1);
 	}
-	return ui_fail(UI_USAGE, "there is no verb '%s'; %s --help lists them", argv[1], program);
+	return ui_fail(UI_USAGE, MSG_NO_SUCH_VERB, "there is no verb '%s'; %s --help lists them",
+		       argv[1], program);
 }
 
 struct parsing {
@@ -97,6 +99,11 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 			return ARGP_ERR_UNKNOWN;
 		result->json = true;
 		return 0;
+	case 'q':
+		if (!syntax->quiet)
+			return ARGP_ERR_UNKNOWN;
+		ui_quiet();
+		return 0;
 	case ARGP_KEY_ARG:
 		if (result->names >= syntax->max)
 			argp_error(state, "there is one argument too many: '%s'", argument);
@@ -113,17 +120,25 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 
 void verb_parse(const struct verb_syntax *syntax, int argc, char **argv, struct verb_arguments *ret)
 {
-	static const struct argp_option json[] = {
-	    {"json", 'j', NULL, 0, "print JSON, for programs", 0}, {0}};
+	static const struct argp_option json = {"json", 'j', NULL, 0, "print JSON, for programs",
+						0};
+	static const struct argp_option quiet = {
+	    "quiet", 'q', NULL, 0, "say nothing when all went well", 0};
+	struct argp_option common[3] = {{0}};
+	unsigned count = 0;
 	const struct argp own = {.options = syntax->options, .parser = syntax->parser};
 	const struct argp_child children[] = {{&own, 0, NULL, 0}, {0}};
-	const struct argp argp = {.options = syntax->json ? json : NULL,
+	const struct argp argp = {.options = common,
 				  .parser = parse_common,
 				  .args_doc = syntax->names,
 				  .doc = syntax->doc,
 				  .children = syntax->options ? children : NULL};
 	struct parsing parsing = {.syntax = syntax, .result = ret};
 
+	if (syntax->json)
+		common[count++] = json;
+	if (syntax->quiet)
+		common[count++] = quiet;
 	*ret = (struct verb_arguments){0};
 	argp_err_exit_status = UI_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &parsing) != 0)

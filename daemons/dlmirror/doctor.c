@@ -97,7 +97,7 @@ int verb_doctor(int argc, char **argv)
 	facts = calloc(1, sizeof(*facts));
 	if (!facts || survey_make(config_path, facts) != 0) {
 		free(facts);
-		return ui_fail(UI_FAILED, "no memory");
+		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	}
 	if (arguments.json)
 		output.table = ui_table("checks", columns, 5, true);

@@ -146,7 +146,8 @@ static int look(struct dlmirror **d, struct dlmirror_position *position, bool wa
 	if (error == -ENOTCONN && wait) {
 		error = ui_reconnect(d, UI_AWAY_MS);
 		if (error != 0)
-			return ui_fail(UI_NO_DAEMON, "the daemon went away and did not come back");
+			return ui_fail(UI_NO_DAEMON, MSG_DAEMON_NOT_BACK,
+				       "the daemon went away and did not come back");
 		error = dlmirror_events(*d, position, ret, ret_count);
 	}
 	return error == 0 ? UI_OK : ui_fail_daemon(*d, error);
@@ -193,7 +194,7 @@ static int events_run(struct dlmirror **d, const char *name, const void *input, 
 			break;
 		count = select_events(&selection, events, count);
 		if (first && name && count == 0 && selection.uuid[0] == '\0')
-			code = ui_fail(UI_NO_MIRROR,
+			code = ui_fail(UI_NO_MIRROR, MSG_NO_SUCH_MIRROR,
 				       "there is no mirror %s, and nothing is remembered of one",
 				       name);
 		else if (first || count > 0)

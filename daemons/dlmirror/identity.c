@@ -26,10 +26,11 @@ static int identity_configured(const char *config_path, struct disk_owner *ret)
 	config_default(&config);
 	result = config_read(config_path, &config, error, sizeof(error));
 	if (result != 0 && result != -ENOENT)
-		return ui_fail(UI_FAILED, "%s", error);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 	result = host_identity(config.host_id, ret);
 	if (result != 0)
-		return ui_fail(UI_FAILED, "this host has no name: %s", strerror(-result));
+		return ui_fail(UI_FAILED, MSG_HOST_UNNAMED, "this host has no name: %s",
+			       strerror(-result));
 	return UI_OK;
 }
 

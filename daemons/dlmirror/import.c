@@ -15,7 +15,8 @@ static int device_path(unsigned major, unsigned minor, char ret[BLOCK_TEXT_SIZE]
 {
 	block_name(major, minor, ret);
 	return ret[0] ? UI_OK
-		      : ui_fail(UI_FAILED, "the device %u:%u is not there any more", major, minor);
+		      : ui_fail(UI_FAILED, MSG_DEVICE_GONE,
+				"the device %u:%u is not there any more", major, minor);
 }
 
 static int import_run(struct dlmirror **d, const char *name, const void *input, bool json)
@@ -33,7 +34,8 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 	if (code != UI_OK)
 		return code;
 	if (m.leg_count == 0 || !m.name[0])
-		return ui_fail(UI_FAILED, "the daemon does not know the legs of %s", name);
+		return ui_fail(UI_FAILED, MSG_LEGS_UNKNOWN,
+			       "the daemon does not know the legs of %s", name);
 	spec->name = m.name;
 	memcpy(spec->uuid, m.uuid, sizeof(spec->uuid));
 	spec->length_sectors = m.length_sectors;
@@ -47,7 +49,8 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 
 		code = device_path(m.leg[i].major, m.leg[i].minor, path);
 		if (code == UI_OK && strlen(path) >= sizeof(leg->path))
-			code = ui_fail(UI_FAILED, "leg %s: the path is too long", path);
+			code = ui_fail(UI_FAILED, MSG_PATH_TOO_LONG, "leg %s: the path is too long",
+				       path);
 		if (code != UI_OK)
 			return code;
 		strcpy(leg->path, path);
@@ -63,7 +66,7 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 	if (code == UI_OK)
 		code = config_write(&wish);
 	if (code == UI_OK) {
-		(void)printf("%s/%s.conf\n", VERB_MIRRORS_DIR, m.name);
+		ui_done("%s/%s.conf\n", VERB_MIRRORS_DIR, m.name);
 		shared_push(m.name);
 	}
 	return code;
@@ -77,7 +80,8 @@ int verb_import(int argc, char **argv)
 		"Writes the configuration of a mirror that is active and was not made by create, "
 		"so that activate can bring it back.",
 	    .min = 1,
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 
 	return verb_on_mirror(&syntax, argc, argv, import_run);
 }

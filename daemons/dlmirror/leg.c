@@ -14,7 +14,7 @@ static void shorthand_parse(const char *names, const char *doc, unsigned count, 
 			    char **argv, struct verb_arguments *ret)
 {
 	const struct verb_syntax syntax = {
-	    .names = names, .doc = doc, .min = count, .max = count, .json = true};
+	    .names = names, .doc = doc, .min = count, .max = count, .json = true, .quiet = true};
 
 	verb_parse(&syntax, argc, argv, ret);
 }
@@ -31,7 +31,7 @@ static int reload_as(char *program, const struct verb_arguments *arguments, cons
 
 	if (length < 0 || (size_t)length >= sizeof(text) ||
 	    strlen(arguments->name[0]) >= sizeof(name))
-		return ui_fail(UI_USAGE, "the arguments are too long");
+		return ui_fail(UI_USAGE, MSG_ARGUMENTS_TOO_LONG, "the arguments are too long");
 	strcpy(name, arguments->name[0]);
 	return verb_reload(arguments->json ? 4 : 3, argv);
 }
@@ -68,7 +68,7 @@ static int leg_replace(int argc, char **argv)
 			3, argc, argv, &arguments);
 	length = snprintf(both, sizeof(both), "%s=%s", arguments.name[1], arguments.name[2]);
 	if (length < 0 || (size_t)length >= sizeof(both))
-		return ui_fail(UI_USAGE, "the arguments are too long");
+		return ui_fail(UI_USAGE, MSG_ARGUMENTS_TOO_LONG, "the arguments are too long");
 	return reload_as(argv[0], &arguments, "--replace-leg", both);
 }
 

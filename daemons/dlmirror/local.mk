@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
 	daemons/dlmirror/agreement.c daemons/dlmirror/agreement.h \
 	daemons/dlmirror/checks.c daemons/dlmirror/checks.h \
+	daemons/dlmirror/explanation.c daemons/dlmirror/explanation.h \
 	daemons/dlmirror/exposition.c daemons/dlmirror/exposition.h \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \
@@ -12,7 +13,7 @@ libcommand_la_SOURCES = \
 	daemons/dlmirror/rates.c daemons/dlmirror/rates.h \
 	daemons/dlmirror/spec.c daemons/dlmirror/spec.h \
 	daemons/dlmirror/utf8.c daemons/dlmirror/utf8.h
-libcommand_la_LIBADD = libcodec.la
+libcommand_la_LIBADD = libcodec.la libmessage.la
 
 sbin_PROGRAMS += dlmirror
 dlmirror_SOURCES = \
@@ -28,6 +29,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/dlmirror.c \
 	daemons/dlmirror/doctor.c \
 	daemons/dlmirror/events.c \
+	daemons/dlmirror/explain.c \
 	daemons/dlmirror/identity.c daemons/dlmirror/identity.h \
 	daemons/dlmirror/import.c \
 	daemons/dlmirror/leg.c \

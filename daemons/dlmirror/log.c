@@ -201,9 +201,9 @@ static int log_inspect(int argc, char **argv)
 
 	verb_parse(&syntax, argc, argv, &arguments);
 	if (logdev_open(arguments.name[0], false, 0, &log, error) != 0)
-		return ui_fail(UI_FAILED, "%s", error);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 	if (logdev_count(&log, &count, error) != 0)
-		code = ui_fail(UI_FAILED, "%s", error);
+		code = ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 	else
 		inspect_tell(&log, &count, arguments.json);
 	logdev_close(&log);
@@ -240,7 +240,7 @@ static int adopt_confirm(const struct disk_super *super)
 	char answer[16] = "";
 
 	if (isatty(STDIN_FILENO) != 1)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_LOG_OF_ANOTHER_HOST,
 			       "the log is in use by host %s (id %s); when that host is down or "
 			       "does not write the mirror any more, say --force",
 			       super->owner.host_name, super->owner.host_id);
@@ -248,7 +248,7 @@ static int adopt_confirm(const struct disk_super *super)
 	       "If that host still writes the mirror, data will be lost. Is it down? [yes/no] ",
 	       super->uuid, super->owner.host_name, super->owner.host_id);
 	if (!fgets(answer, sizeof(answer), stdin) || strcmp(answer, "yes\n") != 0)
-		return ui_fail(UI_FAILED, "nothing was changed");
+		return ui_fail(UI_FAILED, MSG_NOT_CONFIRMED, "nothing was changed");
 	return UI_OK;
 }
 
@@ -261,15 +261,15 @@ static int adopt(struct logdev *log, const struct disk_owner *host, bool force)
 	int code;
 
 	if (search->belief == DISK_NEWER)
-		return ui_fail(UI_FAILED, "%s was written by a newer dlmirror; use that",
-			       log->path);
+		return ui_fail(UI_FAILED, MSG_LOG_NEWER,
+			       "%s was written by a newer dlmirror; use that", log->path);
 	if (!search->has_super || search->belief == DISK_KERNEL || !super->in_use)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_LOG_NOT_IN_USE,
 			       "nobody has the log on %s in use; there is nothing to take "
 			       "over, create may use it",
 			       log->path);
 	if (disk_owner_same(&super->owner, host)) {
-		(void)printf("%s is this host's already\n", log->path);
+		ui_done("%s is this host's already\n", log->path);
 		return UI_OK;
 	}
 	code = force ? UI_OK : adopt_confirm(super);
@@ -277,10 +277,10 @@ static int adopt(struct logdev *log, const struct disk_owner *host, bool force)
 		return code;
 	memcpy(from, super->owner.host_name, sizeof(from));
 	if (logdev_adopt(log, host, error) != 0)
-		return ui_fail(UI_FAILED, "%s", error);
-	ui_say("%s, log %s, taken over from %s; what that host left dirty will be repaired "
-	       "when the mirror is activated\n",
-	       log->path, super->uuid, from);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
+	ui_done("%s, log %s, taken over from %s; what that host left dirty will be repaired "
+		"when the mirror is activated\n",
+		log->path, super->uuid, from);
 	return UI_OK;
 }
 
@@ -300,7 +300,8 @@ static int log_adopt(int argc, char **argv)
 	    .doc = "Takes a log device over from a host that will not come back, or not with this "
 		   "mirror. Its marks are kept.",
 	    .min = 1,
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	char error[LOGDEV_ERROR_SIZE];
 	struct disk_owner host;
@@ -312,7 +313,7 @@ static int log_adopt(int argc, char **argv)
 	if (code != UI_OK)
 		return code;
 	if (logdev_open(arguments.name[0], true, 0, &log, error) != 0)
-		return ui_fail(UI_FAILED, "%s", error);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 	code = adopt(&log, &host, options.force);
 	logdev_close(&log);
 	return code;
@@ -324,7 +325,8 @@ static int log_retry(int argc, char **argv)
 	    .names = "MIRROR",
 	    .doc = "Makes the daemon try a failed log device again now, not at its next time.",
 	    .min = 1,
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	struct dlmirror *d;
 	int error;

@@ -13,16 +13,17 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "daemons/common/message.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
 
-static int __attribute__((format(printf, 3, 4)))
-refuse(char error[LOGDEV_ERROR_SIZE], int code, const char *format, ...)
+static int __attribute__((format(printf, 4, 5)))
+refuse(char error[LOGDEV_ERROR_SIZE], int code, enum message message, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(error, LOGDEV_ERROR_SIZE, format, args);
+	message_vmake(error, LOGDEV_ERROR_SIZE, message, format, args);
 	va_end(args);
 	return code;
 }
@@ -63,7 +64,7 @@ static int search_run(struct logdev *log, uint64_t region_count, char error[LOGD
 	int result = 0;
 
 	if (!buffer)
-		return refuse(error, -ENOMEM, "no memory");
+		return refuse(error, -ENOMEM, MSG_NO_MEMORY, "no memory");
 	disk_search_begin(&log->search, log->bytes, region_count);
 	while (result == 0 && disk_search_next(&log->search, &offset, &bytes)) {
 		result = all_read(log->fd, buffer, bytes, offset);
@@ -72,7 +73,8 @@ static int search_run(struct logdev *log, uint64_t region_count, char error[LOGD
 	}
 	free(buffer);
 	if (result != 0)
-		return refuse(error, result, "%s cannot be read: %s", log->path, strerror(-result));
+		return refuse(error, result, MSG_DEVICE_UNREADABLE, "%s cannot be read: %s",
+			      log->path, strerror(-result));
 	return 0;
 }
 
@@ -110,17 +112,19 @@ int logdev_open(const char *path, bool write, uint64_t region_count, struct logd
 	int result;
 
 	if (log.fd == -EBUSY)
-		return refuse(error, -EBUSY,
+		return refuse(error, -EBUSY, MSG_LOG_DEVICE_IN_USE,
 			      "%s is in use on this host, perhaps by an active mirror; dlmirror "
 			      "list shows those",
 			      path);
 	if (log.fd < 0)
-		return refuse(error, log.fd, "%s cannot be opened: %s", path, strerror(-log.fd));
+		return refuse(error, log.fd, MSG_DEVICE_UNOPENABLE, "%s cannot be opened: %s", path,
+			      strerror(-log.fd));
 	result = size_get(log.fd, &log.bytes);
 	if (result == 0)
 		result = search_run(&log, region_count, error);
 	else
-		(void)refuse(error, result, "%s is not a block device, nor a file", path);
+		(void)refuse(error, result, MSG_NOT_A_BLOCK_DEVICE,
+			     "%s is not a block device, nor a file", path);
 	if (result != 0) {
 		(void)close(log.fd);
 		return result;
@@ -229,7 +233,8 @@ int logdev_count(const struct logdev *log, struct logdev_count *ret, char error[
 	if (result == 0 && search->belief == DISK_IN_USE)
 		result = slots_count(log, &count);
 	if (result != 0)
-		return refuse(error, result, "%s cannot be read: %s", log->path, strerror(-result));
+		return refuse(error, result, MSG_DEVICE_UNREADABLE, "%s cannot be read: %s",
+			      log->path, strerror(-result));
 	*ret = count;
 	return 0;
 }
@@ -265,8 +270,8 @@ int logdev_adopt(struct logdev *log, const struct disk_owner *owner, char error[
 	if (result == 0)
 		result = unit_change(log, 0, DISK_SUPER_OFFSET, bytes, sizeof(bytes));
 	if (result != 0)
-		return refuse(error, result, "%s cannot be written: %s", log->path,
-			      strerror(-result));
+		return refuse(error, result, MSG_DEVICE_UNWRITABLE, "%s cannot be written: %s",
+			      log->path, strerror(-result));
 	log->search.super = super;
 	return 0;
 }
@@ -282,7 +287,7 @@ int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE])
 	if (result == 0)
 		result = unit_change(log, 0, 0, zeros, sizeof(zeros));
 	if (result != 0)
-		return refuse(error, result, "%s cannot be written: %s", log->path,
-			      strerror(-result));
+		return refuse(error, result, MSG_DEVICE_UNWRITABLE, "%s cannot be written: %s",
+			      log->path, strerror(-result));
 	return 0;
 }

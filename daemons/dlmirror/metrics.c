@@ -56,7 +56,7 @@ static int metrics_put(const struct snapshot *s, const struct metrics_options *o
 
 	if (error == 0)
 		return UI_OK;
-	return ui_fail(UI_FAILED, "%s cannot be written: %s",
+	return ui_fail(UI_FAILED, MSG_FILE_UNWRITABLE, "%s cannot be written: %s",
 		       options->output ? options->output : "standard output", strerror(-error));
 }
 

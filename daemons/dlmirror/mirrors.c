@@ -51,7 +51,7 @@ int mirrors_get(struct dlmirror *d, const char *name, struct dlmirror_mirror **r
 	}
 	one = calloc(1, sizeof(*one));
 	if (!one)
-		return ui_fail(UI_FAILED, "no memory");
+		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	error = dlmirror_get(d, name, one);
 	if (error) {
 		free(one);

@@ -75,7 +75,7 @@ static int answer_wait(struct dlmirror *d, uint64_t id, uint32_t index, uint64_t
 	ret->answered = result.done;
 	ret->code = result.done ? (int)result.code : UI_FAILED;
 	ret->text = strdup(result.text);
-	return ret->text ? UI_OK : ui_fail(UI_FAILED, "no memory");
+	return ret->text ? UI_OK : ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 }
 
 int nodes_ask(struct dlmirror *d, const struct nodes_wish *wish, struct nodes_answers *ret)
@@ -114,10 +114,9 @@ static void answer_print(const struct nodes_answer *answer)
 	const char *text = answer->text;
 
 	if (!answer->answered) {
-		(void)ui_fail(UI_FAILED,
+		(void)ui_fail(UI_FAILED, MSG_NODE_SILENT,
 			      "node %" PRIu32
-			      " has not answered; 'dlmirror status' there says how it "
-			      "is",
+			      " has not answered; 'dlmirror status' there says how it is",
 			      answer->node);
 		return;
 	}

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "daemons/common/message.h"
+
 struct making {
 	const struct dlmirror_mirror *m;
 	struct dlmirror_plan *plan;
@@ -16,13 +18,13 @@ struct making {
 	char *error;
 };
 
-static int __attribute__((format(printf, 2, 3)))
-refuse(const struct making *making, const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+refuse(const struct making *making, enum message message, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(making->error, SPEC_ERROR_SIZE, format, args);
+	message_vmake(making->error, SPEC_ERROR_SIZE, message, format, args);
 	va_end(args);
 	return -EINVAL;
 }
@@ -43,10 +45,10 @@ static int leg_remove(struct making *making, const struct plan_old *old)
 	int index = leg_find(making->m, old->devno);
 
 	if (index < 0)
-		return refuse(making, "%s is not a leg of it; dlmirror show lists the legs",
-			      old->name);
+		return refuse(making, MSG_NOT_A_LEG,
+			      "%s is not a leg of it; dlmirror show lists the legs", old->name);
 	if (making->gone[index])
-		return refuse(making, "%s is named twice", old->name);
+		return refuse(making, MSG_LEG_NAMED_TWICE, "%s is named twice", old->name);
 	making->gone[index] = true;
 	making->changes = true;
 	return 0;
@@ -55,9 +57,11 @@ static int leg_remove(struct making *making, const struct plan_old *old)
 static int path_check(const struct making *making, const struct spec_leg *leg)
 {
 	if (leg->path[0] != '/')
-		return refuse(making, "leg %s: give the whole path, from / on", leg->path);
+		return refuse(making, MSG_LEG_PATH_RELATIVE,
+			      "leg %s: give the whole path, from / on", leg->path);
 	if (strlen(leg->path) >= DLMIRROR_PATH_SIZE)
-		return refuse(making, "leg %.32s...: the path is too long", leg->path);
+		return refuse(making, MSG_PATH_TOO_LONG, "leg %.32s...: the path is too long",
+			      leg->path);
 	return 0;
 }
 
@@ -72,14 +76,17 @@ static int leg_add(struct making *making, const struct spec_leg *leg)
 	if (error != 0)
 		return error;
 	if (index >= 0 && making->gone[index])
-		return refuse(making, "%s cannot come and go at once", leg->path);
+		return refuse(making, MSG_LEG_COMES_AND_GOES, "%s cannot come and go at once",
+			      leg->path);
 	if (index >= 0 && making->m->leg[index].start_sector != leg->start_sector)
-		return refuse(making, "%s is a leg already, from sector %" PRIu64 " on", leg->path,
+		return refuse(making, MSG_LEG_ALREADY,
+			      "%s is a leg already, from sector %" PRIu64 " on", leg->path,
 			      making->m->leg[index].start_sector);
 	if (index >= 0)
 		return 0;
 	if (plan->to_legs == DLMIRROR_LEGS_MAX)
-		return refuse(making, "a mirror has at most %d legs", DLMIRROR_LEGS_MAX);
+		return refuse(making, MSG_LEGS_TOO_MANY, "a mirror has at most %d legs",
+			      DLMIRROR_LEGS_MAX);
 	to = &plan->leg[plan->to_legs++];
 	to->fresh = true;
 	to->start_sector = leg->start_sector;
@@ -117,7 +124,8 @@ static int legs_stay(struct making *making)
 		if (!making->gone[i])
 			plan->leg[plan->to_legs++].index = i;
 	if (plan->to_legs == 0)
-		return refuse(making, "one leg has to stay, for the others to be copied from");
+		return refuse(making, MSG_NO_LEG_STAYS,
+			      "one leg has to stay, for the others to be copied from");
 	return 0;
 }
 
@@ -131,7 +139,8 @@ static int legs_come(struct making *making, const struct plan_wish *wish)
 	for (i = 0; i < wish->add_count && error == 0; i++)
 		error = leg_add(making, &wish->add[i]);
 	if (error == 0 && making->plan->to_legs < 2)
-		error = refuse(making, "a mirror has two legs or more; add one in the same reload");
+		error = refuse(making, MSG_LEGS_TOO_FEW,
+			       "a mirror has two legs or more; add one in the same reload");
 	return error;
 }
 
@@ -141,7 +150,7 @@ static int length_set(struct making *making, uint64_t wanted)
 
 	plan->to_sectors = wanted != 0 ? wanted : plan->from_sectors;
 	if (plan->to_sectors < plan->from_sectors)
-		return refuse(making,
+		return refuse(making, MSG_CANNOT_SHRINK,
 			      "it has %" PRIu64 " sectors, and a mirror in use only grows; remove "
 			      "it and make it anew",
 			      plan->from_sectors);
@@ -159,7 +168,8 @@ int plan_make(const struct dlmirror_mirror *m, const struct plan_wish *wish,
 	uint32_t i;
 
 	if (m->leg_count < 2 || m->leg_count > DLMIRROR_LEGS_MAX)
-		return refuse(&making, "its legs are not known yet: again in a moment");
+		return refuse(&making, MSG_LEGS_UNKNOWN,
+			      "its legs are not known yet: again in a moment");
 	for (i = 0; i < m->leg_count; i++)
 		plan.from_start[i] = m->leg[i].start_sector;
 	result = length_set(&making, wish->length_sectors);

@@ -146,7 +146,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static int reload_follow(struct dlmirror **d, const struct dlmirror_mirror *m,
 			 struct dlmirror_reload *ret)
 {
-	bool tty = isatty(STDERR_FILENO) == 1;
+	bool progress = ui_progress();
 	int error;
 
 	for (;;) {
@@ -155,11 +155,11 @@ static int reload_follow(struct dlmirror **d, const struct dlmirror_mirror *m,
 			continue;
 		if (error != 0 || !ret->under_way)
 			break;
-		if (tty)
+		if (progress)
 			(void)fprintf(stderr, "\r%s: %s\033[K", mirror_label(m), ret->waits);
 		ui_pause_ms(LOOK_MS);
 	}
-	if (tty)
+	if (progress)
 		(void)fputs("\r\033[K", stderr);
 	return error != 0 ? ui_fail_daemon(*d, error) : UI_OK;
 }
@@ -176,8 +176,8 @@ static void result_text(const struct dlmirror_mirror *m, const struct dlmirror_r
 	for (i = 0; i < reload->node_count; i++) {
 		const struct dlmirror_reload_node *n = &reload->node[i];
 
-		(void)printf("%s: node %" PRIu32 " %s%s%s\n", mirror_label(m), n->node, n->state,
-			     n->text[0] ? ": " : "", n->text);
+		ui_done("%s: node %" PRIu32 " %s%s%s\n", mirror_label(m), n->node, n->state,
+			n->text[0] ? ": " : "", n->text);
 	}
 }
 
@@ -216,16 +216,16 @@ static int result_tell(const struct dlmirror_mirror *m, const struct dlmirror_re
 	else if (reload->done)
 		result_text(m, reload);
 	if (!reload->known)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_RELOAD_FORGOTTEN,
 			       "the daemon knows nothing of it any more; dlmirror show %s says "
 			       "which legs it has",
 			       mirror_label(m));
 	if (!reload->done)
-		return ui_fail(UI_FAILED, "%s keeps the table that it has: %s", mirror_label(m),
-			       reload->why);
+		return ui_fail(UI_FAILED, MSG_RELOAD_GIVEN_UP, "%s keeps the table that it has: %s",
+			       mirror_label(m), reload->why);
 	for (i = 0; i < reload->node_count; i++)
 		if (node_failed(&reload->node[i]))
-			return ui_fail(UI_FAILED,
+			return ui_fail(UI_FAILED, MSG_RELOAD_NOT_RESUMED,
 				       "node %" PRIu32 " could not resume %s: look at its log",
 				       reload->node[i].node, mirror_label(m));
 	return UI_OK;
@@ -245,11 +245,12 @@ static int reload_run(struct dlmirror **d, const char *name, const void *input, 
 		return code;
 	error = plan_make(&mirror, &options->wish, &plan, error_text);
 	if (error == -EALREADY) {
-		(void)fprintf(stderr, "%s is so already\n", mirror_label(&mirror));
+		if (!json)
+			ui_done("%s is so already\n", mirror_label(&mirror));
 		return UI_OK;
 	}
 	if (error != 0)
-		return ui_fail(UI_FAILED, "%s: %s", mirror_label(&mirror), error_text);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "%s: %s", mirror_label(&mirror), error_text);
 	error = dlmirror_reload(*d, mirror.uuid, &plan, options->timeout_s);
 	if (error != 0)
 		return ui_fail_daemon(*d, error);
@@ -284,7 +285,8 @@ int verb_reload(int argc, char **argv)
 		   "daemons: it goes on when this command is interrupted.",
 	    .min = 1,
 	    .max = 1,
-	    .json = true};
+	    .json = true,
+	    .quiet = true};
 
 	return verb_on_mirror(&syntax, argc, argv, reload_run);
 }

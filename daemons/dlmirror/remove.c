@@ -38,7 +38,8 @@ int verb_remove(int argc, char **argv)
 		   "stay as they are; create with the same arguments brings it back. deactivate "
 		   "keeps the configuration.",
 	    .min = 1,
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	const char *name;
 	struct mapper_device device;
@@ -52,7 +53,7 @@ int verb_remove(int argc, char **argv)
 	if (code != UI_OK)
 		return code;
 	if (!device.exists && !config_exists(name))
-		return ui_fail(UI_NO_MIRROR,
+		return ui_fail(UI_NO_MIRROR, MSG_NO_SUCH_MIRROR,
 			       "there is no mirror %s: neither a device nor a configuration", name);
 	configured = config_exists(name) && config_load(name, &file) == UI_OK;
 	if (configured && !force)

@@ -19,13 +19,13 @@ static int fresh_check(const char *fresh, const struct mirror_file *file)
 	struct mirror_file other;
 
 	if (spec_name_check(fresh, error) != 0)
-		return ui_fail(UI_USAGE, "%s", error);
+		return ui_fail(UI_USAGE, MSG_WITHIN, "%s", error);
 	if (!config_exists(fresh))
 		return UI_OK;
 	if (config_load(fresh, &other) != UI_OK)
 		return UI_FAILED;
 	if (strcmp(other.uuid, file->uuid) != 0)
-		return ui_fail(UI_FAILED, "there is a mirror %s already", fresh);
+		return ui_fail(UI_FAILED, MSG_NAME_TAKEN, "there is a mirror %s already", fresh);
 	return UI_OK;
 }
 
@@ -40,7 +40,8 @@ static int device_rename(const char *name, const char *fresh, const char *uuid)
 	if (!device.ours || strcmp(device.log_uuid, uuid) != 0)
 		return UI_OK; /* not active, or renamed already */
 	if (mapper_rename(name, fresh, error) != 0)
-		return ui_fail(UI_FAILED, "%s was not renamed: %s", name, error);
+		return ui_fail(UI_FAILED, MSG_DEVICE_NOT_RENAMED, "%s was not renamed: %s", name,
+			       error);
 	return UI_OK;
 }
 
@@ -52,7 +53,8 @@ int verb_rename(int argc, char **argv)
 		"Gives a mirror another name, active or not, on all nodes of the cluster. What has "
 		"/dev/mapper/NAME open keeps it.",
 	    .min = 2,
-	    .max = 2};
+	    .max = 2,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	struct mirror_file file;
 	int code;

@@ -57,15 +57,15 @@ static int report_make(const struct report_options *options, struct report *repo
 	int error = survey_make(options->config_path, &report->facts);
 
 	if (error != 0)
-		return ui_fail(UI_FAILED, "no memory");
+		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	if (localtime_r(&now, &local))
 		(void)strftime(report->now, sizeof(report->now), "%Y-%m-%d %H:%M:%S %z", &local);
 	error = replace_write(strcmp(options->html, "-") == 0 ? NULL : options->html, report_write,
 			      report);
 	survey_free(&report->facts);
 	if (error != 0)
-		return ui_fail(UI_FAILED, "%s cannot be written: %s", options->html,
-			       strerror(-error));
+		return ui_fail(UI_FAILED, MSG_FILE_UNWRITABLE, "%s cannot be written: %s",
+			       options->html, strerror(-error));
 	return UI_OK;
 }
 
@@ -91,7 +91,7 @@ int verb_report(int argc, char **argv)
 	verb_parse(&syntax, argc, argv, &arguments);
 	report = calloc(1, sizeof(*report));
 	if (!report)
-		return ui_fail(UI_FAILED, "no memory");
+		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	code = report_make(&options, report);
 	free(report);
 	return code;

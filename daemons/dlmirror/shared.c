@@ -50,7 +50,7 @@ static int answer_take(struct survey *s, const struct nodes_answer *answer, bool
 
 	if (!answer->answered || answer->code != UI_OK)
 		return force ? UI_OK
-			     : ui_fail(UI_FAILED,
+			     : ui_fail(UI_FAILED, MSG_NODE_SILENT,
 				       "node %" PRIu32
 				       " does not say which configuration it has%s%.*s; "
 				       "--force goes on without",
@@ -59,7 +59,8 @@ static int answer_take(struct survey *s, const struct nodes_answer *answer, bool
 	s->others += answer->node != s->view.self;
 	while (*line && s->count < ENTRIES_MAX) {
 		if (agreement_parse(line, answer->node, &s->entry[s->count]) != 0)
-			return ui_fail(UI_FAILED, "what node %" PRIu32 " says makes no sense: %.*s",
+			return ui_fail(UI_FAILED, MSG_NODE_SILENT,
+				       "what node %" PRIu32 " says makes no sense: %.*s",
 				       answer->node, (int)strcspn(line, "\n"), line);
 		s->count++;
 		line += strcspn(line, "\n");
@@ -96,7 +97,7 @@ static int newer_take(struct survey *s, const struct agreement_entry *newest, co
 	int code;
 
 	if (strcmp(newest->name, name) != 0)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_RENAMED_ELSEWHERE,
 			       "%s is called %s now, by node %" PRIu32 ": dlmirror activate %s",
 			       name, newest->name, newest->node, newest->name);
 	code = nodes_ask(s->d, &wish, &answers);
@@ -105,7 +106,7 @@ static int newer_take(struct survey *s, const struct agreement_entry *newest, co
 	if (answers.answer[0].code == UI_OK)
 		code = config_take(name, answers.answer[0].text);
 	else
-		code = ui_fail(UI_FAILED,
+		code = ui_fail(UI_FAILED, MSG_NODE_SILENT,
 			       "node %" PRIu32 " has a newer configuration of %s, and "
 			       "does not give it: %s",
 			       newest->node, name, answers.answer[0].text);
@@ -130,7 +131,7 @@ static int agreed_take(struct survey *s, const char *name)
 	case AGREEMENT_NONE:
 		break;
 	}
-	return ui_fail(UI_FAILED, "%s", error);
+	return ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 }
 
 static int refresh(struct survey *s, const char *name, bool force)
@@ -156,16 +157,16 @@ int shared_refresh(const char *name, bool force)
 	if (code == UI_OK && able)
 		code = refresh(&s, name, force);
 	else if (code == UI_OK && s.view.clustered && !s.view.quorate && !force)
-		code = ui_fail(UI_FAILED,
+		code = ui_fail(UI_FAILED, MSG_NO_QUORUM,
 			       "there is no quorum, so nobody knows whether the "
 			       "configuration of %s is the newest: start or fence the "
 			       "missing nodes, or --force",
 			       name);
 	else if (code == UI_OK && s.view.clustered && s.view.quorate && !s.view.able)
-		(void)fprintf(stderr,
-			      "dlmirror: note: a node has an older dlmirrord, so nobody was asked "
-			      "whether the configuration of %s is the newest\n",
-			      name);
+		ui_note(MSG_OLDER_DAEMON,
+			"a node has an older dlmirrord, so nobody was asked "
+			"whether the configuration of %s is the newest",
+			name);
 	survey_end(&s);
 	return code;
 }
@@ -228,7 +229,8 @@ static int push(struct survey *s, const char *name)
 	int worst = config_load(name, &file);
 
 	if (worst == UI_OK && mirror_file_text(&file, text, sizeof(text)) != 0)
-		worst = ui_fail(UI_FAILED, "the configuration of %s is too long", name);
+		worst = ui_fail(UI_FAILED, MSG_PATH_TOO_LONG, "the configuration of %s is too long",
+				name);
 	if (worst == UI_OK)
 		worst = nodes_ask(s->d, &wish, &answers);
 	if (worst != UI_OK)
@@ -239,11 +241,10 @@ static int push(struct survey *s, const char *name)
 		if (a->code == UI_OK)
 			continue;
 		worst = UI_FAILED;
-		(void)fprintf(stderr,
-			      "dlmirror: note: node %" PRIu32 " does not have the configuration of "
-			      "%s%s%.*s\n",
-			      a->node, name, a->text[0] ? ": " : "", (int)strcspn(a->text, "\n"),
-			      a->text);
+		ui_note(MSG_CONFIG_NOT_EVERYWHERE,
+			"node %" PRIu32 " does not have the configuration of "
+			"%s%s%.*s",
+			a->node, name, a->text[0] ? ": " : "", (int)strcspn(a->text, ""), a->text);
 	}
 	nodes_free(&answers);
 	return worst;
@@ -302,8 +303,9 @@ int shared_insist(const char *name)
 	int code = survey_begin(&s, &able);
 
 	if (code == UI_OK && !able)
-		code = ui_fail(UI_FAILED, "there is nobody to give it to: 'dlmirror daemon status' "
-					  "shows the cluster as this node sees it");
+		code = ui_fail(UI_FAILED, MSG_NOBODY_TO_ASK,
+			       "there is nobody to give it to: 'dlmirror daemon status' "
+			       "shows the cluster as this node sees it");
 	if (code == UI_OK)
 		code = serial_raise(&s, name);
 	if (code == UI_OK)
@@ -325,7 +327,7 @@ int shared_idle(const char *name, const char *uuid)
 	for (size_t i = 0; i < s.count && code == UI_OK; i++)
 		if (s.entry[i].node != s.view.self && s.entry[i].active &&
 		    strcmp(s.entry[i].uuid, uuid) == 0)
-			code = ui_fail(UI_FAILED,
+			code = ui_fail(UI_FAILED, MSG_ACTIVE_ELSEWHERE,
 				       "%s is active on node %" PRIu32
 				       ", which could not bring it back; "
 				       "first 'dlmirror deactivate --nodes all %s'",

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemons/common/bytes.h"
 #include "daemons/dlmirror/spec.h"
 
 #include <ctype.h>
@@ -10,19 +9,21 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "daemons/common/bytes.h"
+#include "daemons/common/message.h"
 #include "daemons/dlmirror/format.h"
 
 #define SECTOR_BYTES	   512U
 #define REGION_SECTORS_MIN 8U /* a page: dm-mirror takes nothing smaller */
 #define REGION_SECTORS_MAX (UINT64_C(1) << 31)
 
-static int __attribute__((format(printf, 2, 3)))
-refuse(char error[SPEC_ERROR_SIZE], const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+refuse(char error[SPEC_ERROR_SIZE], enum message message, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(error, SPEC_ERROR_SIZE, format, args);
+	message_vmake(error, SPEC_ERROR_SIZE, message, format, args);
 	va_end(args);
 	return -EINVAL;
 }
@@ -36,17 +37,18 @@ int spec_leg_parse(const char *text, struct spec_leg *ret, char error[SPEC_ERROR
 	/* A device may have an @ in its name; what is behind it is a size or part of the name. */
 	if (at && bytes_parse(at + 1, &bytes) != 0) {
 		if (isdigit((unsigned char)at[1]))
-			return refuse(error, "leg %s: %s is no offset; write it like 1MiB or 2048s",
-				      text, at + 1);
+			return refuse(error, MSG_OFFSET_INVALID,
+				      "leg %s: %s is no offset; write it like 1MiB or 2048s", text,
+				      at + 1);
 		length = strlen(text);
 	}
 	if (length == 0)
-		return refuse(error, "leg %s: the device is missing", text);
+		return refuse(error, MSG_LEG_MISSING, "leg %s: the device is missing", text);
 	if (length >= sizeof(ret->path))
-		return refuse(error, "leg %.32s...: the path is too long", text);
+		return refuse(error, MSG_PATH_TOO_LONG, "leg %.32s...: the path is too long", text);
 	if (bytes % SECTOR_BYTES != 0)
-		return refuse(error, "leg %s: an offset is a multiple of %u bytes", text,
-			      SECTOR_BYTES);
+		return refuse(error, MSG_OFFSET_INVALID,
+			      "leg %s: an offset is a multiple of %u bytes", text, SECTOR_BYTES);
 	*ret = (struct spec_leg){.start_sector = bytes / SECTOR_BYTES};
 	memcpy(ret->path, text, length);
 	return 0;
@@ -57,15 +59,15 @@ int spec_name_check(const char *name, char error[SPEC_ERROR_SIZE])
 	const char *c;
 
 	if (name[0] == '\0')
-		return refuse(error, "the mirror's name is empty");
+		return refuse(error, MSG_NAME_INVALID, "the mirror's name is empty");
 	if (strlen(name) > SPEC_NAME_LENGTH)
-		return refuse(error, "the name is too long: at most %u characters",
-			      SPEC_NAME_LENGTH);
+		return refuse(error, MSG_NAME_INVALID,
+			      "the name is too long: at most %u characters", SPEC_NAME_LENGTH);
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return refuse(error, "%s is no name for a device", name);
+		return refuse(error, MSG_NAME_INVALID, "%s is no name for a device", name);
 	for (c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr("#+-.:=@_~", *c))
-			return refuse(error,
+			return refuse(error, MSG_NAME_INVALID,
 				      "the name may have letters, digits and #+-.:=@_~ only");
 	return 0;
 }
@@ -75,13 +77,13 @@ int spec_uuid_check(const char *uuid, char error[SPEC_ERROR_SIZE])
 	const char *c;
 
 	if (uuid[0] == '\0')
-		return refuse(error, "the uuid is empty");
+		return refuse(error, MSG_UUID_INVALID, "the uuid is empty");
 	if (strlen(uuid) > SPEC_UUID_LENGTH)
-		return refuse(error, "the uuid is too long: at most %u characters",
-			      SPEC_UUID_LENGTH);
+		return refuse(error, MSG_UUID_INVALID,
+			      "the uuid is too long: at most %u characters", SPEC_UUID_LENGTH);
 	for (c = uuid; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr("#+-.:=@_~", *c))
-			return refuse(error,
+			return refuse(error, MSG_UUID_INVALID,
 				      "the uuid may have letters, digits and #+-.:=@_~ only");
 	return 0;
 }
@@ -100,17 +102,20 @@ static int legs_check(const struct spec *spec, char error[SPEC_ERROR_SIZE])
 	unsigned k;
 
 	if (spec->leg_count < 2)
-		return refuse(error, "a mirror has two legs or more; give --leg for each");
+		return refuse(error, MSG_LEGS_TOO_FEW,
+			      "a mirror has two legs or more; give --leg for each");
 	for (i = 0; i < spec->leg_count; i++) {
 		const struct spec_leg *leg = &spec->leg[i];
 
 		if (leg->start_sector >= leg->device_sectors)
-			return refuse(error, "leg %s: the offset is behind its end", leg->path);
+			return refuse(error, MSG_OFFSET_INVALID,
+				      "leg %s: the offset is behind its end", leg->path);
 		if (spec->has_log && leg->devno == spec->log_devno)
-			return refuse(error, "%s cannot be leg and log device at once", leg->path);
+			return refuse(error, MSG_LEG_IS_LOG,
+				      "%s cannot be leg and log device at once", leg->path);
 		for (k = 0; k < i; k++)
 			if (spec->leg[k].devno == leg->devno)
-				return refuse(error,
+				return refuse(error, MSG_LEGS_SAME_DEVICE,
 					      "legs %s and %s are the same device, which mirrors "
 					      "nothing",
 					      spec->leg[k].path, leg->path);
@@ -140,12 +145,12 @@ static int length_choose(struct spec *spec, char error[SPEC_ERROR_SIZE])
 	format_bytes(leg_room(smallest) * SECTOR_BYTES, small);
 	format_bytes(leg_room(largest) * SECTOR_BYTES, large);
 	if (spec->length_sectors > leg_room(smallest))
-		return refuse(error, "leg %s has only %s (%" PRIu64 " bytes)", smallest->path,
-			      small, leg_room(smallest) * SECTOR_BYTES);
+		return refuse(error, MSG_LEG_TOO_SMALL, "leg %s has only %s (%" PRIu64 " bytes)",
+			      smallest->path, small, leg_room(smallest) * SECTOR_BYTES);
 	if (spec->length_sectors > 0)
 		return 0;
 	if (leg_room(smallest) != leg_room(largest))
-		return refuse(error,
+		return refuse(error, MSG_LEGS_DIFFER_IN_SIZE,
 			      "the legs differ in size (%s: %s, %s: %s); give --size, at most "
 			      "%" PRIu64 "s",
 			      smallest->path, small, largest->path, large, leg_room(smallest));
@@ -162,12 +167,12 @@ static int blocks_check(const struct spec *spec, char error[SPEC_ERROR_SIZE])
 		uint32_t sectors = leg->block_bytes / SECTOR_BYTES;
 
 		if (sectors > 1 && spec->length_sectors % sectors != 0)
-			return refuse(error,
+			return refuse(error, MSG_NOT_WHOLE_BLOCKS,
 				      "leg %s has blocks of %u bytes; the size must be a "
 				      "multiple of that",
 				      leg->path, leg->block_bytes);
 		if (sectors > 1 && leg->start_sector % sectors != 0)
-			return refuse(error,
+			return refuse(error, MSG_NOT_WHOLE_BLOCKS,
 				      "leg %s has blocks of %u bytes; the offset must be a "
 				      "multiple of that",
 				      leg->path, leg->block_bytes);
@@ -188,10 +193,12 @@ int spec_complete(struct spec *spec, char error[SPEC_ERROR_SIZE])
 	if (spec->region_sectors < REGION_SECTORS_MIN ||
 	    spec->region_sectors > REGION_SECTORS_MAX ||
 	    (spec->region_sectors & (spec->region_sectors - 1)) != 0)
-		return refuse(error, "a region is a power of two from 4KiB to 1TiB");
+		return refuse(error, MSG_REGION_SIZE_INVALID,
+			      "a region is a power of two from 4KiB to 1TiB");
 	if (spec->region_sectors > spec->length_sectors)
-		return refuse(error, "a region cannot be larger than the mirror; give a smaller "
-				     "--region-size");
+		return refuse(error, MSG_REGION_SIZE_INVALID,
+			      "a region cannot be larger than the mirror; give a smaller "
+			      "--region-size");
 	return 0;
 }
 

@@ -74,7 +74,7 @@ static int watch_update(struct watch *watch, const struct dlmirror_mirror *mirro
 	size_t i;
 
 	if (!next.pace)
-		return ui_fail(UI_FAILED, "no memory");
+		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	for (i = 0; i < count; i++) {
 		const struct format_rate *known = rate_find(watch, &mirrors[i]);
 
@@ -249,7 +249,8 @@ static int look(struct dlmirror **d, const char *name, struct dlmirror_mirror **
 	if (error == -ENOTCONN)
 		error = ui_reconnect(d, UI_AWAY_MS);
 	if (error != 0)
-		return ui_fail(UI_NO_DAEMON, "the daemon went away and did not come back");
+		return ui_fail(UI_NO_DAEMON, MSG_DAEMON_NOT_BACK,
+			       "the daemon went away and did not come back");
 	return mirrors_get(*d, name, ret, count);
 }
 
@@ -323,8 +324,9 @@ int verb_status(int argc, char **argv)
 
 	verb_parse(&syntax, argc, argv, &arguments);
 	if (options.watch && arguments.json)
-		return ui_fail(UI_USAGE, "--watch and --json do not go together; run status --json "
-					 "as often as needed");
+		return ui_fail(UI_USAGE, MSG_OPTIONS_CONTRADICT,
+			       "--watch and --json do not go together; run status --json "
+			       "as often as needed");
 	code = ui_connect(&d);
 	if (code != UI_OK)
 		return code;

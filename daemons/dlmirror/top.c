@@ -55,7 +55,8 @@ static int look(struct dlmirror **d, struct snapshot *ret)
 	if (error == -ENOTCONN) {
 		error = ui_reconnect(d, UI_AWAY_MS);
 		if (error != 0)
-			return ui_fail(UI_NO_DAEMON, "the daemon went away and did not come back");
+			return ui_fail(UI_NO_DAEMON, MSG_DAEMON_NOT_BACK,
+				       "the daemon went away and did not come back");
 		error = snapshot_take(*d, false, ret);
 	}
 	return error ? ui_fail_daemon(*d, error) : UI_OK;
@@ -75,7 +76,7 @@ static int view_update(struct dlmirror **d, struct view *view)
 	view->rates = calloc(fresh.count + 1, sizeof(*view->rates));
 	if (!view->rates) {
 		snapshot_free(&fresh);
-		return ui_fail(UI_FAILED, "no memory");
+		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	}
 	if (now_ms == view->now_ms)
 		now_ms++;

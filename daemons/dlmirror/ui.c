@@ -13,29 +13,57 @@
 
 #define FACTS_MAX 64U
 
-/* What a log device or a configuration holds must not command the terminal. */
-static void print_clean(FILE *to, bool one_line, const char *format, va_list args)
-{
-	char text[2048];
+#define TEXT_SIZE 2048U
 
-	(void)vsnprintf(text, sizeof(text), format, args);
+static bool quiet;
+
+/* What a log device or a configuration holds must not command the terminal. */
+static void print_clean(FILE *to, bool one_line, char *text)
+{
 	for (char *c = text; *c; c++)
 		if (iscntrl((unsigned char)*c) && (one_line || *c != '\n'))
 			*c = '?';
 	(void)fputs(text, to);
 }
 
-int ui_fail(int code, const char *format, ...)
+static void message_print(const char *before, enum message message, const char *format,
+			  va_list args)
+{
+	char text[TEXT_SIZE];
+
+	message_vmake(text, sizeof(text), message, format, args);
+	(void)fflush(stdout);
+	(void)fputs(before, stderr);
+	print_clean(stderr, true, text);
+	(void)fputc('\n', stderr);
+}
+
+int ui_fail(int code, enum message message, const char *format, ...)
 {
 	va_list args;
 
-	(void)fflush(stdout);
-	(void)fputs("dlmirror: ", stderr);
 	va_start(args, format);
-	print_clean(stderr, true, format, args);
+	message_print("dlmirror: ", message, format, args);
 	va_end(args);
-	(void)fputc('\n', stderr);
 	return code;
+}
+
+void ui_note(enum message message, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	message_print("dlmirror: note: ", message, format, args);
+	va_end(args);
+}
+
+static void __attribute__((format(printf, 1, 0))) text_print(const char *format, va_list args)
+{
+	char text[TEXT_SIZE];
+
+	(void)vsnprintf(text, sizeof(text), format, args);
+	print_clean(stdout, false, text);
+	(void)fflush(stdout);
 }
 
 void ui_say(const char *format, ...)
@@ -43,9 +71,52 @@ void ui_say(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	print_clean(stdout, false, format, args);
+	text_print(format, args);
 	va_end(args);
-	(void)fflush(stdout);
+}
+
+void ui_done(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (!quiet)
+		text_print(format, args);
+	va_end(args);
+}
+
+void ui_quiet(void)
+{
+	quiet = true;
+}
+
+bool ui_is_quiet(void)
+{
+	return quiet;
+}
+
+bool ui_progress(void)
+{
+	return !quiet && isatty(STDERR_FILENO) == 1;
+}
+
+/* Of what the library says itself; the daemon's own refusals have ids. */
+static enum message library_message(int error)
+{
+	switch (error) {
+	case -ENOTCONN:
+		return MSG_NO_DAEMON;
+	case -ETIMEDOUT:
+		return MSG_DAEMON_SILENT;
+	case -ENOENT:
+		return MSG_NO_SUCH_MIRROR;
+	case -EACCES:
+		return MSG_NOT_ALLOWED;
+	case -EPROTO:
+		return MSG_DAEMON_OTHER_VERSION;
+	default:
+		return MSG_DAEMON_REFUSED;
+	}
 }
 
 int ui_fail_daemon(const struct dlmirror *d, int error)
@@ -53,12 +124,12 @@ int ui_fail_daemon(const struct dlmirror *d, int error)
 	int code = UI_FAILED;
 
 	if (error == -ENOMEM)
-		return ui_fail(code, "no memory");
+		return ui_fail(code, MSG_NO_MEMORY, "no memory");
 	if (error == -ENOTCONN || error == -ETIMEDOUT)
 		code = UI_NO_DAEMON;
 	else if (error == -ENOENT)
 		code = UI_NO_MIRROR;
-	return ui_fail(code, "%s", dlmirror_error(d));
+	return ui_fail(code, library_message(error), "%s", dlmirror_error(d));
 }
 
 int ui_connect(struct dlmirror **ret)
@@ -120,7 +191,7 @@ int ui_reconnect(struct dlmirror **d, unsigned milliseconds)
 
 static void __attribute__((noreturn)) no_memory(void)
 {
-	exit(ui_fail(UI_FAILED, "no memory"));
+	exit(ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory"));
 }
 
 static void wrap_at_newlines(struct libscols_column *column)

@@ -9,6 +9,7 @@
 
 #include <libsmartcols/libsmartcols.h>
 
+#include "daemons/common/message.h"
 #include "dlmirror/dlmirror.h"
 
 enum ui_exit {
@@ -20,10 +21,19 @@ enum ui_exit {
 	UI_DIFFERS, /* legs that were compared differ, and were not repaired */
 };
 
-/* Prints "dlmirror: …" and returns code, so that it can be the end of the caller. */
-int ui_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Prints "dlmirror: … [id]" and returns code, so that it can be the end of the caller. */
+int ui_fail(int code, enum message message, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What is no error, but should be known: "dlmirror: note: … [id]". */
+void ui_note(enum message message, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* To standard output: lines with text in them that comes from elsewhere. */
 void ui_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for what only says that it was done: nothing after ui_quiet(). */
+void ui_done(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void ui_quiet(void);
+bool ui_is_quiet(void);
+/* Somebody looks at standard error, and progress may be shown there. */
+bool ui_progress(void);
 /* The same as ui_fail() for what libdlmirror returned. */
 int ui_fail_daemon(const struct dlmirror *d, int error);
 /* 0, or the exit code after a message. *ret is to be freed when it is 0. */

@@ -40,6 +40,7 @@ int verb_top(int argc, char **argv);
 int verb_verify(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_report(int argc, char **argv);
+int verb_explain(int argc, char **argv);
 int verb_metrics(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_daemon(int argc, char **argv);
@@ -48,15 +49,17 @@ int verb_daemon(int argc, char **argv);
 int verb_dispatch(const char *program, const struct verb *verbs, size_t count, int argc,
 		  char **argv);
 
+#define VERB_NAMES_MAX 16U
+
 /* Options that many verbs have, parsed by verb_parse(). */
 struct verb_arguments {
 	bool json;
-	const char *name[3]; /* what is no option */
+	const char *name[VERB_NAMES_MAX]; /* what is no option */
 	unsigned names;
 };
 
 /*
- * Parses --json (where json is true) and between min and max names. Options of the verb's own come
+ * Parses --json and --quiet (where those are true) and between min and max names. Options of the verb's own come
  * first: parser gets them with input. Does not return after --help or an error (exit code 2).
  */
 struct verb_syntax {
@@ -68,6 +71,7 @@ struct verb_syntax {
 	unsigned min;
 	unsigned max;
 	bool json;
+	bool quiet; /* it does something, and takes --quiet */
 };
 void verb_parse(const struct verb_syntax *syntax, int argc, char **argv,
 		struct verb_arguments *ret);

@@ -61,7 +61,7 @@ static void progress_print(const struct dlmirror_mirror *m, const struct format_
 static int verify_follow(struct dlmirror **d, const char *name, struct dlmirror_mirror *ret)
 {
 	struct format_rate rate = {0};
-	bool tty = isatty(STDERR_FILENO) == 1;
+	bool progress = ui_progress();
 	int error;
 
 	for (;;) {
@@ -71,11 +71,11 @@ static int verify_follow(struct dlmirror **d, const char *name, struct dlmirror_
 		if (error != 0 || !ret->verifying)
 			break;
 		format_rate_sample(&rate, ui_now_ms(), ret->region_count - ret->verify_done);
-		if (tty)
+		if (progress)
 			progress_print(ret, &rate);
 		ui_pause_ms(LOOK_MS);
 	}
-	if (tty)
+	if (progress)
 		(void)fputs("\r\033[K", stderr);
 	return error ? ui_fail_daemon(*d, error) : UI_OK;
 }
@@ -129,16 +129,18 @@ static void result_text(const struct dlmirror_mirror *m)
 static int result_tell(const struct dlmirror_mirror *m, bool json)
 {
 	if (m->verify_done < m->region_count)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_VERIFY_ENDED_EARLY,
 			       "the verify of %s ended after %" PRIu64 " of %" PRIu64
 			       " regions (stopped, suspended or the daemon restarted); start it "
 			       "again",
 			       mirror_label(m), m->verify_done, m->region_count);
+	bool differs = m->verify_differed > m->verify_repaired;
+
 	if (json)
 		result_json(m);
-	else
+	else if (differs || !ui_is_quiet())
 		result_text(m);
-	return m->verify_differed > m->verify_repaired ? UI_DIFFERS : UI_OK;
+	return differs ? UI_DIFFERS : UI_OK;
 }
 
 static int verify_run(struct dlmirror **d, const char *name, const void *input, bool json)
@@ -178,7 +180,8 @@ int verb_verify(int argc, char **argv)
 		   "daemon: it goes on when this command is interrupted.",
 	    .min = 1,
 	    .max = 1,
-	    .json = true};
+	    .json = true,
+	    .quiet = true};
 
 	return verb_on_mirror(&syntax, argc, argv, verify_run);
 }

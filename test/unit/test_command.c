@@ -659,7 +659,8 @@ static void test_open_errors(void **state)
 
 	(void)state;
 	assert_int_equal(logdev_open("/nonexistent/log", false, 0, &log, error), -ENOENT);
-	assert_string_equal(error, "/nonexistent/log cannot be opened: No such file or directory");
+	assert_string_equal(error, "/nonexistent/log cannot be opened: No such file or directory "
+				   "[device-unopenable]");
 	assert_int_equal(logdev_open("/dev/null", false, 0, &log, error), -ENOTBLK);
 }
 
@@ -731,24 +732,26 @@ static void test_bad_plans(void **state)
 	(void)state;
 	plan_refused(&m, &wish,
 		     "it has 2048 sectors, and a mirror in use only grows; remove it and make it "
-		     "anew");
+		     "anew [cannot-shrink]");
 	wish = (struct plan_wish){.remove_count = 1,
 				  .remove = {{.name = "b", .devno = makedev(8, 16)}}};
-	plan_refused(&m, &wish, "a mirror has two legs or more; add one in the same reload");
+	plan_refused(&m, &wish,
+		     "a mirror has two legs or more; add one in the same reload [legs-too-few]");
 	wish.remove_count = 2;
 	wish.remove[1] = (struct plan_old){.name = "a", .devno = makedev(8, 0)};
-	plan_refused(&m, &wish, "one leg has to stay, for the others to be copied from");
+	plan_refused(&m, &wish,
+		     "one leg has to stay, for the others to be copied from [no-leg-stays]");
 	wish.remove[1] = wish.remove[0];
-	plan_refused(&m, &wish, "b is named twice");
+	plan_refused(&m, &wish, "b is named twice [leg-named-twice]");
 	wish = (struct plan_wish){.remove_count = 1, .remove = {{.name = "x", .devno = 1}}};
-	plan_refused(&m, &wish, "x is not a leg of it; dlmirror show lists the legs");
+	plan_refused(&m, &wish, "x is not a leg of it; dlmirror show lists the legs [not-a-leg]");
 	wish = (struct plan_wish){.add_count = 1, .add = {leg_c()}};
 	strcpy(wish.add[0].path, "c");
-	plan_refused(&m, &wish, "leg c: give the whole path, from / on");
+	plan_refused(&m, &wish, "leg c: give the whole path, from / on [leg-path-relative]");
 	wish.add[0] = (struct spec_leg){.path = "/b", .devno = makedev(8, 16)};
-	plan_refused(&m, &wish, "/b is a leg already, from sector 64 on");
+	plan_refused(&m, &wish, "/b is a leg already, from sector 64 on [leg-already]");
 	m.leg_count = 0;
-	plan_refused(&m, &wish, "its legs are not known yet: again in a moment");
+	plan_refused(&m, &wish, "its legs are not known yet: again in a moment [legs-unknown]");
 }
 
 static void assert_regions(const uint64_t *region, uint32_t count, size_t size,
