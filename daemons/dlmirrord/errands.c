@@ -208,13 +208,20 @@ static bool names_us(const struct errands *e, const struct group_errand *m)
 	return false;
 }
 
-static void runner_answered(struct errands *e, const struct runner_answer *a)
+static struct doing *doing_find(const struct errands *e, uint64_t order)
 {
 	struct doing *doing;
 
-	TAILQ_FOREACH(doing, &e->doing, next)
-	if (doing->order.id == a->id)
-		break;
+	TAILQ_FOREACH (doing, &e->doing, next)
+		if (doing->order.id == order)
+			return doing;
+	return NULL;
+}
+
+static void runner_answered(struct errands *e, const struct runner_answer *a)
+{
+	struct doing *doing = doing_find(e, a->id);
+
 	if (doing == NULL)
 		return;
 	TAILQ_REMOVE(&e->doing, doing, next);
