@@ -79,6 +79,12 @@ int mirror_file_text(const struct mirror_file *file, char *ret, size_t size)
 		    append(ret, size, &used, "log = %s\nintegrated_flush = %s\nleg_failure = %s\n",
 			   file->log[0] ? file->log : "core", file->integrated_flush ? "yes" : "no",
 			   file->hold ? "hold" : "continue");
+	if (result == 0 && file->resync_rate != 0) {
+		char rate[BYTES_TEXT_SIZE];
+
+		bytes_text(file->resync_rate, rate);
+		result = append(ret, size, &used, "resync_rate = %s\n", rate);
+	}
 	return result;
 }
 
@@ -96,7 +102,7 @@ bool mirror_file_same(const struct mirror_file *a, const struct mirror_file *b)
 	return strcmp(a->uuid, b->uuid) == 0 && strcmp(a->log, b->log) == 0 &&
 	       a->length_sectors == b->length_sectors && a->region_sectors == b->region_sectors &&
 	       a->integrated_flush == b->integrated_flush && a->hold == b->hold &&
-	       a->leg_count == b->leg_count && legs_same(a, b);
+	       a->resync_rate == b->resync_rate && a->leg_count == b->leg_count && legs_same(a, b);
 }
 
 int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_plan *plan,
@@ -209,6 +215,17 @@ static void log_store(struct reading *r, const char *value)
 		path_store(r, "log", value, strlen(value), r->file.log);
 }
 
+static void rate_store(struct reading *r, const char *value)
+{
+	if (strcmp(value, "unlimited") == 0)
+		r->file.resync_rate = 0;
+	else if (bytes_parse(value, &r->file.resync_rate) != 0 || r->file.resync_rate == 0)
+		inifile_fail(r->ini,
+			     "resync_rate = %s: write what may be resynced in a second, like "
+			     "20MiB, or unlimited",
+			     value);
+}
+
 enum option {
 	OPTION_UUID,
 	OPTION_SERIAL,
@@ -218,6 +235,7 @@ enum option {
 	OPTION_LOG,
 	OPTION_INTEGRATED_FLUSH,
 	OPTION_LEG_FAILURE,
+	OPTION_RESYNC_RATE,
 	OPTIONS
 };
 
@@ -230,6 +248,7 @@ static const char *const option_names[OPTIONS] = {
     [OPTION_LOG] = "log",
     [OPTION_INTEGRATED_FLUSH] = "integrated_flush",
     [OPTION_LEG_FAILURE] = "leg_failure",
+    [OPTION_RESYNC_RATE] = "resync_rate",
 };
 
 static void option_store(struct reading *r, enum option option, const char *value)
@@ -262,6 +281,9 @@ static void option_store(struct reading *r, enum option option, const char *valu
 		break;
 	case OPTION_LEG_FAILURE:
 		switch_store(r, name, value, continue_hold, &r->file.hold);
+		break;
+	case OPTION_RESYNC_RATE:
+		rate_store(r, value);
 		break;
 	case OPTIONS:
 		break;

@@ -32,6 +32,7 @@ struct mirror_file {
 	char log[MIRROR_FILE_PATH_SIZE]; /* absolute; empty: in memory only */
 	bool integrated_flush;
 	bool hold; /* writes wait when a leg fails, until it is replaced (handle_errors) */
+	uint64_t resync_rate; /* of a node, bytes per second; 0: without a limit */
 };
 
 /* The same mirror, whatever the serials? */

@@ -82,6 +82,7 @@ static void what_is_written_is_read(void **state)
 	all.log[0] = '\0';
 	all.integrated_flush = true;
 	all.hold = true;
+	all.resync_rate = 20971520;
 	all.leg_count = DLMIRROR_LEGS_MAX;
 	for (unsigned i = 0; i < DLMIRROR_LEGS_MAX; i++)
 		(void)snprintf(all.leg[i].path, sizeof(all.leg[i].path), "/dev/%0*u",
@@ -114,10 +115,10 @@ static void the_text_is_that(void **state)
 
 static void each_difference_counts(void **state)
 {
-	struct mirror_file other[8];
+	struct mirror_file other[9];
 
 	(void)state;
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		other[i] = plain;
 	other[0].uuid[0] = 'W';
 	other[1].length_sectors++;
@@ -127,7 +128,8 @@ static void each_difference_counts(void **state)
 	other[5].log[0] = '\0';
 	other[6].hold = true;
 	other[7].integrated_flush = true;
-	for (size_t i = 0; i < 8; i++)
+	other[8].resync_rate = 1;
+	for (size_t i = 0; i < 9; i++)
 		assert_false(mirror_file_same(&plain, &other[i]));
 }
 
@@ -187,6 +189,8 @@ static void bad_files_are_named(void **state)
 	    {GOOD "log = core\nserial = 18446744073709551616\n", "must be a number"},
 	    {GOOD "log = core\nleg_failure = maybe\n", "must be continue or hold"},
 	    {GOOD "log = core\nintegrated_flush = 1\n", "must be no or yes"},
+	    {GOOD "log = core\nresync_rate = fast\n", "like 20MiB, or unlimited"},
+	    {GOOD "log = core\nresync_rate = 0\n", "like 20MiB, or unlimited"},
 	    {GOOD "log = core\nleg = /dev/c@100\n", "an offset is a multiple of 512 bytes"},
 	    {GOOD "log = core\nleg =\n", "must be the path of a device"},
 	    {"[mirror]\nuuid = u\nsize = 1GiB\nregion_size = 1\n", "write it like 512KiB"},
