@@ -294,9 +294,14 @@ void trace_event(const struct mlog_event *event, char ret[TRACE_LINE_SIZE])
 		break;
 	case MLOG_EV_VERIFY:
 		add(&line, "verify%s", event->verify.repair ? " and repair" : "");
+		if (event->verify.region_ns != 0)
+			add(&line, ", %" PRIu64 " ns a region", event->verify.region_ns);
 		break;
 	case MLOG_EV_VERIFY_STOP:
 		add(&line, "verify stop");
+		break;
+	case MLOG_EV_RATE:
+		add(&line, "rate, %" PRIu64 " ns a region", event->region_ns);
 		break;
 	case MLOG_EV_QUIESCE:
 		add(&line, "quiesce %d", event->quiesce);

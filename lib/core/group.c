@@ -470,7 +470,7 @@ static void after_apply(struct mlog *m, const struct mlog_message *message)
 			device_failed(m, -ESTALE);
 	} else if (message->kind == MLOG_MSG_WANT && message->region < m->config.region_count &&
 		   sync_mine(m, message->region) && !sync_telling(m, message->region)) {
-		sync_wait_noted(m, message->region);
+		sync_wait_noted(m, message->region, true);
 	}
 }
 

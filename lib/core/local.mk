@@ -9,6 +9,7 @@ libcore_la_SOURCES = \
 	lib/core/lock.c \
 	lib/core/members.c \
 	lib/core/mlog.c lib/core/mlog.h lib/core/mlog_internal.h \
+	lib/core/pace.c \
 	lib/core/pages.c \
 	lib/core/peers.c \
 	lib/core/repair.c \

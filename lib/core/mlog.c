@@ -123,10 +123,13 @@ static void handle(struct mlog *m, const struct mlog_event *event)
 		repair_copied(m, event->copied.region, event->copied.result);
 		break;
 	case MLOG_EV_VERIFY:
-		verify_start(m, event->verify.repair);
+		verify_start(m, event->verify.repair, event->verify.region_ns);
 		break;
 	case MLOG_EV_VERIFY_STOP:
 		verify_stop(m);
+		break;
+	case MLOG_EV_RATE:
+		sync_rate(m, event->region_ns);
 		break;
 	case MLOG_EV_QUIESCE:
 		m->quiescing = event->quiesce;

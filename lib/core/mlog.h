@@ -314,6 +314,7 @@ enum mlog_event_kind {
 	MLOG_EV_SLOT_READ, /* answers READ_SLOT */
 	MLOG_EV_SLOT_EMPTIED, /* answers EMPTY_SLOT */
 	MLOG_EV_ENDED,	      /* the kernel's table is gone; the last event, then mlog_destroy() */
+	MLOG_EV_RATE, /* how fast regions are recovered, compared and copied; at first without a limit */
 };
 
 struct mlog_event {
@@ -337,7 +338,11 @@ struct mlog_event {
 		} copied;
 		struct {
 			bool repair;
+			uint64_t region_ns; /* as in RATE; 0: that of the mirror */
 		} verify;
+		/* RATE: so long each region takes at least that is recovered, compared or copied
+		 * here, on the average; 0: as fast as it can be. */
+		uint64_t region_ns;
 		bool handed_over; /* RESTORED: the last daemon was quiet when it ended */
 		bool quiesce;	  /* false: it did not come to that, go on */
 		struct {

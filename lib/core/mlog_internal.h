@@ -18,6 +18,8 @@
 #define SAME_MAX	4U   /* entries of one request and its repetitions */
 #define PRIORITY_MAX	64U  /* regions that somebody waits for, ring */
 #define BUSY_CLAIM_MS	128U /* of the mover's rate beside other I/O: what one claim may be */
+#define PACE_BURST_MS	100U /* what an admin's rate allows in so long may be taken at once */
+#define PACE_NS_MAX	(UINT64_C(1) << 62)
 #define SYNCED_MS	100U /* so long a recovered region waits for others to be told together */
 #define SYNCED_BATCH	16U
 #define SYNCED_LOST	UINT64_MAX
@@ -56,6 +58,14 @@ struct pages {
 	int error; /* first of the batch */
 	uint64_t started_ms;
 	uint64_t written; /* pages, ever */
+};
+
+/* How fast regions may be taken. */
+struct pace {
+	uint64_t region_ns; /* each takes so long; 0: no limit */
+	uint64_t paid_ms;   /* when what has been taken is paid, */
+	uint32_t paid_ns;   /* and a part of a millisecond */
+	bool resting;	    /* until then */
 };
 
 /* A region of my claim. */
@@ -256,6 +266,7 @@ struct mlog {
 	bool lease_in_order;	/* the lease began at resync_cursor */
 	uint64_t priority[PRIORITY_MAX];
 	uint64_t priority_ms[PRIORITY_MAX]; /* since when */
+	bool priority_held[PRIORITY_MAX];   /* a write is held until it is recovered */
 	uint32_t priority_count;
 	struct acks lease_acks;
 	struct acks stale_acks; /* of the SYNC that my kernel waits for */
@@ -272,6 +283,7 @@ struct mlog {
 	uint64_t progress_until_ms;
 	uint64_t woken_ms;	/* the kernel asked for work, or was woken, last */
 	uint32_t wakes_unheard; /* since it asked */
+	bool work_resting;	/* it was told that there is none, because of the rate */
 	uint64_t unseen_sent;	/* bound of the last UNSEEN */
 	bool was_full;		/* all was in sync when I last knew all */
 	bool map_whole;		/* the map on the device may not be mine: write all of it */
@@ -293,6 +305,10 @@ struct mlog {
 	uint64_t detach_seq;
 	uint64_t inherited_applied;
 	struct mlog_history inherited; /* from a reloaded table's predecessor; bits owned */
+
+	/* pace.c */
+	struct pace resync_pace; /* of recovery, of the mover's repairs, and of a verify without: */
+	struct pace verify_pace;
 
 	/* repair.c: what the mover does */
 	struct copy copy[MLOG_COPIES_MAX];
@@ -450,6 +466,13 @@ bool pages_batch_start(struct mlog *m, struct pages *p);
 /* True when this was the last of the batch; its first error is then in p->error. */
 bool pages_written(struct pages *p, int error);
 
+/* pace.c */
+void pace_set(struct pace *p, uint64_t region_ns);
+bool pace_ready(const struct mlog *m, const struct pace *p); /* may one more be taken? */
+uint64_t pace_ready_ms(const struct pace *p);		     /* since when, or from when on */
+uint32_t pace_burst(const struct pace *p); /* how many at once, at most MLOG_LEASE_MAX */
+void pace_take(const struct mlog *m, struct pace *p);
+
 /* request.c */
 void request_admit(struct mlog *m, const struct mlog_request *request);
 void request_settle(struct mlog *m); /* answers what has become answerable */
@@ -501,7 +524,9 @@ bool sync_map_writer(const struct mlog *m);
 bool sync_durable(const struct mlog *m, uint64_t region);
 void sync_settle(struct mlog *m);
 void sync_written(struct mlog *m, int error);
-void sync_wait_noted(struct mlog *m, uint64_t region); /* somebody waits for this stale region */
+/* Somebody waits for this stale region; held: and its write is held until it is recovered. */
+void sync_wait_noted(struct mlog *m, uint64_t region, bool held);
+void sync_rate(struct mlog *m, uint64_t region_ns);
 /* beside: the maps count as well, they have what the history has not. */
 void sync_load(struct mlog *m, const struct mlog_history *history, bool beside);
 void sync_load_beside(struct mlog *m, const struct mlog_history *history); /* that map alone */
@@ -538,9 +563,9 @@ void repair_claimed(struct mlog *m, uint32_t slot);   /* that member's claim was
 void repair_unclaimed(struct mlog *m, uint32_t slot); /* it is over */
 void repair_reconcile(struct mlog *m);		      /* the claims are those of another's state */
 void repair_group_lost(struct mlog *m);
-void verify_start(struct mlog *m, bool repair);
+void verify_start(struct mlog *m, bool repair, uint64_t region_ns);
 void verify_stop(struct mlog *m);
-uint64_t repair_deadline(const struct mlog *m);
+uint64_t repair_deadline(struct mlog *m);
 
 static inline uint64_t min_ms(uint64_t a, uint64_t b)
 {

@@ -330,6 +330,12 @@ static void verify_result(struct mlog *m, uint64_t region, enum mlog_copy_result
 	}
 }
 
+/* The rate of a verify is its own, or that of the mirror. */
+static struct pace *pace_of(struct mlog *m, bool verify)
+{
+	return verify && m->verify_pace.region_ns != 0 ? &m->verify_pace : &m->resync_pace;
+}
+
 void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result)
 {
 	struct copy *c = NULL;
@@ -342,6 +348,8 @@ void repair_copied(struct mlog *m, uint64_t region, enum mlog_copy_result result
 	m->copies_moving--;
 	if (c->verify && m->verifying)
 		verify_result(m, region, result);
+	if (result != MLOG_COPY_LATER)
+		pace_take(m, pace_of(m, c->verify));
 	if (result == MLOG_COPY_ERROR) {
 		notice_add(m, MLOG_NOTICE_COPY_FAILED, region);
 		m->repair_retry_ms = m->now_ms + m->config.retry_ms;
@@ -373,7 +381,8 @@ static uint64_t repair_candidate(const struct mlog *m, uint64_t from)
 
 static bool repair_due(const struct mlog *m)
 {
-	return m->repair_left > 0 && m->now_ms >= m->repair_retry_ms;
+	return m->repair_left > 0 && m->now_ms >= m->repair_retry_ms &&
+	       pace_ready(m, &m->resync_pace);
 }
 
 /* Mine, or region_count. After the last, those that failed or were busy again. */
@@ -414,6 +423,8 @@ static uint64_t next_verify(struct mlog *m)
 {
 	uint64_t none = m->config.region_count;
 
+	if (!pace_ready(m, pace_of(m, true)))
+		return none;
 	while (m->verifying && m->verify_cursor < none && m->queued_count < VERIFY_QUEUED_MAX) {
 		uint64_t region = m->verify_cursor++;
 
@@ -473,11 +484,14 @@ static void claim_send(struct mlog *m)
 		message->claim.item[message->claim.count++] = m->copy[i].region;
 }
 
-/* How many regions a claim may be of: beside other I/O no more than that takes in BUSY_CLAIM_MS. */
-static uint32_t claim_most(const struct mlog *m, bool busy)
+/* How many regions a claim may be of: no more than an admin's rate allows at once, and beside other
+ * I/O no more than that takes in BUSY_CLAIM_MS. */
+static uint32_t claim_most(struct mlog *m, bool busy)
 {
 	uint32_t most = m->config.copies;
 
+	if (m->copy_count > 0 && pace_burst(pace_of(m, m->copy[0].verify)) < most)
+		most = pace_burst(pace_of(m, m->copy[0].verify));
 	if (busy && m->copy_count > 0 && hot_held(m->hot, m->copy[0].region))
 		return 1;
 	if (busy && m->config.busy_gap_ms * most > BUSY_CLAIM_MS)
@@ -529,8 +543,9 @@ void repair_settle(struct mlog *m)
 	verify_settle(m);
 }
 
-void verify_start(struct mlog *m, bool repair)
+void verify_start(struct mlog *m, bool repair, uint64_t region_ns)
 {
+	pace_set(&m->verify_pace, region_ns);
 	m->verifying = true;
 	m->verify_repair = repair;
 	m->verify_cursor = 0;
@@ -545,7 +560,12 @@ void verify_stop(struct mlog *m)
 	m->verifying = false;
 }
 
-uint64_t repair_deadline(const struct mlog *m)
+static uint64_t max_ms(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t repair_deadline(struct mlog *m)
 {
 	uint64_t at = NEVER_MS;
 
@@ -556,9 +576,9 @@ uint64_t repair_deadline(const struct mlog *m)
 		return at;
 	if (m->verifying && m->verify_cursor < m->config.region_count &&
 	    m->queued_count < VERIFY_QUEUED_MAX)
-		at = min_ms(at, m->next_copy_ms);
+		at = min_ms(at, max_ms(m->next_copy_ms, pace_ready_ms(pace_of(m, true))));
 	if (m->repair_left > 0)
-		at = min_ms(at, m->repair_retry_ms > m->next_copy_ms ? m->repair_retry_ms
-								     : m->next_copy_ms);
+		at = min_ms(at, max_ms(m->repair_retry_ms,
+				       max_ms(m->next_copy_ms, pace_ready_ms(&m->resync_pace))));
 	return at;
 }

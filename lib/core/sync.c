@@ -284,6 +284,7 @@ static void priority_remove(struct mlog *m, uint32_t index)
 	for (uint32_t i = index; i < m->priority_count; i++) {
 		m->priority[i] = m->priority[i + 1];
 		m->priority_ms[i] = m->priority_ms[i + 1];
+		m->priority_held[i] = m->priority_held[i + 1];
 	}
 }
 
@@ -296,15 +297,21 @@ static void priority_clean(struct mlog *m)
 			i++;
 }
 
-void sync_wait_noted(struct mlog *m, uint64_t region)
+void sync_wait_noted(struct mlog *m, uint64_t region, bool held)
 {
-	for (uint32_t i = 0; i < m->priority_count; i++)
-		if (m->priority[i] == region)
-			return;
-	if (m->priority_count == PRIORITY_MAX)
+	uint32_t i = 0;
+
+	while (i < m->priority_count && m->priority[i] != region)
+		i++;
+	if (i == PRIORITY_MAX)
 		return;
-	m->priority_ms[m->priority_count] = m->now_ms;
-	m->priority[m->priority_count++] = region;
+	if (i == m->priority_count) {
+		m->priority_count++;
+		m->priority_ms[i] = m->now_ms;
+		m->priority[i] = region;
+		m->priority_held[i] = false;
+	}
+	m->priority_held[i] = m->priority_held[i] || held;
 }
 
 static uint64_t waited_ms(const struct mlog *m, uint64_t region)
@@ -321,22 +328,45 @@ static bool recoverable(const struct mlog *m, uint64_t region)
 	return sync_mine(m, region) && !hot_gated(m->hot, region);
 }
 
-/* Next region of my lease, or region_count. Those that somebody waits for come first; each of the
+/* The first of those that somebody waits for which may be in my next lease, or region_count. held: of
+ * those that a write is held for, and which are not in the one that I have. */
+static uint64_t priority_free(const struct mlog *m, bool held)
+{
+	uint64_t lease;
+
+	for (uint32_t i = 0; i < m->priority_count; i++) {
+		if (held && (!m->priority_held[i] || sync_mine(m, m->priority[i])))
+			continue;
+		if (sync_lease_pick(m, m->self, m->priority[i], 1, &lease) == m->priority[i])
+			return m->priority[i];
+	}
+	return m->config.region_count;
+}
+
+/*
+ * Next region of my lease, or region_count. Those that somebody waits for come first; each of the
  * others is offered once, as the kernel's own logs do: a region whose recovery failed would
- * otherwise come back at once and for ever. */
+ * otherwise come back at once and for ever.
+ * Where a write is held, the region does not wait for the rate; nor does the rest of my lease when
+ * that region is to be in the next one. To give up the rest instead would not do: others cannot
+ * recover what my kernel was told that it may write.
+ */
 static uint64_t lease_next(struct mlog *m)
 {
 	const struct mlog_member *self = member_self(m);
+	bool ready = pace_ready(m, &m->resync_pace);
 	uint64_t region;
 
 	priority_clean(m);
 	for (uint32_t i = 0; i < m->priority_count; i++) {
 		region = m->priority[i];
-		if (recoverable(m, region)) {
+		if ((ready || m->priority_held[i]) && recoverable(m, region)) {
 			priority_remove(m, i);
 			return region;
 		}
 	}
+	if (!ready && priority_free(m, true) == m->config.region_count)
+		return m->config.region_count;
 	region = m->lease_cursor < self->lease_first ? self->lease_first : m->lease_cursor;
 	while (region < members_lease_end(self) && !recoverable(m, region))
 		region++;
@@ -346,25 +376,23 @@ static uint64_t lease_next(struct mlog *m)
 	return region;
 }
 
-static void lease_ask(struct mlog *m)
+/* Of region first, or of the next ones where that is region_count: no more than the rate allows at
+ * once. */
+static void lease_ask(struct mlog *m, uint64_t first)
 {
-	const struct mlog_member *self = member_self(m);
+	uint64_t end = members_lease_end(member_self(m));
 	struct mlog_message *message;
-	uint64_t lease;
 
 	sync_tell(m);
 	message = group_send(m, MLOG_MSG_LEASE);
-	if (m->lease_in_order && m->resync_cursor < members_lease_end(self))
-		m->resync_cursor = members_lease_end(self);
-	m->lease_in_order = true;
-	message->lease.from = m->resync_cursor;
-	message->lease.regions = m->config.lease;
-	for (uint32_t i = 0; i < m->priority_count && m->lease_in_order; i++)
-		if (sync_lease_pick(m, m->self, m->priority[i], 1, &lease) == m->priority[i]) {
-			message->lease.from = m->priority[i];
-			message->lease.regions = 1;
-			m->lease_in_order = false;
-		}
+	if (m->lease_in_order && m->resync_cursor < end)
+		m->resync_cursor = end;
+	m->lease_in_order = first == m->config.region_count;
+	message->lease.from = m->lease_in_order ? m->resync_cursor : first;
+	message->lease.regions = 1;
+	if (m->lease_in_order)
+		message->lease.regions =
+		    (uint32_t)min_ms(m->config.lease, pace_burst(&m->resync_pace));
 	m->lease_cursor = 0;
 	m->lease_acks = (struct acks){.seq = message->seq};
 }
@@ -426,6 +454,18 @@ static bool left_to_others(struct mlog *m)
 	       m->now_ms < m->others_lease_until_ms && m->now_ms < m->progress_until_ms;
 }
 
+/* The rate allows no more now, but for what a write is held for and nobody has in his lease. */
+static bool resting_work(struct mlog *m)
+{
+	uint64_t held = priority_free(m, true);
+
+	m->work_resting = true;
+	if (held == m->config.region_count || m->now_ms < m->lease_none_ms)
+		return true;
+	lease_ask(m, held);
+	return false;
+}
+
 /* What to say to GET_RESYNC_WORK. False: a lease has been asked for, wait. */
 bool sync_work_due(struct mlog *m, uint64_t *ret)
 {
@@ -437,6 +477,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 		return true;
 	m->woken_ms = m->now_ms;
 	m->wakes_unheard = 0;
+	m->work_resting = false;
 	*ret = sync_recovering(m);
 	if (*ret != none && recoverable(m, *ret))
 		return true; /* asked again: the reply was lost */
@@ -445,8 +486,12 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	*ret = lease_next(m);
 	recovering_set(m, *ret);
 	m->lease_acks = (struct acks){.seq = 0};
+	if (*ret != none && pace_ready(m, &m->resync_pace))
+		pace_take(m, &m->resync_pace);
 	if (*ret != none || m->stale_low == none)
 		return true;
+	if (!pace_ready(m, &m->resync_pace))
+		return resting_work(m);
 	sync_tell(m);
 	if (asked)
 		m->lease_none_ms = m->now_ms + LEASE_NONE_MS;
@@ -456,7 +501,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 		return true;
 	if (left_to_others(m))
 		return true;
-	lease_ask(m);
+	lease_ask(m, priority_free(m, false));
 	return false;
 }
 
@@ -490,9 +535,11 @@ bool sync_remote_recovering(struct mlog *m, uint64_t region)
 {
 	bool wait;
 
-	sync_wait_noted(m, region);
+	sync_wait_noted(m, region, false);
 	wait = remote_recovering(m, region);
-	if (!wait)
+	if (wait)
+		sync_wait_noted(m, region, true);
+	else
 		hot_unseen_end_raise(m->hot, region); /* a new daemon has to know it */
 	return wait;
 }
@@ -508,14 +555,38 @@ static bool work_waits(const struct mlog *m)
 	return lease != 0;
 }
 
+/* When there will be work that does not wait for the rate. */
+static uint64_t held_ms(const struct mlog *m)
+{
+	for (uint32_t i = 0; i < m->priority_count; i++)
+		if (m->priority_held[i] && recoverable(m, m->priority[i]))
+			return m->now_ms;
+	return priority_free(m, true) == m->config.region_count ? NEVER_MS : m->lease_none_ms;
+}
+
 /* The kernel of an idle mirror asks for work only when something wakes it. */
+static uint64_t wake_ms(const struct mlog *m)
+{
+	if (!work_waits(m))
+		return NEVER_MS;
+	if (!m->work_resting)
+		return m->woken_ms + WAKE_MS;
+	return min_ms(pace_ready_ms(&m->resync_pace), held_ms(m));
+}
+
 static void wake_settle(struct mlog *m)
 {
-	if (work_waits(m) && m->now_ms >= m->woken_ms + WAKE_MS) {
-		m->woken_ms = m->now_ms;
-		m->wakes_unheard++;
-		effect_add(m, MLOG_WAKE);
-	}
+	if (m->now_ms < wake_ms(m))
+		return;
+	m->woken_ms = m->now_ms;
+	m->wakes_unheard++;
+	m->work_resting = false;
+	effect_add(m, MLOG_WAKE);
+}
+
+void sync_rate(struct mlog *m, uint64_t region_ns)
+{
+	pace_set(&m->resync_pace, region_ns);
 }
 
 /* Others cannot recover what my kernel may write unseen, nor may it itself when it does not copy
@@ -732,6 +803,7 @@ void sync_restart(struct mlog *m)
 	sync_rewind(m);
 	m->lease_acks = (struct acks){.seq = 0};
 	m->priority_count = 0;
+	m->work_resting = false;
 }
 
 void sync_write_all(struct mlog *m)
@@ -750,8 +822,7 @@ uint64_t sync_deadline(const struct mlog *m)
 		at = m->sync_due_ms;
 	if (tell_allowed(m))
 		at = min_ms(at, m->synced_due_ms);
-	if (work_waits(m))
-		at = min_ms(at, m->woken_ms + WAKE_MS);
+	at = min_ms(at, wake_ms(m));
 	if (reload_helps(m))
 		at = min_ms(at, m->reload_ms);
 	return at;

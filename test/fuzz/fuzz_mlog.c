@@ -369,9 +369,9 @@ static void world_answers(struct input *in, enum action action, uint32_t node, b
 static void admin_acts(struct input *in, uint32_t node, bool on)
 {
 	static const enum mlog_event_kind kind[] = {MLOG_EV_VERIFY_STOP, MLOG_EV_RETRY,
-						    MLOG_EV_QUIESCE};
+						    MLOG_EV_QUIESCE, MLOG_EV_RATE};
 
-	world_admin(node, kind[byte(in) % 3], on);
+	world_admin(node, kind[byte(in) % 4], on);
 }
 
 static void cluster_acts(struct input *in, enum action action, uint32_t node, bool on)

@@ -1050,6 +1050,8 @@ void world_admin(uint32_t node, enum mlog_event_kind kind, bool on)
 		return;
 	if (kind == MLOG_EV_VERIFY)
 		event.verify.repair = on;
+	else if (kind == MLOG_EV_RATE)
+		event.region_ns = on ? 50000000 : 0;
 	else if (kind == MLOG_EV_QUIESCE)
 		event.quiesce = on;
 	step(n, &event);

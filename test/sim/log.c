@@ -200,6 +200,20 @@ static struct meter *meter_of(const struct log *log)
 	return &log->node->meter[log->mirror->index];
 }
 
+static uint64_t region_ns(const struct log *log)
+{
+	return (uint64_t)world_scenario(log->node->world)->region_ms * 1000000;
+}
+
+/* What the admin has set once. */
+static void rate_tell(struct log *log)
+{
+	struct mlog_event event = {.kind = MLOG_EV_RATE, .region_ns = region_ns(log)};
+
+	if (event.region_ns != 0)
+		pump_event(&log->pump, &event);
+}
+
 static void core_create(struct log *log)
 {
 	bool watched = world_watched(log->node->world);
@@ -395,6 +409,7 @@ static void ctr_new(struct node *node, struct mirror *mirror, const struct kmsg 
 	}
 	if (node->viewed)
 		view_tell(log);
+	rate_tell(log);
 	ctr_reply(log, k, reconnect);
 	if (reconnect)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
@@ -632,6 +647,7 @@ static bool restore_log(struct node *node, struct state *state, bool handed_over
 		return false;
 	event.handed_over = handed_over && (log->identity != 0 || !log->table.has_disk);
 	pump_event(&log->pump, &event);
+	rate_tell(log);
 	/* When all daemons are replaced at once, each has forgotten the others' marks. */
 	if (!log->table.has_disk)
 		checker_repair_all(world_checker(node->world), log->mirror);
@@ -826,6 +842,7 @@ static void verify(struct log *log, bool repair)
 	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
 
 	event.verify.repair = repair;
+	event.verify.region_ns = region_ns(log) / 2;
 	if (repair)
 		checker_repair_all(world_checker(log->node->world), log->mirror);
 	pump_event(&log->pump, &event);

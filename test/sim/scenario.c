@@ -82,6 +82,7 @@ static const struct field whole_fields[] = {
     FIELD(scenario, lease),
     FIELD(scenario, copies),
     FIELD(scenario, busy_gap_ms),
+    FIELD(scenario, region_ms),
     FIELD(scenario, load_us),
     FIELD(scenario, heal_us),
     FIELD(scenario, start_us[0]),
@@ -571,6 +572,7 @@ static void draw_extremes(struct random *r, struct scenario *s)
 #define NO_MEMORY_STREAM (UINT32_MAX - 16)
 #define DRIFT_STREAM	 (UINT32_MAX - 64)
 #define LEASE_STREAM	 (UINT32_MAX - 256)
+#define RATE_STREAM	 (UINT32_MAX - 1024)
 
 /* A daemon has no memory just when it is to make a log: for a table that is loaded or loaded again,
  * for a device that is created, or for all that it had before it was replaced. */
@@ -637,6 +639,9 @@ void scenario_draw(struct scenario *ret, uint64_t seed)
 		ret->drift_ppm = (uint32_t)scaled(r, 10, 1000);
 	random_seed(r, seed, LEASE_STREAM);
 	ret->lease = random_chance(r, 500) ? (uint32_t)scaled(r, 1, 16) : MLOG_LEASE_MAX;
+	random_seed(r, seed, RATE_STREAM);
+	if (random_chance(r, 40))
+		ret->region_ms = (uint32_t)scaled(r, 1, 100);
 }
 
 void scenario_draw_limited(struct scenario *ret, uint64_t seed,

@@ -110,6 +110,8 @@ struct scenario {
 	uint32_t lease;
 	uint32_t copies;
 	uint32_t busy_gap_ms;
+	uint32_t region_ms; /* an admin's rate: so long a region takes that is recovered or copied;
+			       0: none */
 	uint32_t
 	    drift_ppm; /* clocks run so much too fast (nodes 1, 3, ...) or too slow (2, 4, ...) */
 

@@ -251,6 +251,7 @@ static void effect_do(struct cluster *c, struct node *n, const struct mlog_effec
 		n->notices[effect->notice.code]++;
 		break;
 	case MLOG_WAKE:
+		n->wakes++;
 		break;
 	default:
 		device(c, n, effect);

@@ -49,6 +49,7 @@ struct node {
 	uint64_t copied[REGIONS];
 	unsigned copies;
 	unsigned reloads;
+	unsigned wakes;
 	unsigned notices[MLOG_NOTICE_MISMATCH + 1];
 };
 

@@ -741,6 +741,78 @@ static void who_wrote_takes_part_in_resync(void **state)
 	}
 }
 
+static void rate(struct cluster *c, uint32_t number, uint64_t region_ms)
+{
+	struct mlog_event e = {.kind = MLOG_EV_RATE, .region_ns = region_ms * 1000000};
+
+	node_step(c, &c->node[number], &e);
+	cluster_settle(c);
+	c->node[number].wakes = 0;
+}
+
+static bool write_is_held(struct cluster *c, uint32_t number, uint64_t region)
+{
+	uint32_t seq = node_asks(c, number, ULOG_IS_REMOTE_RECOVERING, region, false);
+	const struct mlog_reply *reply = node_reply(&c->node[number], seq);
+
+	assert_non_null(reply);
+	return reply->word[0] != 0;
+}
+
+static void a_write_that_is_held_does_not_wait_for_the_rate(void **state)
+{
+	struct cluster *c = cluster_make(true);
+
+	(void)state;
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	node_attaches(c, 2, MLOG_SYNC_KEEP);
+	rate(c, 1, 20);
+	rate(c, 2, 10000);
+	for (uint64_t region = 0; region < 5; region++)
+		recovers(c, 1, region);
+	recovers(c, 1, 5);
+	recovers(c, 2, 10);
+	time_passes(c, SYNCED_MS);
+	rate(c, 1, 10000);
+	assert_int_equal(work_of(c, 1), 6); /* of 5 to 9 */
+	assert_int_equal(work_of(c, 2), REGIONS);
+	node_answered(c, 1, node_asks(c, 1, ULOG_SET_REGION_SYNC, 6, true));
+	assert_int_equal(work_of(c, 1), REGIONS);
+	/* its own it writes without waiting, and that is no reason */
+	assert_false(write_is_held(c, 1, 8));
+	assert_int_equal(work_of(c, 1), REGIONS);
+	assert_int_equal(c->node[1].wakes + c->node[2].wakes, 0);
+	/* who has it in his lease is woken for the other's, and for nothing else */
+	assert_true(write_is_held(c, 2, 7));
+	assert_int_equal(c->node[1].wakes, 1);
+	recovers(c, 1, 7);
+	assert_int_equal(work_of(c, 1), REGIONS);
+	time_passes(c, SYNCED_MS);
+	assert_false(write_is_held(c, 2, 7));
+	/* what nobody has it takes, at once or when the rest of its lease is done */
+	assert_true(write_is_held(c, 2, 200));
+	recovers(c, 2, 200);
+	assert_true(write_is_held(c, 1, 220));
+	recovers(c, 1, 8);
+	recovers(c, 1, 9);
+	recovers(c, 1, 220);
+	time_passes(c, SYNCED_MS);
+	assert_false(write_is_held(c, 1, 220));
+	assert_int_equal(work_of(c, 1), REGIONS);
+	assert_int_equal(work_of(c, 2), REGIONS);
+	assert_int_equal(c->node[1].reloads + c->node[2].reloads, 0);
+	/* then they go on where they were */
+	c->node[1].wakes = c->node[2].wakes = 0;
+	time_passes(c, 9500);
+	assert_int_equal(c->node[1].wakes + c->node[2].wakes, 0);
+	time_passes(c, 500);
+	assert_int_equal(c->node[1].wakes, 1);
+	assert_int_equal(c->node[2].wakes, 1);
+	recovers(c, 2, 11);
+	recovers(c, 1, 12);
+	cluster_end(c);
+}
+
 /* Its kernel goes on at once; what it asks of that region waits until all know. */
 static void a_recovered_region_is_told_with_others(void **state)
 {
@@ -1142,6 +1214,7 @@ int main(void)
 	    cmocka_unit_test(the_census_knows_what_others_do),
 	    cmocka_unit_test(who_writes_leaves_resync_to_others),
 	    cmocka_unit_test(who_wrote_takes_part_in_resync),
+	    cmocka_unit_test(a_write_that_is_held_does_not_wait_for_the_rate),
 	    cmocka_unit_test(a_recovered_region_is_told_with_others),
 	    cmocka_unit_test(a_late_report_closes_no_gate),
 	    cmocka_unit_test(what_perhaps_only_others_know_is_not_written),

@@ -833,6 +833,100 @@ static void test_a_region_somebody_waits_for_comes_first(void **state)
 	world_end(w);
 }
 
+static void rate(struct world *w, uint64_t region_ms)
+{
+	event(w, (struct mlog_event){.kind = MLOG_EV_RATE, .region_ns = region_ms * 1000000});
+}
+
+/* The kernel's thread runs whenever it is woken, and recovers all that it is given. */
+static unsigned recovered_within(struct world *w, uint64_t ms)
+{
+	unsigned count = 0;
+	uint64_t region;
+
+	for (uint64_t end = w->now_ms + ms; w->now_ms < end; pass(w, 1)) {
+		if (w->wakes == 0)
+			continue;
+		w->wakes = 0;
+		while (work(w, &region) != 0) {
+			answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &region, true), 0);
+			count++;
+		}
+	}
+	return count;
+}
+
+static void test_a_rate_spreads_resync_over_time(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_KEEP, true);
+	uint64_t region;
+
+	(void)state;
+	rate(w, 50);
+	for (uint64_t r = 0; r < 3; r++) { /* what is allowed in 100 ms, and one on top of it */
+		assert_int_equal(work(w, &region), 1);
+		assert_int_equal(region, r);
+		assert_int_equal(work(w, &region), 1); /* the reply was lost: it counts once */
+		answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &region, true), 0);
+	}
+	assert_int_equal(work(w, &region), 0);
+	pass(w, 149);
+	assert_int_equal(work(w, &region), 0);
+	assert_int_equal(w->wakes, 0); /* not for nothing */
+	pass(w, 1);
+	assert_int_equal(w->wakes, 1);
+	assert_in_range(recovered_within(w, 10000), 199, 203);
+	/* one that does not fit a millisecond, and one that takes longer than a wake-up's turn */
+	event(w, (struct mlog_event){.kind = MLOG_EV_RATE, .region_ns = 1300000});
+	assert_in_range(recovered_within(w, 2600), 1999, 2078);
+	rate(w, 5000);
+	assert_in_range(recovered_within(w, 60000), 12, 14);
+	assert_int_equal(w->reloads, 0);
+	world_end(w);
+}
+
+static void test_another_rate_counts_at_once(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_KEEP, true);
+	uint64_t region;
+
+	(void)state;
+	rate(w, 3600000);
+	assert_int_equal(work(w, &region), 1);
+	answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &region, true), 0);
+	assert_int_equal(work(w, &region), 0);
+	pass(w, 60000);
+	assert_int_equal(w->wakes, 0);
+	/* alone, a write is not held for a region: it may wait */
+	assert_int_equal(answer_word(w, ask_one(w, ULOG_IS_REMOTE_RECOVERING, 40), 0), 0);
+	assert_int_equal(work(w, &region), 0);
+	rate(w, 0);
+	pass(w, 1);
+	assert_int_equal(w->wakes, 1);
+	assert_int_equal(work(w, &region), 1);
+	assert_int_equal(region, 40);
+	world_end(w);
+}
+
+static void test_a_rate_is_not_outlived_by_a_table(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_KEEP, true);
+	uint64_t region;
+
+	(void)state;
+	rate(w, 1000);
+	assert_int_equal(work(w, &region), 1);
+	answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &region, true), 0);
+	assert_int_equal(work(w, &region), 0);
+	suspend(w);
+	pass(w, 5000);
+	assert_int_equal(w->wakes, 0); /* who is suspended asks for nothing */
+	resume(w);
+	assert_int_equal(work(w, &region), 1);
+	assert_int_equal(work(w, &region), 1);
+	world_end(w);
+}
+
 static void test_a_failed_recovery_is_not_offered_again_before_resume(void **state)
 {
 	struct world *w = world_active(MLOG_SYNC_KEEP, true);
@@ -909,6 +1003,54 @@ static void test_an_unrepaired_region_survives_a_second_crash(void **state)
 	assert_true(bits_test(w->slot, 10));
 	w->copy_result = MLOG_COPY_SAME;
 	crash_and_attach(w, false);
+	assert_int_equal(status_of(w).repair, 0);
+	world_end(w);
+}
+
+static void test_a_rate_spreads_copies_over_time(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	/* a verify has the mirror's, or its own */
+	rate(w, 50);
+	event(w, (struct mlog_event){.kind = MLOG_EV_VERIFY});
+	pass(w, 10000);
+	assert_in_range(w->copies, 200, 204);
+	w->copies = 0;
+	event(w, (struct mlog_event){.kind = MLOG_EV_VERIFY, .verify.region_ns = 10000000});
+	pass(w, 10000);
+	assert_in_range(w->copies, 1000, 1020);
+	event(w, (struct mlog_event){.kind = MLOG_EV_VERIFY, .verify.region_ns = 1});
+	pass(w, 1000);
+	assert_false(status_of(w).verifying);
+	assert_int_equal(status_of(w).verify_done, REGIONS);
+	/* so slow that regions come one by one */
+	rate(w, 60000);
+	event(w, (struct mlog_event){.kind = MLOG_EV_VERIFY});
+	w->copies = 0;
+	pass(w, 600000);
+	assert_in_range(w->copies, 10, 11);
+	world_end(w);
+}
+
+static void test_a_rate_spreads_repairs_over_time(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+
+	(void)state;
+	for (uint64_t region = 0; region < 100; region++)
+		answered(w, ask_one(w, ULOG_MARK_REGION, region), 0);
+	w->copy_result = MLOG_COPY_LATER; /* until the rate has been told, and it costs nothing */
+	crash_and_attach(w, false);
+	rate(w, 50);
+	w->copy_result = MLOG_COPY_SAME;
+	pass(w, 2000);
+	assert_in_range(100 - status_of(w).repair, 38, 44);
+	/* a mark that waits for one that is copied waits for that copy only */
+	answered(w, ask_one(w, ULOG_MARK_REGION, 99), 0);
+	answered(w, ask_one(w, ULOG_CLEAR_REGION, 99), 0);
+	pass(w, 4000);
 	assert_int_equal(status_of(w).repair, 0);
 	world_end(w);
 }
@@ -1577,10 +1719,15 @@ int main(void)
 	    cmocka_unit_test(test_the_table_of_waiting_requests_has_an_end),
 	    cmocka_unit_test(test_resync_lowest_first_and_each_once),
 	    cmocka_unit_test(test_a_region_somebody_waits_for_comes_first),
+	    cmocka_unit_test(test_a_rate_spreads_resync_over_time),
+	    cmocka_unit_test(test_another_rate_counts_at_once),
+	    cmocka_unit_test(test_a_rate_is_not_outlived_by_a_table),
 	    cmocka_unit_test(test_a_failed_recovery_is_not_offered_again_before_resume),
 	    cmocka_unit_test(test_a_stale_region_is_durable_before_its_reply),
 	    cmocka_unit_test(test_after_a_crash_the_dirty_regions_are_repaired),
 	    cmocka_unit_test(test_an_unrepaired_region_survives_a_second_crash),
+	    cmocka_unit_test(test_a_rate_spreads_copies_over_time),
+	    cmocka_unit_test(test_a_rate_spreads_repairs_over_time),
 	    cmocka_unit_test(test_a_busy_region_is_copied_at_its_next_mark_or_clear),
 	    cmocka_unit_test(test_a_gate_without_a_quiet_moment_opens_again),
 	    cmocka_unit_test(test_a_region_that_is_never_quiet_is_recovered_by_a_new_table),

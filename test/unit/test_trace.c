@@ -66,6 +66,9 @@ static void test_events(void **state)
 	      .copied = {.region = 6, .result = MLOG_COPY_DIFFERED});
 	EVENT("< timer at 12 ms", .kind = MLOG_EV_TIMER);
 	EVENT("< verify and repair at 12 ms", .kind = MLOG_EV_VERIFY, .verify = {.repair = true});
+	EVENT("< verify, 500 ns a region at 12 ms", .kind = MLOG_EV_VERIFY,
+	      .verify = {.region_ns = 500});
+	EVENT("< rate, 7000000 ns a region at 12 ms", .kind = MLOG_EV_RATE, .region_ns = 7000000);
 	EVENT("< verify stop at 12 ms", .kind = MLOG_EV_VERIFY_STOP);
 	EVENT("< quiesce 1 at 12 ms", .kind = MLOG_EV_QUIESCE, .quiesce = true);
 	EVENT("< retry log device at 12 ms", .kind = MLOG_EV_RETRY);
