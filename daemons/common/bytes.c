@@ -65,6 +65,30 @@ int bytes_parse_sectors(const char *text, uint64_t *ret)
 	return 0;
 }
 
+int bytes_parse_rate(const char *text, uint64_t *ret)
+{
+	char size[BYTES_TEXT_SIZE];
+	size_t length = strlen(text);
+	uint64_t bytes;
+	int result;
+
+	if (strcmp(text, "unlimited") == 0) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	if (length > 2 && strcmp(text + length - 2, "/s") == 0)
+		length -= 2;
+	if (length >= sizeof(size))
+		return -EINVAL;
+	memcpy(size, text, length);
+	size[length] = '\0';
+	result = bytes_parse(size, &bytes);
+	if (result != 0 || bytes == 0)
+		return result != 0 ? result : -EINVAL;
+	*ret = bytes;
+	return 0;
+}
+
 void bytes_text(uint64_t bytes, char ret[BYTES_TEXT_SIZE])
 {
 	unsigned power = 0;

@@ -87,6 +87,7 @@ static int file_of(const struct device_wish *wish, struct mirror_file *ret)
 	    .leg_count = spec->leg_count,
 	    .integrated_flush = spec->integrated_flush,
 	    .hold = spec->handle_errors,
+	    .resync_rate = wish->resync_rate,
 	};
 	memcpy(ret->uuid, spec->uuid, sizeof(ret->uuid));
 	for (unsigned i = 0; i < spec->leg_count && code == UI_OK; i++) {
@@ -206,7 +207,8 @@ void config_wish(const char *name, const struct mirror_file *file, struct device
 {
 	struct spec *spec = &ret->spec;
 
-	*ret = (struct device_wish){.log_path = file->log, .known = true};
+	*ret = (struct device_wish){
+	    .log_path = file->log, .resync_rate = file->resync_rate, .known = true};
 	spec->name = name;
 	memcpy(spec->uuid, file->uuid, sizeof(spec->uuid));
 	spec->has_log = file->log[0] != '\0';

@@ -21,6 +21,7 @@ enum {
 	OPTION_UUID,
 	OPTION_SIZE,
 	OPTION_FORCE,
+	OPTION_RESYNC_RATE,
 };
 
 static uint64_t sectors_parse(struct argp_state *state, const char *what, const char *argument)
@@ -97,6 +98,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_FORCE:
 		wish->force = true;
 		return 0;
+	case OPTION_RESYNC_RATE:
+		wish->resync_rate = verb_rate(argument, state);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -115,15 +119,20 @@ static void mirror_tell(const struct spec *spec, const char *log_path)
 		log_path ? log_path : "in memory", spec->uuid);
 }
 
-/* Asked for again, it is the same mirror. */
-static int uuid_configured(struct spec *spec)
+/* Asked for again, it is the same mirror; what was set since stays set. */
+static int configured_take(struct device_wish *wish)
 {
+	struct spec *spec = &wish->spec;
 	struct mirror_file file;
 	int code = config_load(spec->name, &file);
 
-	if (code == UI_OK)
+	if (code != UI_OK)
+		return code;
+	if (!spec->uuid[0])
 		memcpy(spec->uuid, file.uuid, sizeof(spec->uuid));
-	return code;
+	if (wish->resync_rate == 0)
+		wish->resync_rate = file.resync_rate;
+	return UI_OK;
 }
 
 int verb_create(int argc, char **argv)
@@ -140,6 +149,8 @@ int verb_create(int argc, char **argv)
 	     0},
 	    {"handle-errors", OPTION_HANDLE_ERRORS, NULL, 0,
 	     "hold writes when a leg fails, until it is replaced", 0},
+	    {"resync-rate", OPTION_RESYNC_RATE, "SIZE", 0,
+	     "resync, repair and compare no more than SIZE in a second (unlimited)", 0},
 	    {"uuid", OPTION_UUID, "UUID", 0, "of the log (the name and eight random digits)", 0},
 	    {"force", OPTION_FORCE, NULL, 0,
 	     "use devices that hold something or are part of another mapped device", 0},
@@ -168,8 +179,10 @@ int verb_create(int argc, char **argv)
 	if (code != UI_OK)
 		return code;
 	fresh = !config_exists(wish.spec.name);
-	if (!fresh && !wish.spec.uuid[0])
-		code = uuid_configured(&wish.spec);
+	if (!fresh)
+		code = configured_take(&wish);
+	if (wish.resync_rate == UINT64_MAX)
+		wish.resync_rate = 0;
 	if (code == UI_OK)
 		code = device_prepare(&wish);
 	if (code == UI_OK)

@@ -250,6 +250,21 @@ static int load_failed(const char *name, const char *error)
 		       name, error);
 }
 
+/* It is up: that it may be resynced too fast is no reason to take it down. */
+static int rate_tell(const struct device_wish *wish)
+{
+	struct dlmirror *d;
+	int code = ui_connect(&d);
+
+	if (code != UI_OK)
+		return code;
+	if (dlmirror_resync_rate(d, wish->spec.uuid, wish->resync_rate) != 0)
+		code = ui_fail(UI_FAILED, "%s is active, but without its resync-rate: %s",
+			       wish->spec.name, dlmirror_error(d));
+	dlmirror_free(d);
+	return code;
+}
+
 int device_up(const struct device_wish *wish)
 {
 	const struct spec *spec = &wish->spec;
@@ -262,7 +277,7 @@ int device_up(const struct device_wish *wish)
 	(void)snprintf(dm_uuid, sizeof(dm_uuid), "%s%s", SPEC_DM_PREFIX, spec->uuid);
 	if (mapper_create(spec->name, dm_uuid, spec->length_sectors, params, error) != 0)
 		return load_failed(spec->name, error);
-	return UI_OK;
+	return wish->resync_rate != 0 ? rate_tell(wish) : UI_OK;
 }
 
 static int down_check(const char *name)

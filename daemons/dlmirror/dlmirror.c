@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemons/common/bytes.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -34,6 +35,7 @@ static const struct verb verbs[] = {
     {"leg", "list, add, remove or replace legs of a mirror in use", verb_leg},
     {"grow", "make a mirror in use larger", verb_grow},
     {"reload", "give a mirror in use another size or other legs, on all nodes", verb_reload},
+    {"set", "change what a mirror is to do, while it is in use", verb_set},
     {"doctor", "say what is wrong on this host, and what to do about it", verb_doctor},
     {"report", "write all that into a page to be kept or sent", verb_report},
     {"explain", "say what a message means, and what to do about it", verb_explain},
@@ -154,6 +156,18 @@ unsigned verb_interval_ms(const char *argument, const struct argp_state *state)
 		argp_error(state, "an interval is 0.1 to %d seconds, not '%s'", INTERVAL_MAX_S,
 			   argument);
 	return (unsigned)(seconds * 1000);
+}
+
+uint64_t verb_rate(const char *argument, const struct argp_state *state)
+{
+	uint64_t bytes_s = 0;
+
+	if (bytes_parse_rate(argument, &bytes_s) != 0)
+		argp_error(state,
+			   "a rate is what may be done in a second, like 20MiB, or unlimited, not "
+			   "'%s'",
+			   argument);
+	return bytes_s;
 }
 
 int verb_on_mirror(const struct verb_syntax *syntax, int argc, char **argv, verb_run *run)

@@ -204,6 +204,8 @@ static const struct field mirror_fields[] = {
 	  "Requests of the kernel that wait for their answer."),
     FIELD(dlmirror_mirror, suspect, "dlmirror_mirror_suspect", GAUGE, NULL,
 	  "1: the legs have to be compared after an unplanned gap of the daemon."),
+    FIELD(dlmirror_mirror, resync_rate, "dlmirror_mirror_resync_rate_bytes", GAUGE, "bytes",
+	  "What this node may bring in sync in a second; 0: without a limit."),
     FIELD(dlmirror_mirror, verifying, "dlmirror_mirror_verifying", GAUGE, NULL,
 	  "1: a verify runs."),
     FIELD(dlmirror_mirror, verify_done, "dlmirror_mirror_verify_regions", GAUGE, NULL,

@@ -205,10 +205,14 @@ part_add(char *ret, size_t size, const char *format, ...)
 static void resync_add(const struct dlmirror_mirror *m, char *ret, size_t size)
 {
 	uint64_t left = m->region_count - m->in_sync;
+	char rate[FORMAT_SIZE];
 
 	if (m->in_sync >= m->region_count)
 		return;
-	if (m->recovering < m->region_count)
+	format_bytes(m->resync_rate, rate);
+	if (m->resync_rate != 0)
+		part_add(ret, size, "resync at %s/s at most, %" PRIu64 " regions left", rate, left);
+	else if (m->recovering < m->region_count)
 		part_add(ret, size, "resync, %" PRIu64 " regions left", left);
 	else
 		part_add(ret, size, "%" PRIu64 " regions wait for the kernel to resync them", left);

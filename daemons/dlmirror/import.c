@@ -37,6 +37,7 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 		return ui_fail(UI_FAILED, MSG_LEGS_UNKNOWN,
 			       "the daemon does not know the legs of %s", name);
 	spec->name = m.name;
+	wish.resync_rate = m.resync_rate;
 	memcpy(spec->uuid, m.uuid, sizeof(spec->uuid));
 	spec->length_sectors = m.length_sectors;
 	spec->region_sectors = m.region_sectors;

@@ -45,6 +45,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/rename.c \
 	daemons/dlmirror/replace.c daemons/dlmirror/replace.h \
 	daemons/dlmirror/report.c \
+	daemons/dlmirror/set.c \
 	daemons/dlmirror/shared.c daemons/dlmirror/shared.h \
 	daemons/dlmirror/show.c \
 	daemons/dlmirror/snapshot.c daemons/dlmirror/snapshot.h \

@@ -84,6 +84,7 @@ enum {
 	COLUMN_LOG_ERROR,
 	COLUMN_LOG_WRITES,
 	COLUMN_MEMORY_BYTES,
+	COLUMN_RESYNC_RATE,
 	COLUMN_VERIFYING,
 	COLUMN_VERIFY_REPAIR,
 	COLUMN_VERIFY_DONE,
@@ -125,6 +126,7 @@ static const struct ui_column columns[COLUMNS] = {
     [COLUMN_LOG_ERROR] = {"log_error", 0, SCOLS_JSON_NUMBER},
     [COLUMN_LOG_WRITES] = {"log_writes", 0, SCOLS_JSON_NUMBER},
     [COLUMN_MEMORY_BYTES] = {"memory_bytes", 0, SCOLS_JSON_NUMBER},
+    [COLUMN_RESYNC_RATE] = {"resync_rate", 0, SCOLS_JSON_NUMBER}, /* null: unlimited */
     [COLUMN_VERIFYING] = {"verifying", 0, SCOLS_JSON_BOOLEAN},
     [COLUMN_VERIFY_REPAIR] = {"verify_repair", 0, SCOLS_JSON_BOOLEAN},
     [COLUMN_VERIFY_DONE] = {"verify_done", 0, SCOLS_JSON_NUMBER},
@@ -259,6 +261,8 @@ static void mirror_json(struct libscols_line *row, const struct dlmirror_mirror 
 	ui_cell(row, COLUMN_LOG_ERROR, "%d", m->log_error);
 	number(row, COLUMN_LOG_WRITES, m->log_writes);
 	number(row, COLUMN_MEMORY_BYTES, m->memory_bytes);
+	if (m->resync_rate != 0)
+		number(row, COLUMN_RESYNC_RATE, m->resync_rate);
 	verify_json(row, m);
 	members_json(row, m);
 	legs_json(row, m);

@@ -50,6 +50,17 @@ static void facts_about_legs(struct ui_facts *facts, const struct dlmirror_mirro
 	}
 }
 
+static void fact_about_rate(struct ui_facts *facts, const struct dlmirror_mirror *m)
+{
+	char text[FORMAT_SIZE];
+
+	format_bytes(m->resync_rate, text);
+	if (m->resync_rate == 0)
+		ui_fact(facts, "Resync rate", "unlimited");
+	else
+		ui_fact(facts, "Resync rate", "at most %s/s on this node", text);
+}
+
 static void show_facts(const struct dlmirror_mirror *m)
 {
 	struct ui_facts *facts = ui_facts("mirror", false);
@@ -73,6 +84,7 @@ static void show_facts(const struct dlmirror_mirror *m)
 	facts_about_log(facts, m);
 	facts_about_legs(facts, m);
 	facts_about_verify(facts, m);
+	fact_about_rate(facts, m);
 	ui_fact(facts, "Options", "%s%s%s", m->integrated_flush ? "integrated_flush " : "",
 		m->handle_errors ? "handle_errors" : "",
 		m->integrated_flush || m->handle_errors ? "" : "none");

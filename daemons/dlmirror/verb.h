@@ -7,6 +7,7 @@
 #include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
@@ -38,6 +39,7 @@ int verb_history(int argc, char **argv);
 int verb_reload(int argc, char **argv);
 int verb_top(int argc, char **argv);
 int verb_verify(int argc, char **argv);
+int verb_set(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_explain(int argc, char **argv);
@@ -79,6 +81,10 @@ void verb_parse(const struct verb_syntax *syntax, int argc, char **argv,
 /* Of --interval, for parsers of such an option: seconds in milliseconds. Does not return when it
  * makes no sense. */
 unsigned verb_interval_ms(const char *argument, const struct argp_state *state);
+
+/* Of a rate, for parsers of such an option: bytes per second, UINT64_MAX for unlimited. Does not
+ * return when it makes no sense. */
+uint64_t verb_rate(const char *argument, const struct argp_state *state);
 
 struct dlmirror;
 

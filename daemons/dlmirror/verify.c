@@ -17,16 +17,19 @@ struct verify_options {
 	bool repair;
 	bool no_wait;
 	bool stop;
+	uint64_t bytes_s; /* 0: at the mirror's rate */
 };
 
-enum { OPTION_REPAIR = 256, OPTION_NO_WAIT, OPTION_WAIT, OPTION_STOP };
+enum { OPTION_REPAIR = 256, OPTION_NO_WAIT, OPTION_WAIT, OPTION_STOP, OPTION_RATE };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct verify_options *options = state->input;
 
-	(void)argument;
 	switch (key) {
+	case OPTION_RATE:
+		options->bytes_s = verb_rate(argument, state);
+		return 0;
 	case OPTION_REPAIR:
 		options->repair = true;
 		return 0;
@@ -151,7 +154,7 @@ static int verify_run(struct dlmirror **d, const char *name, const void *input, 
 	int code;
 
 	error = options->stop ? dlmirror_verify_stop(*d, name)
-			      : dlmirror_verify(*d, name, options->repair);
+			      : dlmirror_verify_rate(*d, name, options->repair, options->bytes_s);
 	if (error != 0)
 		return ui_fail_daemon(*d, error);
 	if (options->stop || options->no_wait)
@@ -165,6 +168,8 @@ int verb_verify(int argc, char **argv)
 	static const struct argp_option table[] = {
 	    {"repair", OPTION_REPAIR, NULL, 0, "copy the first leg to the others where they differ",
 	     0},
+	    {"rate", OPTION_RATE, "SIZE", 0,
+	     "compare no more than SIZE in a second, or unlimited (the mirror's resync-rate)", 0},
 	    {"no-wait", OPTION_NO_WAIT, NULL, 0, "only start it; status shows the progress", 0},
 	    {"wait", OPTION_WAIT, NULL, 0, "wait for the end (the default)", 0},
 	    {"stop", OPTION_STOP, NULL, 0, "stop one that runs", 0},

@@ -23,7 +23,10 @@ struct admin_source {
 	/* mirror: device name or log uuid */
 	int (*find)(void *context, const char *mirror, struct dlmirror_mirror *ret);
 	int (*counters)(void *context, const char *mirror, struct dlmirror_counters *ret);
-	int (*verify)(void *context, const char *mirror, bool repair, char *text, size_t size);
+	/* bytes_s: 0: at the mirror's rate; UINT64_MAX: without a limit */
+	int (*verify)(void *context, const char *mirror, bool repair, uint64_t bytes_s, char *text,
+		      size_t size);
+	int (*rate)(void *context, const char *mirror, uint64_t bytes_s, char *text, size_t size);
 	int (*verify_stop)(void *context, const char *mirror, char *text, size_t size);
 	int (*log_retry)(void *context, const char *mirror, char *text, size_t size);
 	int (*reload)(void *context, const char *mirror, const struct dlmirror_plan *plan,

@@ -458,8 +458,10 @@ static int action_answer(struct admin_server *server, const struct admin_request
 	int result;
 
 	if (request->kind == ADMIN_VERIFY)
-		result =
-		    source->verify(source->context, request->mirror, request->repair, text, size);
+		result = source->verify(source->context, request->mirror, request->repair,
+					request->rate, text, size);
+	else if (request->kind == ADMIN_RATE)
+		result = source->rate(source->context, request->mirror, request->rate, text, size);
 	else if (request->kind == ADMIN_VERIFY_STOP)
 		result = source->verify_stop(source->context, request->mirror, text, size);
 	else if (request->kind == ADMIN_LOG_RETRY)

@@ -96,6 +96,7 @@ static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
 	fill_members(log, &status, ret);
 	fill_legs(log, ret);
 	reload_waits(log->daemon->reloads, log->uuid, ret->reload, sizeof(ret->reload));
+	ret->resync_rate = atomic_load(&log->hot.shared->resync_rate);
 }
 
 static size_t source_count(void *context)
@@ -159,7 +160,8 @@ static struct log *log_for(void *context, const char *mirror, char *text, size_t
 	return log;
 }
 
-static int source_verify(void *context, const char *mirror, bool repair, char *text, size_t size)
+static int source_verify(void *context, const char *mirror, bool repair, uint64_t bytes_s,
+			 char *text, size_t size)
 {
 	struct mlog_event event = {.kind = MLOG_EV_VERIFY};
 	struct log *log = log_for(context, mirror, text, size);
@@ -173,7 +175,22 @@ static int source_verify(void *context, const char *mirror, bool repair, char *t
 			    mlog_phase_name(status.phase));
 	/* Not less than what is being done already. */
 	event.verify.repair = repair || atomic_load(&log->hot.shared->suspect) != SUSPECT_NO;
+	event.verify.region_ns = rate_region_ns(log, bytes_s);
 	pump_event(&log->pump, &event);
+	return 0;
+}
+
+/* All tables of the mirror: one that is loaded beside another may soon be in use. */
+static int source_rate(void *context, const char *mirror, uint64_t bytes_s, char *text, size_t size)
+{
+	struct daemon *d = context;
+	const struct log *log = log_for(context, mirror, text, size);
+
+	if (log == NULL)
+		return -ENOENT;
+	for (size_t i = 0; i < d->registry.count; i++)
+		if (strcmp(d->registry.log[i]->uuid, log->uuid) == 0)
+			rate_set(d->registry.log[i], bytes_s);
 	return 0;
 }
 
@@ -423,12 +440,23 @@ static int admin_counters(void *context, const char *mirror, struct dlmirror_cou
 	return error;
 }
 
-static int admin_verify(void *context, const char *mirror, bool repair, char *text, size_t size)
+static int admin_verify(void *context, const char *mirror, bool repair, uint64_t bytes_s,
+			char *text, size_t size)
 {
 	int error;
 
 	daemon_enter(context);
-	error = source_verify(context, mirror, repair, text, size);
+	error = source_verify(context, mirror, repair, bytes_s, text, size);
+	daemon_leave(context);
+	return error;
+}
+
+static int admin_rate(void *context, const char *mirror, uint64_t bytes_s, char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_rate(context, mirror, bytes_s, text, size);
 	daemon_leave(context);
 	return error;
 }
@@ -544,6 +572,7 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .counters = admin_counters,
 	    .verify = admin_verify,
 	    .verify_stop = admin_verify_stop,
+	    .rate = admin_rate,
 	    .log_retry = admin_log_retry,
 	    .reload = admin_reload,
 	    .reload_status = admin_reload_status,

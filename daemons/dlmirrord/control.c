@@ -335,6 +335,7 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 		event_log(log, EVENT_TABLE_LOADED, 0, "log %016" PRIx64 ": %s", log->luid,
 			  log->args);
 		log->blind = c->reconnect;
+		rate_follow(log);
 		ctr_reply(log, &c->k, c->reconnect);
 		if (c->reconnect)
 			requests_lost(log);
@@ -898,6 +899,7 @@ static bool restoring_end(struct daemon *d, struct restoring *r)
 	    !d->unplanned && !d->left && (log->storage != NULL || !log->table.has_disk);
 	pump_event(&log->pump, &event);
 	view_begin(log);
+	rate_restore(log);
 	if ((d->unplanned || d->left) &&
 	    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);

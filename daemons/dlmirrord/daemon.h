@@ -199,6 +199,14 @@ bool marker_busy(void);
 /* Waits until that is over, at most timeout_s. */
 void marker_finish(unsigned timeout_s);
 
+/* rate.c: an admin's, of bytes in a second; 0: without a limit. Of a log that was made, or restored,
+ * and of the table that comes after another one. */
+void rate_set(struct log *log, uint64_t bytes_s);
+void rate_restore(struct log *log);
+void rate_follow(struct log *log);
+/* So long a region takes; 0 for 0. */
+uint64_t rate_region_ns(const struct log *log, uint64_t bytes_s);
+
 /* admin_source.c */
 void admin_source_fill(struct daemon *d, struct admin_source *ret);
 

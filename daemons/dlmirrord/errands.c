@@ -305,9 +305,9 @@ static struct asked *asked_find(const struct errands *e, uint64_t number)
 {
 	struct asked *asked;
 
-	TAILQ_FOREACH(asked, &e->asked, next)
-	if (asked->number == number)
-		return asked;
+	TAILQ_FOREACH (asked, &e->asked, next)
+		if (asked->number == number)
+			return asked;
 	return NULL;
 }
 
@@ -345,10 +345,10 @@ void errands_view(struct errands *e, const uint32_t *node, uint32_t count, bool 
 {
 	struct asked *asked;
 
-	TAILQ_FOREACH(asked, &e->asked, next)
-	for (uint32_t i = 0; i < asked->count; i++)
-		if (!quorate || !contains(node, count, asked->node[i].node))
-			asked->node[i].left = true;
+	TAILQ_FOREACH (asked, &e->asked, next)
+		for (uint32_t i = 0; i < asked->count; i++)
+			if (!quorate || !contains(node, count, asked->node[i].node))
+				asked->node[i].left = true;
 }
 
 static int order_by_node(const void *a, const void *b)

@@ -98,6 +98,7 @@ struct dlmirror_mirror {
 	uint32_t leg_count;
 	struct dlmirror_leg leg[DLMIRROR_LEGS_MAX];
 	char reload[DLMIRROR_TEXT_SIZE]; /* what a reload in step waits for; empty: for nothing */
+	uint64_t resync_rate;		 /* of this node, bytes per second; 0: without a limit */
 };
 
 /* What a region is, the worst last. A region that is being recovered, compared or copied counts as
@@ -319,7 +320,14 @@ int dlmirror_events(struct dlmirror *d, struct dlmirror_position *position,
 /* Compares all regions in the background, and with repair mends those that differ from the default
  * leg; so it does in any case while the mirror is suspect. -EBUSY when the mirror is not active. */
 int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair);
+/* The same, and at most bytes_s are compared or copied in a second. 0: as dlmirror_verify(), at the
+ * mirror's resync_rate; UINT64_MAX: without a limit. */
+int dlmirror_verify_rate(struct dlmirror *d, const char *mirror, bool repair, uint64_t bytes_s);
 int dlmirror_verify_stop(struct dlmirror *d, const char *mirror);
+/* So many bytes per second this node may recover, compare or copy to bring the mirror in sync, from
+ * now on until the mirror is removed here; 0: without a limit. What a write is held for does not
+ * wait for it. Nothing happens when it is so already. */
+int dlmirror_resync_rate(struct dlmirror *d, const char *mirror, uint64_t bytes_s);
 /* Tries to bring a failed log device back now. */
 int dlmirror_log_retry(struct dlmirror *d, const char *mirror);
 /* Begins to give the mirror another table on all nodes that have it active, in step; on failure all

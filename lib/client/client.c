@@ -244,10 +244,10 @@ static int named_call(struct dlmirror *d, struct admin_request *request, const c
 }
 
 /* A request about one mirror. */
-static int mirror_call(struct dlmirror *d, enum admin_kind kind, const char *mirror, bool repair,
+static int mirror_call(struct dlmirror *d, enum admin_kind kind, const char *mirror,
 		       struct admin_reply *ret)
 {
-	struct admin_request request = {.kind = kind, .repair = repair};
+	struct admin_request request = {.kind = kind};
 
 	return named_call(d, &request, mirror, ret);
 }
@@ -260,7 +260,7 @@ static int fail_body(struct dlmirror *d)
 int dlmirror_get(struct dlmirror *d, const char *mirror, struct dlmirror_mirror *ret)
 {
 	struct admin_reply reply;
-	int result = mirror_call(d, ADMIN_GET, mirror, false, &reply);
+	int result = mirror_call(d, ADMIN_GET, mirror, &reply);
 
 	if (result != 0)
 		return result;
@@ -270,32 +270,50 @@ int dlmirror_get(struct dlmirror *d, const char *mirror, struct dlmirror_mirror 
 int dlmirror_counters(struct dlmirror *d, const char *mirror, struct dlmirror_counters *ret)
 {
 	struct admin_reply reply;
-	int result = mirror_call(d, ADMIN_COUNTERS, mirror, false, &reply);
+	int result = mirror_call(d, ADMIN_COUNTERS, mirror, &reply);
 
 	if (result != 0)
 		return result;
 	return admin_reply_counters(&reply, ret) == 0 ? 0 : fail_body(d);
 }
 
-int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair)
+/* A request about one mirror that has a rate. */
+static int rate_call(struct dlmirror *d, const char *mirror, struct admin_request request)
 {
 	struct admin_reply reply;
 
-	return mirror_call(d, ADMIN_VERIFY, mirror, repair, &reply);
+	return named_call(d, &request, mirror, &reply);
+}
+
+int dlmirror_verify_rate(struct dlmirror *d, const char *mirror, bool repair, uint64_t bytes_s)
+{
+	return rate_call(
+	    d, mirror,
+	    (struct admin_request){.kind = ADMIN_VERIFY, .repair = repair, .rate = bytes_s});
+}
+
+int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair)
+{
+	return dlmirror_verify_rate(d, mirror, repair, 0);
+}
+
+int dlmirror_resync_rate(struct dlmirror *d, const char *mirror, uint64_t bytes_s)
+{
+	return rate_call(d, mirror, (struct admin_request){.kind = ADMIN_RATE, .rate = bytes_s});
 }
 
 int dlmirror_verify_stop(struct dlmirror *d, const char *mirror)
 {
 	struct admin_reply reply;
 
-	return mirror_call(d, ADMIN_VERIFY_STOP, mirror, false, &reply);
+	return mirror_call(d, ADMIN_VERIFY_STOP, mirror, &reply);
 }
 
 int dlmirror_log_retry(struct dlmirror *d, const char *mirror)
 {
 	struct admin_reply reply;
 
-	return mirror_call(d, ADMIN_LOG_RETRY, mirror, false, &reply);
+	return mirror_call(d, ADMIN_LOG_RETRY, mirror, &reply);
 }
 
 int dlmirror_reload(struct dlmirror *d, const char *mirror, const struct dlmirror_plan *plan,
@@ -393,7 +411,7 @@ int dlmirror_map(struct dlmirror *d, const char *mirror, uint64_t first, uint64_
 int dlmirror_reload_status(struct dlmirror *d, const char *mirror, struct dlmirror_reload *ret)
 {
 	struct admin_reply reply;
-	int result = mirror_call(d, ADMIN_RELOAD_STATUS, mirror, false, &reply);
+	int result = mirror_call(d, ADMIN_RELOAD_STATUS, mirror, &reply);
 
 	if (result != 0)
 		return result;

@@ -29,7 +29,8 @@ static void read_printable(struct reader *r, char *ret, size_t cap, bool lines)
 
 static bool kind_names_mirror(enum admin_kind kind)
 {
-	return (kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS) || kind == ADMIN_MAP;
+	return (kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS) || kind == ADMIN_MAP ||
+	       kind == ADMIN_RATE;
 }
 
 static void write_plan(struct writer *w, const struct dlmirror_plan *plan)
@@ -108,6 +109,8 @@ size_t admin_request_encode(const struct admin_request *request, void *ret, size
 		write_string(&w, request->mirror);
 	if (request->kind == ADMIN_VERIFY)
 		write_u8(&w, request->repair);
+	if (request->kind == ADMIN_VERIFY || request->kind == ADMIN_RATE)
+		write_u64(&w, request->rate);
 	if (request->kind == ADMIN_RELOAD) {
 		write_plan(&w, &request->plan);
 		write_u32(&w, request->timeout_s);
@@ -147,6 +150,8 @@ static void read_arguments(struct reader *r, struct admin_request *ret)
 		read_string(r, ret->mirror, sizeof(ret->mirror));
 	if (ret->kind == ADMIN_VERIFY)
 		ret->repair = read_bool(r);
+	if (ret->kind == ADMIN_VERIFY || ret->kind == ADMIN_RATE)
+		ret->rate = read_u64(r);
 	if (ret->kind == ADMIN_RELOAD) {
 		read_plan(r, &ret->plan);
 		ret->timeout_s = read_u32(r);
@@ -400,6 +405,7 @@ static void write_mirror(struct writer *w, const struct dlmirror_mirror *m)
 	write_u64(w, m->log_writes);
 	write_u64(w, m->memory_bytes);
 	write_string(w, m->reload);
+	write_u64(w, m->resync_rate);
 	write_members(w, m);
 	write_verify(w, m);
 	write_u8(w, (uint8_t)m->leg_count);
@@ -434,6 +440,7 @@ static void read_mirror(struct reader *r, struct dlmirror_mirror *ret)
 	ret->log_writes = read_u64(r);
 	ret->memory_bytes = read_u64(r);
 	read_string(r, ret->reload, sizeof(ret->reload));
+	ret->resync_rate = read_u64(r);
 	read_members(r, ret);
 	read_verify(r, ret);
 	ret->leg_count = read_u8(r);

@@ -51,6 +51,7 @@ enum admin_kind {
 	ADMIN_EVENTS,
 	ADMIN_ERRAND,
 	ADMIN_ERRAND_RESULT,
+	ADMIN_RATE,
 	ADMIN_KINDS, /* one more than the last */
 };
 
@@ -60,8 +61,9 @@ struct admin_request {
 	uint64_t per_cell;		   /* MAP: regions */
 	uint32_t cells;			   /* MAP */
 	struct dlmirror_position position; /* EVENTS: behind which */
-	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP */
+	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP, RATE */
 	bool repair;			   /* VERIFY */
+	uint64_t rate;			   /* VERIFY, RATE: bytes per second */
 	struct dlmirror_plan plan;	   /* RELOAD */
 	uint32_t timeout_s;		   /* RELOAD */
 	enum dlmirror_daemon_command command; /* COMMAND */

@@ -67,7 +67,8 @@ struct hot_shared {
 	_Atomic uint32_t beside;     /* slots of who could go on, for the next daemon */
 	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */
 	_Atomic uint64_t unseen_end; /* stale regions below may be written without a mark */
-	_Atomic uint64_t recovering; /* region + 1 that our kernel was given to recover; 0: none */
+	_Atomic uint64_t resync_rate; /* the daemon's: bytes per second, 0: without a limit */
+	_Atomic uint64_t recovering;  /* region + 1 that our kernel was given to recover; 0: none */
 };
 
 struct hot {

@@ -572,7 +572,7 @@ static void draw_extremes(struct random *r, struct scenario *s)
 #define NO_MEMORY_STREAM (UINT32_MAX - 16)
 #define DRIFT_STREAM	 (UINT32_MAX - 64)
 #define LEASE_STREAM	 (UINT32_MAX - 256)
-#define RATE_STREAM	 (UINT32_MAX - 1024)
+#define RATE_STREAM	 (UINT32_MAX - 1122)
 
 /* A daemon has no memory just when it is to make a log: for a table that is loaded or loaded again,
  * for a device that is created, or for all that it had before it was replaced. */

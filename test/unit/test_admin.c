@@ -58,7 +58,8 @@ static void test_requests(void **state)
 	request_round_trip(&(struct admin_request){.kind = ADMIN_GET, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_COUNTERS, .mirror = "ab"}, 24);
 	request_round_trip(
-	    &(struct admin_request){.kind = ADMIN_VERIFY, .mirror = "a", .repair = true}, 24);
+	    &(struct admin_request){.kind = ADMIN_VERIFY, .mirror = "a", .repair = true, .rate = 7},
+	    32);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_VERIFY_STOP, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_LOG_RETRY, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_RELOAD_STATUS, .mirror = "a"}, 23);
@@ -74,6 +75,8 @@ static void test_requests(void **state)
 			 .leg = {{.index = 1}, {.fresh = true, .start_sector = 5, .path = "/b"}}},
 		.timeout_s = 6},
 	    93);
+	request_round_trip(
+	    &(struct admin_request){.kind = ADMIN_RATE, .mirror = "a", .rate = UINT64_MAX - 1}, 31);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_DAEMON}, 20);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_MAP,
 						   .mirror = "a",
@@ -173,6 +176,7 @@ static void mirror_fill(struct dlmirror_mirror *ret, char letter)
 	for (i = 0; i < DLMIRROR_REGIONS_MAX; i++)
 		ret->verify_region[i] = UINT64_MAX - i;
 	memset(ret->reload, letter, sizeof(ret->reload) - 1);
+	ret->resync_rate = UINT64_MAX - 2;
 	ret->clustered = true;
 	ret->quorate = true;
 	ret->slot = 16;
@@ -211,6 +215,7 @@ static void assert_mirror_equal(const struct dlmirror_mirror *a, const struct dl
 	assert_int_equal(a->log_writes, b->log_writes);
 	assert_int_equal(a->memory_bytes, b->memory_bytes);
 	assert_int_equal(a->verifying, b->verifying);
+	assert_int_equal(a->resync_rate, b->resync_rate);
 	assert_int_equal(a->verify_repair, b->verify_repair);
 	assert_int_equal(a->verify_done, b->verify_done);
 	assert_int_equal(a->verify_skipped, b->verify_skipped);

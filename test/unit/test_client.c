@@ -40,6 +40,7 @@ struct shared {
 	_Atomic unsigned repaired;
 	_Atomic unsigned stopped;
 	_Atomic unsigned retried;
+	_Atomic uint64_t rate;
 	_Atomic unsigned commands;
 	_Atomic unsigned sync_after; /* questions for a mirror until it is in sync; 0: never */
 	_Atomic unsigned pieces;
@@ -125,7 +126,18 @@ static int source_counters(void *context, const char *mirror, struct dlmirror_co
 	return 0;
 }
 
-static int source_verify(void *context, const char *mirror, bool repair, char *text, size_t size)
+static int source_rate(void *context, const char *mirror, uint64_t bytes_s, char *text, size_t size)
+{
+	(void)context;
+	(void)mirror;
+	(void)text;
+	(void)size;
+	shared->rate = bytes_s;
+	return 0;
+}
+
+static int source_verify(void *context, const char *mirror, bool repair, uint64_t bytes_s,
+			 char *text, size_t size)
 {
 	(void)context;
 	if (strcmp(mirror, "busy") == 0) {
@@ -134,6 +146,7 @@ static int source_verify(void *context, const char *mirror, bool repair, char *t
 	}
 	shared->verified++;
 	shared->repaired += repair;
+	shared->rate = bytes_s;
 	return 0;
 }
 
@@ -243,6 +256,7 @@ static void server_run(int ready, const char *group)
 					    .counters = source_counters,
 					    .verify = source_verify,
 					    .verify_stop = source_verify_stop,
+					    .rate = source_rate,
 					    .log_retry = source_log_retry,
 					    .daemon = source_daemon,
 					    .map = source_map,
@@ -420,6 +434,12 @@ static void test_actions(void **state)
 	assert_int_equal(dlmirror_verify(d, "m", true), 0);
 	assert_int_equal(shared->verified, 2);
 	assert_int_equal(shared->repaired, 1);
+	assert_int_equal(shared->rate, 0);
+	assert_int_equal(dlmirror_verify_rate(d, "m", false, 1 << 20), 0);
+	assert_int_equal(shared->verified, 3);
+	assert_int_equal(shared->rate, 1 << 20);
+	assert_int_equal(dlmirror_resync_rate(d, "m", 7), 0);
+	assert_int_equal(shared->rate, 7);
 	assert_int_equal(dlmirror_verify(d, "busy", false), -EBUSY);
 	assert_string_equal(dlmirror_error(d), "busy is suspended; resume it first");
 	assert_int_equal(dlmirror_verify_stop(d, "m"), 0);

@@ -365,12 +365,41 @@ static void test_left_is_restored(void **state)
 	assert_true(log->restored);
 }
 
+/* What an admin has set holds for the daemon after this one, and for the table after this one. */
+static void test_a_rate_outlives_daemon_and_table(void **state)
+{
+	static const char table[] = "65536 clustered-core 1024";
+	struct log *log = registry_find(&d.registry, LUID);
+
+	(void)state;
+	assert_non_null(log);
+	assert_int_equal(rate_region_ns(log, 0), 0);
+	assert_int_equal(rate_region_ns(log, 1 << 20), 500000000); /* regions of 512 KiB */
+	assert_int_equal(rate_region_ns(log, UINT64_MAX), 1);
+	rate_set(log, 1);
+	assert_int_equal(rate_region_ns(log, 1), UINT64_C(524288000000000));
+	rate_set(log, 12345);
+	log_destroy(log, false);
+	d.left = true;
+	ask(ULOG_CTR, LUID, table, sizeof(table));
+	assert_false(d.left);
+	log = registry_find(&d.registry, LUID);
+	assert_int_equal(atomic_load(&log->hot.shared->resync_rate), 12345);
+	ask(ULOG_CTR, LUID + 64, table, sizeof(table) - 1);
+	assert_int_equal(answer_error(), 0);
+	log = registry_find(&d.registry, LUID + 64);
+	assert_int_equal(atomic_load(&log->hot.shared->resync_rate), 12345);
+	rate_set(log, UINT64_MAX); /* no limit */
+	assert_int_equal(atomic_load(&log->hot.shared->resync_rate), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_bad_payload_is_counted),
 	    cmocka_unit_test(test_unknown_log_leaves_room),
 	    cmocka_unit_test(test_left_is_restored),
+	    cmocka_unit_test(test_a_rate_outlives_daemon_and_table),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -80,6 +80,15 @@ static int source_counters(void *context, const char *mirror, struct dlmirror_co
 	return 0;
 }
 
+static int source_rate(void *context, const char *mirror, uint64_t bytes_s, char *text, size_t size)
+{
+	(void)context;
+	(void)mirror;
+	(void)text;
+	(void)size;
+	return bytes_s == 10485760 || bytes_s == 0 ? 0 : -EINVAL;
+}
+
 static void source_daemon(void *context, struct dlmirror_daemon *ret)
 {
 	(void)context;
@@ -93,6 +102,7 @@ static void server_run(int ready)
 					    .mirror = source_mirror,
 					    .find = source_find,
 					    .counters = source_counters,
+					    .rate = source_rate,
 					    .daemon = source_daemon};
 	struct admin_server *server;
 	qb_loop_t *loop = qb_loop_create();
@@ -314,6 +324,24 @@ static void test_doctor(void **state)
 	assert_int_equal(unlink(config), 0);
 }
 
+static void test_set(void **state)
+{
+	(void)state;
+	assert_int_equal(command("set data resync-rate=10MiB"), 0);
+	assert_string_equal(text, "data: resync-rate 10MiB/s\n");
+	assert_int_equal(command("set data-01234567 resync-rate=10M/s"), 0);
+	assert_string_equal(text, "data: resync-rate 10MiB/s\n");
+	assert_int_equal(command("set data resync-rate=unlimited"), 0);
+	assert_string_equal(text, "data: resync-rate unlimited\n");
+	assert_int_equal(command("set data resync-rate=11MiB"), 1); /* this daemon refuses */
+	assert_int_equal(command("set none resync-rate=10MiB"), 4);
+	assert_int_equal(command("set data resync-rate=0"), 2);
+	assert_int_equal(command("set data resync-rate=fast"), 2);
+	assert_int_equal(command("set data resync-rate"), 2);
+	assert_int_equal(command("set data"), 2);
+	assert_int_equal(command("verify data --rate=0"), 2);
+}
+
 static void test_report(void **state)
 {
 	(void)state;
@@ -343,6 +371,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_top, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_top_restart, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_doctor, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_set, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_report, server_start, server_stop),
 	    cmocka_unit_test(test_metrics_no_daemon),
 	    cmocka_unit_test(test_top_no_daemon),
