@@ -265,6 +265,7 @@ static int config_follow(int argc, char **argv)
 	struct verb_arguments arguments;
 	struct dlmirror_plan plan;
 	struct mirror_file file;
+	struct mirror_file after;
 	int code;
 
 	names_parse("UUID", "Reads what a reload has changed, and changes the configuration alike.",
@@ -277,8 +278,8 @@ static int config_follow(int argc, char **argv)
 	code = config_find(arguments.name[0], name, &file);
 	if (code != UI_OK)
 		return code == UI_NO_MIRROR ? UI_OK : code;
-	if (mirror_file_reload(&file, &plan, &file) == 0)
-		return config_store(name, &file);
+	if (mirror_file_reload(&file, &plan, &after) == 0)
+		return mirror_file_same(&file, &after) ? UI_OK : config_store(name, &after);
 	return ui_fail(UI_FAILED, MSG_CONFIG_NOT_FOLLOWED,
 		       "%s/%s.conf was about another table and stays as it is: write the legs into "
 		       "it that dlmirror show %s names",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dlmirror leg and dlmirror grow: short for what reload does, and the list of legs. */
+/* dlmirror leg, grow and resync: short for what reload does, and the list of legs. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static void shorthand_parse(const char *names, const char *doc, unsigned count, 
 	verb_parse(&syntax, argc, argv, ret);
 }
 
-/* What "dlmirror reload MIRROR OPTION VALUE" does. */
+/* What "dlmirror reload MIRROR OPTION=VALUE" does; value may be NULL. */
 static int reload_as(char *program, const struct verb_arguments *arguments, const char *option,
 		     const char *value)
 {
@@ -27,7 +27,8 @@ static int reload_as(char *program, const struct verb_arguments *arguments, cons
 	char name[DLMIRROR_NAME_SIZE + 32];
 	char json[] = "--json";
 	char *argv[] = {program, name, text, arguments->json ? json : NULL, NULL};
-	int length = snprintf(text, sizeof(text), "%s=%s", option, value);
+	int length =
+	    snprintf(text, sizeof(text), "%s%s%s", option, value ? "=" : "", value ? value : "");
 
 	if (length < 0 || (size_t)length >= sizeof(text) ||
 	    strlen(arguments->name[0]) >= sizeof(name))
@@ -142,4 +143,16 @@ int verb_grow(int argc, char **argv)
 			"new is brought in sync.",
 			2, argc, argv, &arguments);
 	return reload_as(argv[0], &arguments, "--size", arguments.name[1]);
+}
+
+int verb_resync(int argc, char **argv)
+{
+	struct verb_arguments arguments;
+
+	shorthand_parse("MIRROR",
+			"Takes all that the legs of a mirror in use hold, but for the first, for "
+			"out of date, on all nodes that have it active, and copies it from the "
+			"first leg again.",
+			1, argc, argv, &arguments);
+	return reload_as(argv[0], &arguments, "--resync", NULL);
 }

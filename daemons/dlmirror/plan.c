@@ -115,14 +115,20 @@ static int legs_go(struct making *making, const struct plan_wish *wish)
 	return error;
 }
 
-static int legs_stay(struct making *making)
+static int legs_stay(struct making *making, bool resync)
 {
 	struct dlmirror_plan *plan = making->plan;
 	uint32_t i;
 
-	for (i = 0; i < making->m->leg_count; i++)
-		if (!making->gone[i])
-			plan->leg[plan->to_legs++].index = i;
+	for (i = 0; i < making->m->leg_count; i++) {
+		struct dlmirror_plan_leg *leg = &plan->leg[plan->to_legs];
+
+		if (making->gone[i])
+			continue;
+		leg->index = i;
+		leg->stale = resync && plan->to_legs > 0;
+		plan->to_legs++;
+	}
 	if (plan->to_legs == 0)
 		return refuse(making, MSG_NO_LEG_STAYS,
 			      "one leg has to stay, for the others to be copied from");
@@ -163,7 +169,7 @@ int plan_make(const struct dlmirror_mirror *m, const struct plan_wish *wish,
 	      struct dlmirror_plan *ret, char error[SPEC_ERROR_SIZE])
 {
 	struct dlmirror_plan plan = {.from_sectors = m->length_sectors, .from_legs = m->leg_count};
-	struct making making = {.m = m, .plan = &plan, .error = error};
+	struct making making = {.m = m, .plan = &plan, .changes = wish->resync, .error = error};
 	int result;
 	uint32_t i;
 
@@ -176,7 +182,7 @@ int plan_make(const struct dlmirror_mirror *m, const struct plan_wish *wish,
 	if (result == 0)
 		result = legs_go(&making, wish);
 	if (result == 0)
-		result = legs_stay(&making);
+		result = legs_stay(&making, wish->resync);
 	if (result == 0)
 		result = legs_come(&making, wish);
 	if (result == 0 && !making.changes)

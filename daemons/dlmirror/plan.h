@@ -13,6 +13,7 @@ struct plan_old {
 
 struct plan_wish {
 	uint64_t length_sectors; /* 0: as it is */
+	bool resync;		 /* all is copied from the first leg again */
 	unsigned add_count;
 	struct spec_leg add[DLMIRROR_LEGS_MAX]; /* with its devno */
 	unsigned remove_count;

@@ -28,6 +28,7 @@ enum {
 	OPTION_ADD,
 	OPTION_REMOVE,
 	OPTION_REPLACE,
+	OPTION_RESYNC,
 	OPTION_TIMEOUT,
 	OPTION_NO_WAIT
 };
@@ -124,6 +125,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		room_check(state, wish->replace_count);
 		replace_parse(state, argument, wish);
 		return 0;
+	case OPTION_RESYNC:
+		wish->resync = true;
+		return 0;
 	case OPTION_TIMEOUT:
 		timeout_parse(state, argument, &options->timeout_s);
 		return 0;
@@ -132,9 +136,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (wish->length_sectors == 0 && wish->add_count == 0 && wish->remove_count == 0 &&
-		    wish->replace_count == 0)
+		    wish->replace_count == 0 && !wish->resync)
 			argp_error(state, "there is nothing to change: give --size, --add-leg, "
-					  "--remove-leg or --replace-leg");
+					  "--remove-leg, --replace-leg or --resync");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -259,6 +263,10 @@ static int reload_run(struct dlmirror **d, const char *name, const void *input, 
 	code = reload_follow(d, &mirror, &reload);
 	if (code == UI_OK)
 		code = result_tell(&mirror, &reload, json);
+	if (reload.done && options->wish.resync && !json)
+		ui_done("%s: all of it is copied from its first leg now; dlmirror status --watch "
+			"%s follows it\n",
+			mirror_label(&mirror), mirror_label(&mirror));
 	return code;
 }
 
@@ -269,6 +277,8 @@ int verb_reload(int argc, char **argv)
 	    {"add-leg", OPTION_ADD, "DEVICE[@OFFSET]", 0, "one more leg, behind the others", 0},
 	    {"remove-leg", OPTION_REMOVE, "DEVICE", 0, "without that leg", 0},
 	    {"replace-leg", OPTION_REPLACE, "OLD=NEW[@OFFSET]", 0, "with NEW instead of OLD", 0},
+	    {"resync", OPTION_RESYNC, NULL, 0,
+	     "and copy all from the first leg to the others again", 0},
 	    {"timeout", OPTION_TIMEOUT, "SECONDS", 0,
 	     "give up when not all nodes are suspended by then (never)", 0},
 	    {"no-wait", OPTION_NO_WAIT, NULL, 0, "only begin it; status shows the progress", 0},

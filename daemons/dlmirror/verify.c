@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dlmirror verify: starts a comparison of the legs in the daemon, and follows it to its end. */
+/* dlmirror verify and repair: start a comparison of the legs in the daemon, and follow it to its end.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -163,20 +164,22 @@ static int verify_run(struct dlmirror **d, const char *name, const void *input, 
 	return code != UI_OK ? code : result_tell(&mirror, json);
 }
 
+/* A verify that repairs needs not be told to. */
+static const struct argp_option options_table[] = {
+    {"repair", OPTION_REPAIR, NULL, 0, "do as the verb repair", 0},
+    {"rate", OPTION_RATE, "SIZE", 0,
+     "compare no more than SIZE in a second, or unlimited (the mirror's resync-rate)", 0},
+    {"no-wait", OPTION_NO_WAIT, NULL, 0, "only start it; status shows the progress", 0},
+    {"wait", OPTION_WAIT, NULL, 0, "wait for the end (the default)", 0},
+    {"stop", OPTION_STOP, NULL, 0, "stop one that runs", 0},
+    {0}};
+static const struct argp_option *const repair_options = &options_table[1];
+
 int verb_verify(int argc, char **argv)
 {
-	static const struct argp_option table[] = {
-	    {"repair", OPTION_REPAIR, NULL, 0, "copy the first leg to the others where they differ",
-	     0},
-	    {"rate", OPTION_RATE, "SIZE", 0,
-	     "compare no more than SIZE in a second, or unlimited (the mirror's resync-rate)", 0},
-	    {"no-wait", OPTION_NO_WAIT, NULL, 0, "only start it; status shows the progress", 0},
-	    {"wait", OPTION_WAIT, NULL, 0, "wait for the end (the default)", 0},
-	    {"stop", OPTION_STOP, NULL, 0, "stop one that runs", 0},
-	    {0}};
 	struct verify_options options = {0};
 	const struct verb_syntax syntax = {
-	    .options = table,
+	    .options = options_table,
 	    .parser = parse,
 	    .input = &options,
 	    .names = "MIRROR",
@@ -187,6 +190,26 @@ int verb_verify(int argc, char **argv)
 	    .max = 1,
 	    .json = true,
 	    .quiet = true};
+
+	return verb_on_mirror(&syntax, argc, argv, verify_run);
+}
+
+int verb_repair(int argc, char **argv)
+{
+	struct verify_options options = {.repair = true};
+	const struct verb_syntax syntax = {
+	    .options = repair_options,
+	    .parser = parse,
+	    .input = &options,
+	    .names = "MIRROR",
+	    .doc =
+		"Compares the legs of a mirror, region by region, while it is in use, and copies "
+		"the first leg to the others where they differ.\v"
+		"What a crash left dirty is repaired without it. It runs in the daemon: it goes "
+		"on when this command is interrupted.",
+	    .min = 1,
+	    .max = 1,
+	    .json = true};
 
 	return verb_on_mirror(&syntax, argc, argv, verify_run);
 }

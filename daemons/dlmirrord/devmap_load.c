@@ -125,7 +125,8 @@ static int keep(struct load *load, uint32_t at, const char *params)
 
 	snprintf(what, sizeof(what), "leg %" PRIu32 " (%u:%u)", index + 1, major(leg->devno),
 		 minor(leg->devno));
-	if (!leg_works(load, index))
+	/* One that has failed may work again; what it has missed does not matter. */
+	if (!leg_works(load, index) && !load->plan->leg[at].stale)
 		return refuse(load, -EIO, "%s has failed: replace or remove it in the same reload",
 			      what);
 	load->devno[at] = leg->devno;

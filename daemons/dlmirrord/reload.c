@@ -751,7 +751,7 @@ bool reload_makes_stale(const struct reloads *r, const char *uuid)
 		if (reload->recovered)
 			return true; /* its plan is not known any more */
 		for (uint32_t i = 0; i < reload->plan.to_legs; i++)
-			if (reload->plan.leg[i].fresh)
+			if (reload->plan.leg[i].fresh || reload->plan.leg[i].stale)
 				return true;
 	}
 	return false;

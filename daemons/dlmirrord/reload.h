@@ -36,7 +36,7 @@ void reload_joined(struct reloads *r, const struct group_mirror *mirror, uint32_
 /* Once a second. */
 void reload_tick(struct reloads *r);
 
-/* A new table of uuid: does it have a leg that holds nothing? */
+/* A new table of uuid: does it have a leg that holds nothing, or whose contents do not count? */
 bool reload_makes_stale(const struct reloads *r, const char *uuid);
 /* Why its log was refused. */
 void reload_refused(struct reloads *r, const char *uuid, const char *text);

@@ -25,7 +25,7 @@ struct statefile_header {
 	uint32_t page_bytes;
 	bool clustered;	  /* shared with other nodes */
 	uint32_t members; /* most there may be */
-	bool stale;	  /* its table has a leg that holds nothing: no history counts for it */
+	bool stale;	  /* its table has a leg that is copied anew: no history counts for it */
 };
 
 struct statefile {

@@ -161,6 +161,7 @@ struct dlmirror_position {
 /* A leg of a mirror as it is to be. */
 struct dlmirror_plan_leg {
 	bool fresh;	       /* a device that holds nothing; else one that is kept: */
+	bool stale;	       /* but not what it holds: it is copied anew; never the first */
 	uint32_t index;	       /* in the table as it is */
 	uint64_t start_sector; /* of a fresh one */
 	/* Absolute, and the same device on all nodes: below /dev/disk or /dev/mapper. */

@@ -43,6 +43,7 @@ static void write_plan(struct writer *w, const struct dlmirror_plan *plan)
 	write_u8(w, (uint8_t)plan->to_legs);
 	for (uint32_t i = 0; i < plan->to_legs && i < DLMIRROR_LEGS_MAX; i++) {
 		write_u8(w, plan->leg[i].fresh);
+		write_u8(w, plan->leg[i].stale);
 		write_u32(w, plan->leg[i].index);
 		write_u64(w, plan->leg[i].start_sector);
 		write_string(w, plan->leg[i].path);
@@ -62,6 +63,7 @@ static void read_plan(struct reader *r, struct dlmirror_plan *ret)
 		r->failed = true;
 	for (uint32_t i = 0; i < ret->to_legs && i < DLMIRROR_LEGS_MAX; i++) {
 		ret->leg[i].fresh = read_bool(r);
+		ret->leg[i].stale = read_bool(r);
 		ret->leg[i].index = read_u32(r);
 		ret->leg[i].start_sector = read_u64(r);
 		read_string(r, ret->leg[i].path, sizeof(ret->leg[i].path));

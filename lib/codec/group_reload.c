@@ -5,7 +5,9 @@
 
 #include "codec/group_internal.h"
 
-#define PLAN_FRESH 1U /* flag of a leg */
+/* flags of a leg */
+#define PLAN_FRESH 1U
+#define PLAN_STALE 2U
 
 /* ---- plans */
 
@@ -19,6 +21,8 @@ static bool leg_valid(const struct dlmirror_plan *plan, uint32_t i)
 	const struct dlmirror_plan_leg *leg = &plan->leg[i];
 	const struct dlmirror_plan_leg *before = i > 0 ? &plan->leg[i - 1] : NULL;
 
+	if (leg->stale && (leg->fresh || i == 0))
+		return false;
 	if (leg->fresh) {
 		for (uint32_t k = 0; k < i; k++)
 			if (plan->leg[k].fresh && strcmp(plan->leg[k].path, leg->path) == 0)
@@ -54,7 +58,7 @@ static void plan_write(struct writer *w, const struct dlmirror_plan *plan)
 	for (uint32_t i = 0; i < plan->to_legs; i++) {
 		const struct dlmirror_plan_leg *leg = &plan->leg[i];
 
-		write_u8(w, leg->fresh ? PLAN_FRESH : 0);
+		write_u8(w, leg->fresh ? PLAN_FRESH : leg->stale ? PLAN_STALE : 0);
 		if (leg->fresh) {
 			write_u64(w, leg->start_sector);
 			write_string(w, leg->path);
@@ -68,9 +72,10 @@ static void plan_leg_read(struct reader *r, struct dlmirror_plan_leg *leg)
 {
 	uint8_t flags = read_u8(r);
 
-	if ((flags & ~PLAN_FRESH) != 0)
+	if (flags > PLAN_STALE)
 		r->failed = true;
-	leg->fresh = flags != 0;
+	leg->fresh = flags == PLAN_FRESH;
+	leg->stale = flags == PLAN_STALE;
 	if (leg->fresh) {
 		leg->start_sector = read_u64(r);
 		read_string(r, leg->path, sizeof(leg->path));

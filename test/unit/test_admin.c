@@ -72,9 +72,10 @@ static void test_requests(void **state)
 			 .from_start = {2, 3},
 			 .to_sectors = 4,
 			 .to_legs = 2,
-			 .leg = {{.index = 1}, {.fresh = true, .start_sector = 5, .path = "/b"}}},
+			 .leg = {{.index = 1, .stale = true},
+				 {.fresh = true, .start_sector = 5, .path = "/b"}}},
 		.timeout_s = 6},
-	    93);
+	    95);
 	request_round_trip(
 	    &(struct admin_request){.kind = ADMIN_RATE, .mirror = "a", .rate = UINT64_MAX - 1}, 31);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_DAEMON}, 20);

@@ -712,6 +712,12 @@ static void test_plans(void **state)
 	wish.remove[0] = (struct plan_old){.name = "b", .devno = makedev(8, 16)};
 	assert_int_equal(plan_make(&m, &wish, &plan, error), 0);
 	assert_true(plan.to_legs == 2 && plan.leg[0].index == 0 && plan.leg[1].fresh);
+	/* the same legs, but only the first counts */
+	wish = (struct plan_wish){.resync = true};
+	assert_int_equal(plan_make(&m, &wish, &plan, error), 0);
+	assert_true(plan.to_legs == 2 && plan.to_sectors == 2048);
+	assert_true(!plan.leg[0].fresh && !plan.leg[0].stale && plan.leg[0].index == 0);
+	assert_true(!plan.leg[1].fresh && plan.leg[1].stale && plan.leg[1].index == 1);
 }
 
 static void plan_refused(const struct dlmirror_mirror *m, const struct plan_wish *wish,

@@ -691,6 +691,10 @@ static void test_reloads(void **state)
 	}
 	memset(longest.text, 'x', sizeof(longest.text) - 1);
 	reload_round_trip(&longest);
+	longest = plan_sample;
+	longest.plan.leg[0].index = 0;
+	longest.plan.leg[1] = (struct dlmirror_plan_leg){.index = 1, .stale = true};
+	reload_round_trip(&longest);
 }
 
 static void reload_bad(struct group_reload m)
@@ -729,6 +733,12 @@ static void test_bad_reloads(void **state)
 	m = plan_sample;
 	m.plan.leg[0] = m.plan.leg[1]; /* a source that holds nothing */
 	m.plan.leg[1] = plan_sample.plan.leg[0];
+	reload_bad(m);
+	m = plan_sample;
+	m.plan.leg[0].stale = true; /* and one that does not count */
+	reload_bad(m);
+	m = plan_sample;
+	m.plan.leg[1].stale = true; /* what is fresh holds nothing anyway */
 	reload_bad(m);
 	m = plan_sample;
 	strcpy(m.plan.leg[1].path, "sda");
