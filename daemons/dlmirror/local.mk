@@ -4,6 +4,7 @@ libcommand_la_SOURCES = \
 	daemons/dlmirror/agreement.c daemons/dlmirror/agreement.h \
 	daemons/dlmirror/checks.c daemons/dlmirror/checks.h \
 	daemons/dlmirror/explanation.c daemons/dlmirror/explanation.h \
+	daemons/dlmirror/export.c daemons/dlmirror/export.h \
 	daemons/dlmirror/exposition.c daemons/dlmirror/exposition.h \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \

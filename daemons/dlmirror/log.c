@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dlmirror log: a log device seen from outside, taken over from another host, or tried again. */
+/* dlmirror log: a log device seen from outside, printed, taken over from another host, or tried again. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,65 +7,12 @@
 #include <unistd.h>
 
 #include "daemons/common/host.h"
+#include "daemons/dlmirror/export.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/identity.h"
 #include "daemons/dlmirror/logdev.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
-
-static const char *belief_name(enum disk_belief belief)
-{
-	switch (belief) {
-	case DISK_BLANK:
-		return "blank";
-	case DISK_KERNEL:
-		return "kernel";
-	case DISK_IN_USE:
-		return "in-use";
-	case DISK_CLEAN:
-		return "clean";
-	case DISK_STALE:
-		return "stale";
-	case DISK_NEWER:
-		return "newer";
-	}
-	return "?";
-}
-
-static const char *belief_sentence(const struct disk_search *search)
-{
-	switch (search->belief) {
-	case DISK_BLANK:
-		return "no log";
-	case DISK_KERNEL:
-		return "at rest: the kernel's header and bits are the truth";
-	case DISK_IN_USE:
-		return "in use: its owner has it, or crashed with it";
-	case DISK_CLEAN:
-		return "at rest; its release was interrupted at the end";
-	case DISK_STALE:
-		return search->remark ? search->remark : "not to be trusted";
-	case DISK_NEWER:
-		return "in use, in a format of a newer dlmirror";
-	}
-	return "?";
-}
-
-static const char *copy_sentence(int result)
-{
-	switch (result) {
-	case 0:
-		return "good";
-	case -ENODATA:
-		return "none";
-	case -EBADMSG:
-		return "damaged (checksum)";
-	case -EPROTONOSUPPORT:
-		return "of a newer format";
-	default:
-		return "damaged (fields contradict each other)";
-	}
-}
 
 static void super_text(struct ui_facts *facts, const struct disk_super *super)
 {
@@ -159,10 +106,10 @@ static void inspect_tell(const struct logdev *log, const struct logdev_count *co
 
 	format_bytes(log->bytes, text);
 	ui_fact(facts, "Device", "%s, %s", log->path, text);
-	ui_fact(facts, "State", "%s", belief_sentence(search));
+	ui_fact(facts, "State", "%s", export_belief_sentence(search));
 	ui_fact_json(facts, "device", SCOLS_JSON_STRING, "%s", log->path);
 	ui_fact_json(facts, "size_bytes", SCOLS_JSON_NUMBER, "%" PRIu64, log->bytes);
-	ui_fact_json(facts, "state", SCOLS_JSON_STRING, "%s", belief_name(search->belief));
+	ui_fact_json(facts, "state", SCOLS_JSON_STRING, "%s", export_belief_name(search->belief));
 	if (search->header.valid)
 		ui_fact(facts, "Kernel header", "valid, version %" PRIu32 ", %" PRIu64 " regions",
 			search->header.version, search->header.region_count);
@@ -170,10 +117,12 @@ static void inspect_tell(const struct logdev *log, const struct logdev_count *co
 		ui_fact(facts, "Kernel header", "%s",
 			search->header.in_use ? "marked as in use by dlmirror" : "none");
 	ui_fact_json(facts, "kernel_header", SCOLS_JSON_BOOLEAN, "%d", search->header.valid);
-	ui_fact(facts, "Superblock A", "%s", copy_sentence(search->copy_a));
-	ui_fact(facts, "Superblock B", "%s", copy_sentence(search->copy_b));
-	ui_fact_json(facts, "superblock_a", SCOLS_JSON_STRING, "%s", copy_sentence(search->copy_a));
-	ui_fact_json(facts, "superblock_b", SCOLS_JSON_STRING, "%s", copy_sentence(search->copy_b));
+	ui_fact(facts, "Superblock A", "%s", export_copy_sentence(search->copy_a));
+	ui_fact(facts, "Superblock B", "%s", export_copy_sentence(search->copy_b));
+	ui_fact_json(facts, "superblock_a", SCOLS_JSON_STRING, "%s",
+		     export_copy_sentence(search->copy_a));
+	ui_fact_json(facts, "superblock_b", SCOLS_JSON_STRING, "%s",
+		     export_copy_sentence(search->copy_b));
 	if (search->has_super) {
 		super_text(facts, &search->super);
 		super_json(facts, &search->super);
@@ -206,6 +155,35 @@ static int log_inspect(int argc, char **argv)
 		code = ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 	else
 		inspect_tell(&log, &count, arguments.json);
+	logdev_close(&log);
+	return code;
+}
+
+static int log_export(int argc, char **argv)
+{
+	const struct verb_syntax syntax = {
+	    .names = "DEVICE",
+	    .doc =
+		"Prints all that a log device (or a copy of one) holds: superblocks, in-sync map, "
+		"slots and their dirty regions. It is only read; no daemon is needed.\vWhat a "
+		"daemon writes meanwhile may be told as it was or as it is.",
+	    .min = 1,
+	    .max = 1,
+	    .json = true};
+	struct verb_arguments arguments;
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev log;
+	int code = UI_OK;
+	int result;
+
+	verb_parse(&syntax, argc, argv, &arguments);
+	if (logdev_open(arguments.name[0], false, 0, &log, error) != 0)
+		return ui_fail(UI_FAILED, "%s", error);
+	result = export_write(stdout, &log, arguments.json);
+	if (result == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		code = ui_fail(UI_FAILED, "it cannot be written to standard output");
+	else if (result != 0)
+		code = ui_fail(UI_FAILED, "%s cannot be read: %s", log.path, strerror(-result));
 	logdev_close(&log);
 	return code;
 }
@@ -347,6 +325,7 @@ int verb_log(int argc, char **argv)
 {
 	static const struct verb verbs[] = {
 	    {"inspect", "show what is on a log device", log_inspect},
+	    {"export", "print all that a log device holds", log_export},
 	    {"adopt", "take a log device over from another host", log_adopt},
 	    {"retry", "try a mirror's failed log device again", log_retry},
 	};

@@ -138,14 +138,25 @@ void logdev_close(struct logdev *log)
 	(void)close(log->fd);
 }
 
-/* Reads nbits from offset and counts those set. The offset is that of a whole unit, skip bytes
- * before the first bit. */
-static int bits_read_count(const struct logdev *log, uint64_t offset, size_t skip, uint64_t nbits,
-			   uint64_t *ret)
+int logdev_read(const struct logdev *log, uint64_t offset, size_t size, void *ret)
+{
+	uint64_t unit = offset / DISK_UNIT * DISK_UNIT;
+	uint8_t *buffer = buffer_make(DISK_UNIT);
+	int result = buffer ? 0 : -ENOMEM;
+
+	if (result == 0)
+		result = all_read(log->fd, buffer, DISK_UNIT, unit);
+	if (result == 0)
+		memcpy(ret, buffer + (offset - unit), size);
+	free(buffer);
+	return result;
+}
+
+int logdev_bits_read(const struct logdev *log, uint64_t offset, size_t skip, uint64_t nbits,
+		     logdev_bits *take, void *context)
 {
 	uint8_t *buffer = buffer_make(CHUNK_BYTES);
 	uint64_t left = nbits;
-	uint64_t count = 0;
 	int result = buffer ? 0 : -ENOMEM;
 
 	while (result == 0 && left > 0) {
@@ -163,12 +174,29 @@ static int bits_read_count(const struct logdev *log, uint64_t offset, size_t ski
 		memmove(buffer, buffer + skip, bytes - skip);
 		disk_bits_decode(buffer, (size_t)((here + 63) / 64 * 8),
 				 (uint64_t *)(void *)buffer);
-		count += bits_count((uint64_t *)(void *)buffer, here);
+		take(context, (uint64_t *)(void *)buffer, nbits - left, here);
 		left -= here;
 		offset += bytes;
 		skip = 0;
 	}
 	free(buffer);
+	return result;
+}
+
+static void bits_add(void *context, const uint64_t *words, uint64_t first, uint64_t count)
+{
+	uint64_t *sum = context;
+
+	(void)first;
+	*sum += bits_count(words, count);
+}
+
+static int bits_read_count(const struct logdev *log, uint64_t offset, size_t skip, uint64_t nbits,
+			   uint64_t *ret)
+{
+	uint64_t count = 0;
+	int result = logdev_bits_read(log, offset, skip, nbits, bits_add, &count);
+
 	if (result == 0)
 		*ret = count;
 	return result;

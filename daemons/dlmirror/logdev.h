@@ -37,6 +37,14 @@ struct logdev_count {
 	bool damaged;	/* a slot header could not be read */
 };
 int logdev_count(const struct logdev *log, struct logdev_count *ret, char error[LOGDEV_ERROR_SIZE]);
+/* Reads size bytes, which are at most a unit, at offset; a whole number of sectors both. */
+int logdev_read(const struct logdev *log, uint64_t offset, size_t size, void *ret);
+/* Called for some bits, in their order: those from first on, count of them, and always a multiple of
+ * 64 but at the end. */
+typedef void logdev_bits(void *context, const uint64_t *words, uint64_t first, uint64_t count);
+/* Reads nbits from offset, which is that of a whole unit, skip bytes before the first bit. */
+int logdev_bits_read(const struct logdev *log, uint64_t offset, size_t skip, uint64_t nbits,
+		     logdev_bits *take, void *context);
 /* The header of slot i. -EBADMSG and others as disk_slot_decode(). */
 int logdev_slot(const struct logdev *log, uint32_t i, struct disk_slot *ret);
 

@@ -17,6 +17,7 @@
 #include "base/bits.h"
 #include "daemons/common/bytes.h"
 #include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/export.h"
 #include "daemons/dlmirror/logdev.h"
 #include "daemons/dlmirror/picture.h"
 #include "daemons/dlmirror/plan.h"
@@ -583,6 +584,80 @@ static void test_inspect_kernel(void **state)
 	logdev_close(&log);
 }
 
+/* What export prints of the image; free it. */
+static char *exported(const struct image *image, bool json)
+{
+	struct logdev log;
+	char *text;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	assert_non_null(to);
+	log_open(image, false, &log);
+	assert_int_equal(export_write(to, &log, json), 0);
+	logdev_close(&log);
+	assert_int_equal(fclose(to), 0);
+	return text;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("no '%s' in: %s", part, text);
+}
+
+static void test_export(void **state)
+{
+	struct image *image = *state;
+	const struct disk_layout *l = &image->super.layout;
+	struct disk_slot slot = {.index = 1, .in_use = true, .host_name = "q\"\x1b[2J\\"};
+	uint8_t *at = image->bytes + l->sync_offset;
+	char *text;
+
+	at[2] = 0xfe;		  /* not region 16 */
+	at[10000 / 8 + 1] = 0x80; /* and region 10015 alone */
+	disk_slot_encode(image->bytes + disk_slot_offset(l, 1), &slot);
+	image->bytes[disk_slot_offset(l, 2) + 40] ^= 1;
+	image->bytes[l->super_b + 100] ^= 1;
+	image_write(image);
+	text = exported(image, false);
+	assert_has(text, "\nstate: in-use\n");
+	assert_has(text, "  -\n    copy: A\n    offset: 512\n    state: good\n    crc32c: ");
+	assert_has(text, "    copy: B\n    offset: 4096\n    state: damaged (checksum)\n");
+	assert_has(text, "    uuid: data-01234567\n");
+	assert_has(text, "\nin_sync:\n  0-15\n  17-9999\n  10015\nslots:\n");
+	assert_has(text, "    slot: 0\n");
+	assert_has(text, "    host_name: alpha\n");
+	assert_has(text, "    dirty:\n      0-2\n");
+	assert_has(text, "    host_name: q\"?[2J\\\n");
+	assert_has(text, "    state: damaged (checksum)\n");
+	free(text);
+	text = exported(image, true);
+	assert_has(text, "{\n  \"device\": \"test-command-log-");
+	assert_has(text, "\"in_sync\": [\n    [0, 15],\n    [17, 9999],\n    [10015, 10015]\n  ],");
+	assert_has(text, "\"host_name\": \"q\\u0022\\u001b[2J\\u005c\"");
+	assert_has(text, "\n}\n");
+	free(text);
+}
+
+/* One range, in several pieces that are read. */
+static void test_export_kernel(void **state)
+{
+	struct image *image = *state;
+	const uint64_t regions = UINT64_C(20) << 20;
+	char *text;
+
+	memset(image->bytes, 0, DEVICE_BYTES);
+	disk_kernel_header_encode(image->bytes, regions, true);
+	memset(image->bytes + DISK_BITS_OFFSET, 0xff, (size_t)(regions / 8) + 1);
+	image_write(image);
+	text = exported(image, false);
+	assert_has(text, "\nstate: kernel\n");
+	assert_has(text, "\nkernel_clean:\n  0-20971519\n");
+	assert_null(strstr(text, "slots:"));
+	free(text);
+}
+
 static void test_adopt(void **state)
 {
 	struct image *image = *state;
@@ -891,6 +966,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_inspect, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_inspect_damaged_slot, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_inspect_kernel, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_export, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_export_kernel, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_adopt, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_adopt_damaged, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_wipe, image_setup, image_teardown),
