@@ -152,6 +152,7 @@ static int change(const char *before, const struct mirror_file *old, const char 
 		  const struct mirror_file *fresh)
 {
 	char error[MAPPER_ERROR_SIZE];
+	struct mirror_file limited = *fresh; /* what may change while it is active */
 	struct mapper_device device;
 	bool active;
 	int code = device_look(before, &device);
@@ -159,12 +160,15 @@ static int change(const char *before, const struct mirror_file *old, const char 
 	if (code != UI_OK)
 		return code;
 	active = device.exists && device.ours && strcmp(device.log_uuid, old->uuid) == 0;
-	if (active && !mirror_file_same(old, fresh))
+	limited.resync_rate = old->resync_rate;
+	if (active && !mirror_file_same(old, &limited))
 		return ui_fail(UI_FAILED, MSG_CONFIG_IN_USE,
 			       "%s is active with the legs that its configuration here has: reload "
 			       "changes them, or deactivate it first",
 			       before);
 	code = config_store(name, fresh);
+	if (code == UI_OK && active && old->resync_rate != fresh->resync_rate)
+		code = device_rate(name, fresh->uuid, fresh->resync_rate);
 	if (code != UI_OK || strcmp(before, name) == 0)
 		return code;
 	if (active && mapper_rename(before, name, error) != 0)

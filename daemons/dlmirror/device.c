@@ -250,17 +250,17 @@ static int load_failed(const char *name, const char *error)
 		       name, error);
 }
 
-/* It is up: that it may be resynced too fast is no reason to take it down. */
-static int rate_tell(const struct device_wish *wish)
+int device_rate(const char *name, const char *uuid, uint64_t bytes_s)
 {
 	struct dlmirror *d;
 	int code = ui_connect(&d);
 
 	if (code != UI_OK)
 		return code;
-	if (dlmirror_resync_rate(d, wish->spec.uuid, wish->resync_rate) != 0)
-		code = ui_fail(UI_FAILED, "%s is active, but without its resync-rate: %s",
-			       wish->spec.name, dlmirror_error(d));
+	if (dlmirror_resync_rate(d, uuid, bytes_s) != 0)
+		code = ui_fail(UI_FAILED, MSG_SETTING_NOT_KEPT,
+			       "%s is active, but without its resync-rate: %s", name,
+			       dlmirror_error(d));
 	dlmirror_free(d);
 	return code;
 }
@@ -277,7 +277,8 @@ int device_up(const struct device_wish *wish)
 	(void)snprintf(dm_uuid, sizeof(dm_uuid), "%s%s", SPEC_DM_PREFIX, spec->uuid);
 	if (mapper_create(spec->name, dm_uuid, spec->length_sectors, params, error) != 0)
 		return load_failed(spec->name, error);
-	return wish->resync_rate != 0 ? rate_tell(wish) : UI_OK;
+	return wish->resync_rate != 0 ? device_rate(spec->name, spec->uuid, wish->resync_rate)
+				      : UI_OK;
 }
 
 static int down_check(const char *name)

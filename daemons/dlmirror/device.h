@@ -24,6 +24,9 @@ int device_name_check(const char *name);
 int device_prepare(struct device_wish *wish);
 /* Loads and resumes it. */
 int device_up(const struct device_wish *wish);
+/* Of one that is up: how much of it may be resynced in a second, 0: without a limit. That it may be too
+ * fast is no reason to take it down. */
+int device_rate(const char *name, const char *uuid, uint64_t bytes_s);
 /* What device-mapper has of that name, of whatever kind. */
 int device_look(const char *name, struct mapper_device *ret);
 /* Takes it down. force: also without a daemon. */

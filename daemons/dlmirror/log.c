@@ -178,12 +178,14 @@ static int log_export(int argc, char **argv)
 
 	verb_parse(&syntax, argc, argv, &arguments);
 	if (logdev_open(arguments.name[0], false, 0, &log, error) != 0)
-		return ui_fail(UI_FAILED, "%s", error);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 	result = export_write(stdout, &log, arguments.json);
 	if (result == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		code = ui_fail(UI_FAILED, "it cannot be written to standard output");
+		code = ui_fail(UI_FAILED, MSG_FILE_UNWRITABLE,
+			       "it cannot be written to standard output");
 	else if (result != 0)
-		code = ui_fail(UI_FAILED, "%s cannot be read: %s", log.path, strerror(-result));
+		code = ui_fail(UI_FAILED, MSG_DEVICE_UNREADABLE, "%s cannot be read: %s", log.path,
+			       strerror(-result));
 	logdev_close(&log);
 	return code;
 }

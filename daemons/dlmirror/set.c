@@ -7,6 +7,7 @@
 
 #include "daemons/common/bytes.h"
 #include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -21,12 +22,12 @@ static int setting_parse(const char *text, struct setting *ret)
 	const char *value = text + strlen(RATE_SETTING);
 
 	if (strncmp(text, RATE_SETTING, strlen(RATE_SETTING)) != 0)
-		return ui_fail(UI_USAGE,
+		return ui_fail(UI_USAGE, MSG_SETTING_INVALID,
 			       "there is no setting '%s'; write resync-rate=SIZE, or "
 			       "resync-rate=unlimited",
 			       text);
 	if (bytes_parse_rate(value, &ret->bytes_s) != 0)
-		return ui_fail(UI_USAGE,
+		return ui_fail(UI_USAGE, MSG_SETTING_INVALID,
 			       "resync-rate=%s: write what may be resynced in a second, like "
 			       "20MiB, or unlimited",
 			       value);
@@ -42,17 +43,17 @@ static int configuration_set(const char *name, const char *uuid, const struct se
 	int code;
 
 	if (uuid && !config_exists(name)) {
-		(void)fprintf(stderr,
-			      "dlmirror: note: %s has no configuration, so it is so until it is "
-			      "deactivated; dlmirror import %s writes one\n",
-			      name, name);
+		ui_note(MSG_SETTING_NOT_KEPT,
+			"%s has no configuration, so it is so until it is deactivated; dlmirror "
+			"import %s writes one",
+			name, name);
 		return UI_OK;
 	}
 	code = config_load(name, &file);
 	if (code != UI_OK)
 		return code;
 	if (uuid && strcmp(file.uuid, uuid) != 0)
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_SETTING_NOT_KEPT,
 			       "%s is set here until it is deactivated, but the configuration of "
 			       "that name, %s/%s.conf, is of another mirror and stays as it is",
 			       name, VERB_MIRRORS_DIR, name);
@@ -60,7 +61,10 @@ static int configuration_set(const char *name, const char *uuid, const struct se
 		return UI_OK;
 	file.resync_rate = setting->bytes_s;
 	file.serial++;
-	return config_store(name, &file);
+	code = config_store(name, &file);
+	if (code == UI_OK)
+		shared_push(name);
+	return code;
 }
 
 static void setting_tell(const char *name, const struct setting *setting, bool active)
@@ -71,8 +75,7 @@ static void setting_tell(const char *name, const struct setting *setting, bool a
 		bytes_text(setting->bytes_s, rate);
 		strcat(rate, "/s");
 	}
-	(void)printf("%s: resync-rate %s%s\n", name, rate,
-		     active ? "" : ", when it is activated here");
+	ui_done("%s: resync-rate %s%s\n", name, rate, active ? "" : ", when it is activated here");
 }
 
 static int mirror_set(struct dlmirror *d, const char *name, const struct setting *setting)
@@ -99,10 +102,12 @@ int verb_set(int argc, char **argv)
 	const struct verb_syntax syntax = {
 	    .names = "MIRROR SETTING=VALUE",
 	    .doc = "Changes what a mirror is to do, in its configuration and at once where it is "
-		   "active here.\vresync-rate=SIZE: so much of it this node may resync, repair or "
+		   "active, on all nodes of the cluster.\vresync-rate=SIZE: so much of it each "
+		   "node may resync, repair or "
 		   "compare in a second; resync-rate=unlimited: as fast as it can be.",
 	    .min = 2,
-	    .max = 2};
+	    .max = 2,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	struct setting setting = {0};
 	struct dlmirror *d;
