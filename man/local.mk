@@ -7,6 +7,7 @@ dist_man_MANS += man/dlmirror.8 man/dlmirrord.8 man/dlmirror.conf.5 \
 dist_man_MANS += man/dlmirror_free.3 man/dlmirror_error.3 man/dlmirror_get.3 \
 	man/dlmirror_counters.3 man/dlmirror_verify_stop.3 \
 	man/dlmirror_verify_rate.3 man/dlmirror_resync_rate.3 \
+	man/dlmirror_suspend.3 man/dlmirror_resume.3 \
 	man/dlmirror_log_retry.3 man/dlmirror_reload_status.3 man/dlmirror_errand_result.3 \
 	man/dlmirror_daemon_command.3
 check_SCRIPTS += man/check-man

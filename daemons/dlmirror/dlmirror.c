@@ -38,6 +38,8 @@ static const struct verb verbs[] = {
     {"grow", "make a mirror in use larger", verb_grow},
     {"reload", "give a mirror in use another size or other legs, on all nodes", verb_reload},
     {"set", "change what a mirror is to do, while it is in use", verb_set},
+    {"suspend", "hold all I/O of a mirror on this node", verb_suspend},
+    {"resume", "let it go on", verb_resume},
     {"doctor", "say what is wrong on this host, and what to do about it", verb_doctor},
     {"report", "write all that into a page to be kept or sent", verb_report},
     {"explain", "say what a message means, and what to do about it", verb_explain},

@@ -242,6 +242,8 @@ void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size)
 		part_add(ret, size, "waits for the first resume");
 	if (phase_is(m, "suspended"))
 		part_add(ret, size, "waits for a resume");
+	if (m->ordered)
+		part_add(ret, size, "is being suspended or resumed");
 	if (phase_is(m, "active"))
 		resync_add(m, ret, size);
 	if (m->repair > 0)

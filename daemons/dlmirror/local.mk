@@ -51,6 +51,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/show.c \
 	daemons/dlmirror/snapshot.c daemons/dlmirror/snapshot.h \
 	daemons/dlmirror/status.c \
+	daemons/dlmirror/suspend.c \
 	daemons/dlmirror/survey.c daemons/dlmirror/survey.h \
 	daemons/dlmirror/top.c \
 	daemons/dlmirror/ui.c daemons/dlmirror/ui.h \

@@ -42,6 +42,8 @@ int verb_verify(int argc, char **argv);
 int verb_set(int argc, char **argv);
 int verb_resync(int argc, char **argv);
 int verb_repair(int argc, char **argv);
+int verb_suspend(int argc, char **argv);
+int verb_resume(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_explain(int argc, char **argv);

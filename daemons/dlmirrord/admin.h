@@ -28,6 +28,8 @@ struct admin_source {
 		      size_t size);
 	int (*rate)(void *context, const char *mirror, uint64_t bytes_s, char *text, size_t size);
 	int (*verify_stop)(void *context, const char *mirror, char *text, size_t size);
+	int (*suspend)(void *context, const char *mirror, char *text, size_t size);
+	int (*resume)(void *context, const char *mirror, char *text, size_t size);
 	int (*log_retry)(void *context, const char *mirror, char *text, size_t size);
 	int (*reload)(void *context, const char *mirror, const struct dlmirror_plan *plan,
 		      uint32_t timeout_s, char *text, size_t size);

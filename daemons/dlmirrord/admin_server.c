@@ -464,6 +464,10 @@ static int action_answer(struct admin_server *server, const struct admin_request
 		result = source->rate(source->context, request->mirror, request->rate, text, size);
 	else if (request->kind == ADMIN_VERIFY_STOP)
 		result = source->verify_stop(source->context, request->mirror, text, size);
+	else if (request->kind == ADMIN_SUSPEND)
+		result = source->suspend(source->context, request->mirror, text, size);
+	else if (request->kind == ADMIN_RESUME)
+		result = source->resume(source->context, request->mirror, text, size);
 	else if (request->kind == ADMIN_LOG_RETRY)
 		result = source->log_retry(source->context, request->mirror, text, size);
 	else if (request->kind == ADMIN_RELOAD)

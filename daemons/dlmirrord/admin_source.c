@@ -96,6 +96,8 @@ static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
 	fill_members(log, &status, ret);
 	fill_legs(log, ret);
 	reload_waits(log->daemon->reloads, log->uuid, ret->reload, sizeof(ret->reload));
+	ret->ordered = log->halt_orders > 0;
+	ret->order_error = log->halt_error;
 	ret->resync_rate = atomic_load(&log->hot.shared->resync_rate);
 }
 
@@ -202,6 +204,20 @@ static int source_verify_stop(void *context, const char *mirror, char *text, siz
 		return -ENOENT;
 	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_VERIFY_STOP});
 	return 0;
+}
+
+static int source_suspend(void *context, const char *mirror, char *text, size_t size)
+{
+	struct log *log = log_for(context, mirror, text, size);
+
+	return log == NULL ? -ENOENT : halt_suspend(log, text, size);
+}
+
+static int source_resume(void *context, const char *mirror, char *text, size_t size)
+{
+	struct log *log = log_for(context, mirror, text, size);
+
+	return log == NULL ? -ENOENT : halt_resume(log, text, size);
 }
 
 static int source_log_retry(void *context, const char *mirror, char *text, size_t size)
@@ -471,6 +487,26 @@ static int admin_verify_stop(void *context, const char *mirror, char *text, size
 	return error;
 }
 
+static int admin_suspend(void *context, const char *mirror, char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_suspend(context, mirror, text, size);
+	daemon_leave(context);
+	return error;
+}
+
+static int admin_resume(void *context, const char *mirror, char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_resume(context, mirror, text, size);
+	daemon_leave(context);
+	return error;
+}
+
 static int admin_log_retry(void *context, const char *mirror, char *text, size_t size)
 {
 	int error;
@@ -573,6 +609,8 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .verify = admin_verify,
 	    .verify_stop = admin_verify_stop,
 	    .rate = admin_rate,
+	    .suspend = admin_suspend,
+	    .resume = admin_resume,
 	    .log_retry = admin_log_retry,
 	    .reload = admin_reload,
 	    .reload_status = admin_reload_status,

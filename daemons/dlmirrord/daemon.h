@@ -199,6 +199,11 @@ bool marker_busy(void);
 /* Waits until that is over, at most timeout_s. */
 void marker_finish(unsigned timeout_s);
 
+/* halt.c: an admin's orders; they go on when this has come back. Negative errno: not now, and text
+ * says why. What is so already is so. */
+int halt_suspend(struct log *log, char *text, size_t size);
+int halt_resume(struct log *log, char *text, size_t size);
+
 /* rate.c: an admin's, of bytes in a second; 0: without a limit. Of a log that was made, or restored,
  * and of the table that comes after another one. */
 void rate_set(struct log *log, uint64_t bytes_s);

@@ -72,6 +72,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/ports.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/registry.h \
 	daemons/dlmirrord/reload.c daemons/dlmirrord/reload.h \
+	daemons/dlmirrord/halt.c \
 	daemons/dlmirrord/rate.c \
 	daemons/dlmirrord/reload_course.c daemons/dlmirrord/reload_course.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \

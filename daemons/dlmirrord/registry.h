@@ -78,6 +78,10 @@ struct log {
 	struct handoff_item *awaiting[LOG_AWAITING_MAX]; /* they end it, and wait for its copies */
 	unsigned awaiting_count;
 
+	/* halt.c */
+	unsigned halt_orders; /* under way */
+	int halt_error;	      /* errno of the last */
+
 	/* log_device.c; storage is NULL while it cannot be opened */
 	struct storage *storage;
 	struct {

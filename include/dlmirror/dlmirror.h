@@ -99,6 +99,8 @@ struct dlmirror_mirror {
 	struct dlmirror_leg leg[DLMIRROR_LEGS_MAX];
 	char reload[DLMIRROR_TEXT_SIZE]; /* what a reload in step waits for; empty: for nothing */
 	uint64_t resync_rate;		 /* of this node, bytes per second; 0: without a limit */
+	bool ordered;	     /* a suspend or resume by an admin is under way on this node */
+	int32_t order_error; /* errno of the last one, 0: it worked */
 };
 
 /* What a region is, the worst last. A region that is being recovered, compared or copied counts as
@@ -329,6 +331,12 @@ int dlmirror_verify_stop(struct dlmirror *d, const char *mirror);
  * now on until the mirror is removed here; 0: without a limit. What a write is held for does not
  * wait for it. Nothing happens when it is so already. */
 int dlmirror_resync_rate(struct dlmirror *d, const char *mirror, uint64_t bytes_s);
+/* Begins to suspend the mirror's device on this node, or to resume it, in any case with the table
+ * that waits, if one does; it goes on when the caller ends, and ordered and order_error of
+ * dlmirror_get() say how. Without a flush of held writes, and without a freeze of file systems.
+ * -EBUSY: not now, the error says why. */
+int dlmirror_suspend(struct dlmirror *d, const char *mirror);
+int dlmirror_resume(struct dlmirror *d, const char *mirror);
 /* Tries to bring a failed log device back now. */
 int dlmirror_log_retry(struct dlmirror *d, const char *mirror);
 /* Begins to give the mirror another table on all nodes that have it active, in step; on failure all

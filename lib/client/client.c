@@ -309,6 +309,20 @@ int dlmirror_verify_stop(struct dlmirror *d, const char *mirror)
 	return mirror_call(d, ADMIN_VERIFY_STOP, mirror, &reply);
 }
 
+int dlmirror_suspend(struct dlmirror *d, const char *mirror)
+{
+	struct admin_reply reply;
+
+	return mirror_call(d, ADMIN_SUSPEND, mirror, &reply);
+}
+
+int dlmirror_resume(struct dlmirror *d, const char *mirror)
+{
+	struct admin_reply reply;
+
+	return mirror_call(d, ADMIN_RESUME, mirror, &reply);
+}
+
 int dlmirror_log_retry(struct dlmirror *d, const char *mirror)
 {
 	struct admin_reply reply;

@@ -30,7 +30,7 @@ static void read_printable(struct reader *r, char *ret, size_t cap, bool lines)
 static bool kind_names_mirror(enum admin_kind kind)
 {
 	return (kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS) || kind == ADMIN_MAP ||
-	       kind == ADMIN_RATE;
+	       (kind >= ADMIN_RATE && kind <= ADMIN_RESUME);
 }
 
 static void write_plan(struct writer *w, const struct dlmirror_plan *plan)
@@ -408,6 +408,8 @@ static void write_mirror(struct writer *w, const struct dlmirror_mirror *m)
 	write_u64(w, m->memory_bytes);
 	write_string(w, m->reload);
 	write_u64(w, m->resync_rate);
+	write_u8(w, m->ordered);
+	write_u32(w, (uint32_t)m->order_error);
 	write_members(w, m);
 	write_verify(w, m);
 	write_u8(w, (uint8_t)m->leg_count);
@@ -443,6 +445,8 @@ static void read_mirror(struct reader *r, struct dlmirror_mirror *ret)
 	ret->memory_bytes = read_u64(r);
 	read_string(r, ret->reload, sizeof(ret->reload));
 	ret->resync_rate = read_u64(r);
+	ret->ordered = read_bool(r);
+	ret->order_error = (int32_t)read_u32(r);
 	read_members(r, ret);
 	read_verify(r, ret);
 	ret->leg_count = read_u8(r);

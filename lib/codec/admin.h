@@ -52,6 +52,8 @@ enum admin_kind {
 	ADMIN_ERRAND,
 	ADMIN_ERRAND_RESULT,
 	ADMIN_RATE,
+	ADMIN_SUSPEND,
+	ADMIN_RESUME,
 	ADMIN_KINDS, /* one more than the last */
 };
 
@@ -61,7 +63,7 @@ struct admin_request {
 	uint64_t per_cell;		   /* MAP: regions */
 	uint32_t cells;			   /* MAP */
 	struct dlmirror_position position; /* EVENTS: behind which */
-	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP, RATE */
+	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP, RATE to RESUME */
 	bool repair;			   /* VERIFY */
 	uint64_t rate;			   /* VERIFY, RATE: bytes per second */
 	struct dlmirror_plan plan;	   /* RELOAD */

@@ -78,6 +78,8 @@ static void test_requests(void **state)
 	    95);
 	request_round_trip(
 	    &(struct admin_request){.kind = ADMIN_RATE, .mirror = "a", .rate = UINT64_MAX - 1}, 31);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_SUSPEND, .mirror = "a"}, 23);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_RESUME, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_DAEMON}, 20);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_MAP,
 						   .mirror = "a",
@@ -178,6 +180,8 @@ static void mirror_fill(struct dlmirror_mirror *ret, char letter)
 		ret->verify_region[i] = UINT64_MAX - i;
 	memset(ret->reload, letter, sizeof(ret->reload) - 1);
 	ret->resync_rate = UINT64_MAX - 2;
+	ret->ordered = true;
+	ret->order_error = 16;
 	ret->clustered = true;
 	ret->quorate = true;
 	ret->slot = 16;
@@ -217,6 +221,8 @@ static void assert_mirror_equal(const struct dlmirror_mirror *a, const struct dl
 	assert_int_equal(a->memory_bytes, b->memory_bytes);
 	assert_int_equal(a->verifying, b->verifying);
 	assert_int_equal(a->resync_rate, b->resync_rate);
+	assert_int_equal(a->ordered, b->ordered);
+	assert_int_equal(a->order_error, b->order_error);
 	assert_int_equal(a->verify_repair, b->verify_repair);
 	assert_int_equal(a->verify_done, b->verify_done);
 	assert_int_equal(a->verify_skipped, b->verify_skipped);

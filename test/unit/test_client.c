@@ -41,6 +41,8 @@ struct shared {
 	_Atomic unsigned stopped;
 	_Atomic unsigned retried;
 	_Atomic uint64_t rate;
+	_Atomic unsigned suspended;
+	_Atomic unsigned resumed;
 	_Atomic unsigned commands;
 	_Atomic unsigned sync_after; /* questions for a mirror until it is in sync; 0: never */
 	_Atomic unsigned pieces;
@@ -123,6 +125,27 @@ static int source_counters(void *context, const char *mirror, struct dlmirror_co
 		for (i = 0; i < DLMIRROR_BUCKETS; i++)
 			ret->type[type].bucket[i] = type * 100 + i;
 	}
+	return 0;
+}
+
+static int source_suspend(void *context, const char *mirror, char *text, size_t size)
+{
+	(void)context;
+	if (strcmp(mirror, "busy") == 0) {
+		(void)snprintf(text, size, "a reload of it is under way");
+		return -EBUSY;
+	}
+	shared->suspended++;
+	return 0;
+}
+
+static int source_resume(void *context, const char *mirror, char *text, size_t size)
+{
+	(void)context;
+	(void)mirror;
+	(void)text;
+	(void)size;
+	shared->resumed++;
 	return 0;
 }
 
@@ -257,6 +280,8 @@ static void server_run(int ready, const char *group)
 					    .verify = source_verify,
 					    .verify_stop = source_verify_stop,
 					    .rate = source_rate,
+					    .suspend = source_suspend,
+					    .resume = source_resume,
 					    .log_retry = source_log_retry,
 					    .daemon = source_daemon,
 					    .map = source_map,
@@ -438,6 +463,12 @@ static void test_actions(void **state)
 	assert_int_equal(dlmirror_verify_rate(d, "m", false, 1 << 20), 0);
 	assert_int_equal(shared->verified, 3);
 	assert_int_equal(shared->rate, 1 << 20);
+	assert_int_equal(dlmirror_suspend(d, "m"), 0);
+	assert_int_equal(dlmirror_suspend(d, "busy"), -EBUSY);
+	assert_string_equal(dlmirror_error(d), "a reload of it is under way");
+	assert_int_equal(dlmirror_resume(d, "m"), 0);
+	assert_int_equal(shared->suspended, 1);
+	assert_int_equal(shared->resumed, 1);
 	assert_int_equal(dlmirror_resync_rate(d, "m", 7), 0);
 	assert_int_equal(shared->rate, 7);
 	assert_int_equal(dlmirror_verify(d, "busy", false), -EBUSY);
