@@ -44,7 +44,7 @@ static const struct verb verbs[] = {
     {"report", "write all that into a page to be kept or sent", verb_report},
     {"explain", "say what a message means, and what to do about it", verb_explain},
     {"metrics", "print what monitoring wants to know", verb_metrics},
-    {"log", "inspect, adopt or retry a log device", verb_log},
+    {"log", "inspect, export, replace, adopt or retry a log device", verb_log},
     {"daemon", "ask and command the daemon", verb_daemon},
 };
 

@@ -36,6 +36,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/leg.c \
 	daemons/dlmirror/list.c \
 	daemons/dlmirror/log.c \
+	daemons/dlmirror/log_replace.c \
 	daemons/dlmirror/map.c \
 	daemons/dlmirror/mapper.c daemons/dlmirror/mapper.h \
 	daemons/dlmirror/metrics.c \

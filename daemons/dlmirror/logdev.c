@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -317,5 +318,85 @@ int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE])
 	if (result != 0)
 		return refuse(error, result, MSG_DEVICE_UNWRITABLE, "%s cannot be written: %s",
 			      log->path, strerror(-result));
+	return 0;
+}
+
+/* Of the kernel's bits: on their way from one device to another. */
+struct copying {
+	struct logdev *to;
+	uint8_t *unit; /* that is being filled */
+	uint64_t offset;
+	size_t used;
+	int result;
+};
+
+static void unit_put(struct copying *c)
+{
+	if (c->result == 0)
+		c->result = all_write(c->to->fd, c->unit, DISK_UNIT, c->offset);
+	c->offset += DISK_UNIT;
+	memset(c->unit, 0, DISK_UNIT);
+	c->used = 0;
+}
+
+static void copy_take(void *context, const uint64_t *words, uint64_t first, uint64_t count)
+{
+	struct copying *c = context;
+
+	(void)first;
+	for (size_t i = 0; i < bits_words(count); i++) {
+		uint64_t word = words[i];
+
+		if (i == bits_words(count) - 1 && count % BITS_PER_WORD != 0)
+			word &= bits_mask(count) - 1;
+		if (c->used == DISK_UNIT)
+			unit_put(c);
+		disk_bits_encode(c->unit + c->used, sizeof(word), &word);
+		c->used += sizeof(word);
+	}
+}
+
+static int bits_copy(const struct logdev *from, struct logdev *to, uint64_t regions)
+{
+	const struct disk_search *search = &from->search;
+	bool kernel = search->belief == DISK_KERNEL;
+	struct copying c = {.to = to, .unit = buffer_make(DISK_UNIT), .used = DISK_BITS_OFFSET};
+	int result = c.unit ? 0 : -ENOMEM;
+
+	if (result == 0) {
+		memset(c.unit, 0, DISK_UNIT);
+		result = logdev_bits_read(from, kernel ? 0 : search->super.layout.sync_offset,
+					  kernel ? DISK_BITS_OFFSET : 0, regions, copy_take, &c);
+	}
+	if (result == 0) {
+		unit_put(&c);
+		result = c.result;
+	}
+	free(c.unit);
+	return result;
+}
+
+int logdev_copy(const struct logdev *from, struct logdev *to, char error[LOGDEV_ERROR_SIZE])
+{
+	const struct disk_search *search = &from->search;
+	uint64_t regions = search->belief == DISK_KERNEL ? search->header.region_count
+							 : search->super.layout.region_count;
+	uint8_t header[DISK_SUPER_OFFSET];
+	int result = logdev_wipe(to, error);
+
+	if (result != 0)
+		return result;
+	if (search->belief != DISK_KERNEL && search->belief != DISK_CLEAN)
+		return -ENODATA;
+	if (regions / 8 + DISK_BITS_OFFSET + 8 > to->bytes)
+		return refuse(error, -ENOSPC, "%s is too small for a log of %" PRIu64 " regions",
+			      to->path, regions);
+	result = bits_copy(from, to, regions);
+	disk_kernel_header_encode(header, regions, true);
+	if (result == 0)
+		result = unit_change(to, 0, 0, header, sizeof(header));
+	if (result != 0)
+		return refuse(error, result, "what %s knows cannot be copied to %s: %s", from->path,
+			      to->path, strerror(-result));
 	return 0;
 }

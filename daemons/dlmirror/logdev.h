@@ -50,6 +50,12 @@ int logdev_slot(const struct logdev *log, uint32_t i, struct disk_slot *ret);
 
 /* Rewrites the owner in both superblocks; marks and maps stay. */
 int logdev_adopt(struct logdev *log, const struct disk_owner *owner, char error[LOGDEV_ERROR_SIZE]);
+/*
+ * What from, which is at rest, knows of regions: to becomes a log at rest that says the same, in the
+ * kernel's form; what it held is gone. Until all of it is there it says nothing. -ENODATA: from has
+ * nothing to say, and to is without a log; -ENOSPC: a log of that mirror does not fit.
+ */
+int logdev_copy(const struct logdev *from, struct logdev *to, char error[LOGDEV_ERROR_SIZE]);
 /* Makes it a device without a log. */
 int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE]);
 

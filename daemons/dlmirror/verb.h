@@ -49,6 +49,7 @@ int verb_report(int argc, char **argv);
 int verb_explain(int argc, char **argv);
 int verb_metrics(int argc, char **argv);
 int verb_log(int argc, char **argv);
+int verb_log_replace(int argc, char **argv);
 int verb_daemon(int argc, char **argv);
 
 /* Runs the one of the verbs that argv[1] names. program: what stands before it, for messages. */

@@ -710,6 +710,73 @@ static void test_adopt_damaged(void **state)
 	logdev_close(&log);
 }
 
+/* To a device that holds something; what the release of an earlier life left, too. */
+static void test_copy(void **state)
+{
+	struct image *image = *state;
+	const uint64_t regions = (UINT64_C(20) << 20) - 3;
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev_count count;
+	struct image fresh = {.bytes = calloc(1, DEVICE_BYTES)};
+	struct logdev from;
+	struct logdev to;
+
+	assert_non_null(fresh.bytes);
+	memcpy(fresh.bytes, image->bytes, DEVICE_BYTES);
+	image_write(&fresh);
+	image_write(image);
+	log_open(image, false, &from);
+	log_open(&fresh, true, &to);
+	assert_int_equal(logdev_copy(&from, &to, error), -ENODATA); /* it is in use */
+	logdev_close(&to);
+	logdev_close(&from);
+	(void)unlink(image->path);
+	image->super.in_use = false;
+	image_fill(image);
+	image_write(image);
+	log_open(image, false, &from);
+	assert_int_equal(from.search.belief, DISK_CLEAN);
+	log_open(&fresh, true, &to);
+	assert_int_equal(to.search.belief, DISK_BLANK);
+	assert_int_equal(logdev_copy(&from, &to, error), 0);
+	logdev_close(&to);
+	logdev_close(&from);
+	log_open(&fresh, false, &to);
+	assert_int_equal(to.search.belief, DISK_KERNEL);
+	assert_int_equal(to.search.header.region_count, REGIONS);
+	assert_int_equal(logdev_count(&to, &count, error), 0);
+	assert_int_equal(count.in_sync, 10000);
+	logdev_close(&to);
+	/* of the kernel's form, and of many units */
+	(void)unlink(image->path);
+	memset(image->bytes, 0, DEVICE_BYTES);
+	disk_kernel_header_encode(image->bytes, regions, true);
+	memset(image->bytes + DISK_BITS_OFFSET, 0xff, (size_t)(regions / 8) + 1);
+	image->bytes[DISK_BITS_OFFSET] = 0xfe;
+	image->bytes[DISK_BITS_OFFSET + 1500000] = 0;
+	image_write(image);
+	log_open(image, false, &from);
+	log_open(&fresh, true, &to);
+	assert_int_equal(logdev_copy(&from, &to, error), 0);
+	logdev_close(&to);
+	log_open(&fresh, false, &to);
+	assert_int_equal(to.search.header.region_count, regions);
+	assert_int_equal(logdev_count(&to, &count, error), 0);
+	assert_int_equal(count.in_sync, regions - 9);
+	logdev_close(&to);
+	/* one that is too small stays without a log */
+	assert_int_equal(truncate(fresh.path, 1 << 20), 0);
+	log_open(&fresh, true, &to);
+	assert_int_equal(logdev_copy(&from, &to, error), -ENOSPC);
+	logdev_close(&to);
+	log_open(&fresh, false, &to);
+	assert_int_equal(to.search.belief, DISK_BLANK);
+	logdev_close(&to);
+	logdev_close(&from);
+	(void)unlink(fresh.path);
+	free(fresh.bytes);
+}
+
 static void test_wipe(void **state)
 {
 	struct image *image = *state;
@@ -970,6 +1037,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_export_kernel, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_adopt, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_adopt_damaged, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_copy, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_wipe, image_setup, image_teardown),
 	    cmocka_unit_test(test_open_errors),
 	    cmocka_unit_test(test_plans),
