@@ -439,7 +439,7 @@ static void check_state(const struct telling *t, const struct facts_mirror *of)
 	else
 		say(t, CHECK_OK, "mirror-state", NULL, "it is %s: %s", m->phase, activity);
 	if (m->verify_differed > m->verify_repaired)
-		say(t, CHECK_PROBLEM, "mirror-verify", "dlmirror verify --repair",
+		say(t, CHECK_PROBLEM, "mirror-verify", "dlmirror repair",
 		    "%" PRIu64 " regions differed at the last verify, %" PRIu64
 		    " of them were repaired",
 		    m->verify_differed, m->verify_repaired);
