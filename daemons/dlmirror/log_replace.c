@@ -13,6 +13,7 @@
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/logdev.h"
+#include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -59,10 +60,10 @@ static int inactive_check(const struct replacing *r)
 	int code = device_look(r->name, &device);
 
 	if (code != UI_OK || !device.exists)
-		return code;
-	return ui_fail(UI_FAILED,
+		return code == UI_OK ? shared_idle(r->name, r->file.uuid) : code;
+	return ui_fail(UI_FAILED, MSG_MIRROR_IN_USE,
 		       "%s is active here, and the log of a mirror in use cannot be replaced: "
-		       "dlmirror deactivate %s, here and on all other nodes, and then again",
+		       "dlmirror deactivate %s, on all nodes, and then again",
 		       r->name, r->name);
 }
 
@@ -71,7 +72,7 @@ static int old_lost(const struct replacing *r, const char *why)
 {
 	if (r->force)
 		return UI_OK;
-	return ui_fail(UI_FAILED,
+	return ui_fail(UI_FAILED, MSG_LOG_LOST,
 		       "%s; to do without what it knows, so that all of %s is resynced when it is "
 		       "activated, say --force",
 		       why, r->name);
@@ -88,7 +89,7 @@ static int old_look(struct replacing *r)
 		return UI_OK;
 	result = logdev_open(r->file.log, true, 0, &r->old, error);
 	if (result == -EBUSY) /* --force or not: it is somebody's */
-		return ui_fail(UI_FAILED, "the log device %s", error);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "the log device %s", error);
 	if (result != 0) {
 		(void)snprintf(why, sizeof(why), "the log device %s", error);
 		return old_lost(r, why);
@@ -125,8 +126,8 @@ static int room_check(const struct replacing *r, const struct logdev *fresh)
 	    -ENOSPC)
 		return UI_OK;
 	format_bytes(needed, text);
-	return ui_fail(UI_FAILED, "%s is too small: a log of %s needs %s", fresh->path, r->name,
-		       text);
+	return ui_fail(UI_FAILED, MSG_LOG_TOO_SMALL, "%s is too small: a log of %s needs %s",
+		       fresh->path, r->name, text);
 }
 
 /* Empty, or with what the old one knows. */
@@ -138,12 +139,12 @@ static int fresh_fill(const struct replacing *r)
 	int code;
 
 	if (logdev_open(r->wanted, true, 0, &fresh, error) != 0)
-		return ui_fail(UI_FAILED, "log device %s", error);
+		return ui_fail(UI_FAILED, MSG_WITHIN, "log device %s", error);
 	code = room_check(r, &fresh);
 	if (code == UI_OK) {
 		result =
 		    r->history ? logdev_copy(&r->old, &fresh, error) : logdev_wipe(&fresh, error);
-		code = result == 0 ? UI_OK : ui_fail(UI_FAILED, "%s", error);
+		code = result == 0 ? UI_OK : ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
 	}
 	logdev_close(&fresh);
 	return code;
@@ -173,7 +174,8 @@ static int fresh_look(const struct replacing *r, struct mirror_file *ret)
 		    "path below /dev/disk leads to it\n",
 		    stable);
 	if (strlen(stable) >= sizeof(ret->log))
-		return ui_fail(UI_FAILED, "%s: the path is too long, at most %u characters", stable,
+		return ui_fail(UI_FAILED, MSG_PATH_TOO_LONG,
+			       "%s: the path is too long, at most %u characters", stable,
 			       MIRROR_FILE_PATH_SIZE - 1U);
 	strcpy(ret->log, stable);
 	return UI_OK;
@@ -185,7 +187,7 @@ static int old_empty(struct replacing *r)
 
 	if (!r->old_open || logdev_wipe(&r->old, error) == 0)
 		return UI_OK;
-	(void)fprintf(stderr, "dlmirror: note: %s: it still holds the log that it had\n", error);
+	ui_note(MSG_DEVICE_UNWRITABLE, "%s: it still holds the log that it had", error);
 	return UI_OK;
 }
 
@@ -206,13 +208,9 @@ static int replace(struct replacing *r)
 		logdev_close(&r->old);
 	if (code != UI_OK)
 		return code;
-	(void)printf("%s: log %s%s\n", r->name, after.log[0] ? after.log : "in memory",
-		     r->history && r->wanted ? "" : "; all of it is resynced when it is activated");
-	(void)fprintf(
-	    stderr,
-	    "dlmirror: note: where other nodes have %s, copy %s/%s.conf to them before it "
-	    "is activated\n",
-	    r->name, VERB_MIRRORS_DIR, r->name);
+	ui_done("%s: log %s%s\n", r->name, after.log[0] ? after.log : "in memory",
+		r->history && r->wanted ? "" : "; all of it is resynced when it is activated");
+	shared_push(r->name);
 	return UI_OK;
 }
 
@@ -234,7 +232,8 @@ int verb_log_replace(int argc, char **argv)
 		"Gives a mirror that is active nowhere another log device, or with core as DEVICE "
 		"a log in memory only. What the old one knows of regions is taken along.",
 	    .min = 2,
-	    .max = 2};
+	    .max = 2,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	int code;
 
@@ -242,11 +241,13 @@ int verb_log_replace(int argc, char **argv)
 	r.name = arguments.name[0];
 	if (strcmp(arguments.name[1], "core") != 0)
 		r.wanted = arguments.name[1];
-	code = config_load(r.name, &r.file);
+	code = config_exists(r.name) ? shared_refresh(r.name, r.force) : UI_OK;
+	if (code == UI_OK)
+		code = config_load(r.name, &r.file);
 	if (code != UI_OK)
 		return code;
 	if (so_already(&r)) {
-		(void)printf("%s has that log already\n", r.name);
+		ui_done("%s has that log already\n", r.name);
 		return UI_OK;
 	}
 	code = inactive_check(&r);

@@ -389,14 +389,16 @@ int logdev_copy(const struct logdev *from, struct logdev *to, char error[LOGDEV_
 	if (search->belief != DISK_KERNEL && search->belief != DISK_CLEAN)
 		return -ENODATA;
 	if (regions / 8 + DISK_BITS_OFFSET + 8 > to->bytes)
-		return refuse(error, -ENOSPC, "%s is too small for a log of %" PRIu64 " regions",
-			      to->path, regions);
+		return refuse(error, -ENOSPC, MSG_LOG_TOO_SMALL,
+			      "%s is too small for a log of %" PRIu64 " regions", to->path,
+			      regions);
 	result = bits_copy(from, to, regions);
 	disk_kernel_header_encode(header, regions, true);
 	if (result == 0)
 		result = unit_change(to, 0, 0, header, sizeof(header));
 	if (result != 0)
-		return refuse(error, result, "what %s knows cannot be copied to %s: %s", from->path,
-			      to->path, strerror(-result));
+		return refuse(error, result, MSG_DEVICE_UNWRITABLE,
+			      "what %s knows cannot be copied to %s: %s", from->path, to->path,
+			      strerror(-result));
 	return 0;
 }

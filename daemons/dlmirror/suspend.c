@@ -25,17 +25,18 @@ static int as_wished(const struct dlmirror_mirror *m, const struct halt *halt, b
 	if (code != UI_OK)
 		return code;
 	if (!device.exists || !device.ours || strcmp(device.log_uuid, m->uuid) != 0)
-		return ui_fail(UI_NO_MIRROR, "there is no device %s of this mirror any more",
-			       m->name);
+		return ui_fail(UI_NO_MIRROR, MSG_DEVICE_GONE,
+			       "there is no device %s of this mirror any more", m->name);
 	*ret = device.suspended == halt->suspend;
 	return UI_OK;
 }
 
 static int order_failed(const struct dlmirror_mirror *m, const struct halt *halt)
 {
-	return ui_fail(
-	    UI_FAILED, "%s could not be %s: %s", m->name, halt->suspend ? "suspended" : "resumed",
-	    m->order_error != 0 ? strerror(m->order_error) : "somebody did the contrary meanwhile");
+	return ui_fail(UI_FAILED, MSG_NOT_SUSPENDED, "%s could not be %s: %s", m->name,
+		       halt->suspend ? "suspended" : "resumed",
+		       m->order_error != 0 ? strerror(m->order_error)
+					   : "somebody did the contrary meanwhile");
 }
 
 /* Until it is so; a daemon that restarts meanwhile is waited for, and what it had begun goes on. */
@@ -83,22 +84,23 @@ static int halt_run(struct dlmirror **d, const char *name, const void *input, bo
 	if (code != UI_OK)
 		return code;
 	if (!m.name[0])
-		return ui_fail(UI_FAILED,
+		return ui_fail(UI_FAILED, MSG_LEGS_UNKNOWN,
 			       "the daemon does not know the device of %s yet: again in a moment",
 			       name);
 	code = as_wished(&m, halt, &so);
 	if (code != UI_OK)
 		return code;
 	if (so && !m.ordered) {
-		(void)printf("%s is %s already\n", m.name, halt->suspend ? word : "in use");
+		ui_done("%s is %s already\n", m.name, halt->suspend ? word : "in use");
 		return UI_OK;
 	}
 	error = halt->begin(*d, m.uuid);
 	if (error != 0)
-		return ui_fail(UI_FAILED, "%s is not %s: %s", m.name, word, dlmirror_error(*d));
+		return ui_fail(UI_FAILED, MSG_NOT_SUSPENDED, "%s is not %s: %s", m.name, word,
+			       dlmirror_error(*d));
 	code = wait(d, &m, halt);
 	if (code == UI_OK)
-		(void)printf("%s is %s\n", m.name, word);
+		ui_done("%s is %s\n", m.name, word);
 	return code;
 }
 

@@ -829,6 +829,17 @@ void reload_waits(const struct reloads *r, const char *uuid, char *ret, size_t s
 		snprintf(ret, size, "waits for the group");
 }
 
+/* Who speaks version 3 only takes a PLAN with such a leg for damaged. */
+static bool plan_understood(const struct daemon *d, const struct dlmirror_plan *plan)
+{
+	if (d->cluster == NULL || cluster_version(d->cluster) > GROUP_RELOAD_VERSION)
+		return true;
+	for (uint32_t i = 0; i < plan->to_legs; i++)
+		if (plan->leg[i].stale)
+			return false;
+	return true;
+}
+
 /* What sda is on one node may be another device on the next. */
 static const char *path_differs(const struct dlmirror_plan *plan)
 {
@@ -860,6 +871,8 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 		    "not done yet";
 	if (reload != NULL && !over(reload))
 		why = "a reload of it is under way: dlmirror status shows what it waits for";
+	if (!plan_understood(d, plan))
+		why = "a node of the cluster has an older dlmirrord that cannot do this: update it";
 	if (!group_plan_valid(plan))
 		why = "such a table cannot be";
 	if (why != NULL) {
