@@ -23,10 +23,12 @@ man_MANS = man/dlmirror-messages.7
 message_made = $(message_headers) $(man_MANS)
 CLEANFILES += $(message_made)
 message_inputs = daemons/common/messages.awk daemons/common/messages.catalog
-EXTRA_DIST += $(message_inputs)
+EXTRA_DIST += $(message_inputs) daemons/common/check-messages
+check_SCRIPTS += daemons/common/check-messages
 
 # "make dlmirror" alone knows nothing of BUILT_SOURCES.
-$(libmessage_la_OBJECTS) $(libconfig_la_OBJECTS) $(libcommand_la_OBJECTS) $(libgroup_cpg_la_OBJECTS) \
+$(libmessage_la_OBJECTS) $(libmessage_log_la_OBJECTS) $(libconfig_la_OBJECTS) $(libcommand_la_OBJECTS) \
+	$(libdevmap_la_OBJECTS) $(libstorage_la_OBJECTS) $(libgroup_cpg_la_OBJECTS) $(liblocks_la_OBJECTS) \
 	$(dlmirror_OBJECTS) $(dlmirrord_OBJECTS): $(message_headers)
 
 $(message_made): $(message_inputs)

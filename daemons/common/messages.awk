@@ -40,7 +40,7 @@ function entry_end(i) {
 	if (id == "")
 		return
 	paragraph_end()
-	if (lines == 0)
+	if (lines == 0 || text[1] ~ /^(Cause|Do):/)
 		wrong(id " has no explanation")
 	if (!remedy)
 		wrong(id " has no paragraph that begins with Do:")

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemons/common/message.h"
+
 static const char units[] = "KMGTPE";
 
 void format_bytes(uint64_t bytes, char ret[FORMAT_SIZE])
@@ -187,22 +189,33 @@ static bool phase_is(const struct dlmirror_mirror *m, const char *phase)
 	return strcmp(m->phase, phase) == 0;
 }
 
+/* What a mirror does or waits for: as sentences, or as the ids of the messages that explain them. */
+struct parts {
+	char *ret;
+	size_t size;
+	bool ids;
+};
+
 static void __attribute__((format(printf, 3, 4)))
-part_add(char *ret, size_t size, const char *format, ...)
+part_add(const struct parts *parts, enum message message, const char *format, ...)
 {
-	size_t used = strlen(ret);
+	const char *gap = parts->ids ? "\n" : ", ";
+	size_t used = strlen(parts->ret);
 	va_list args;
 
-	if (used > 0 && used + 2 < size) {
-		strcpy(ret + used, ", ");
-		used += 2;
+	if (used > 0 && used + strlen(gap) < parts->size) {
+		strcpy(parts->ret + used, gap);
+		used += strlen(gap);
 	}
 	va_start(args, format);
-	(void)vsnprintf(ret + used, size - used, format, args);
+	if (parts->ids)
+		(void)snprintf(parts->ret + used, parts->size - used, "%s", message_id(message));
+	else
+		(void)vsnprintf(parts->ret + used, parts->size - used, format, args);
 	va_end(args);
 }
 
-static void resync_add(const struct dlmirror_mirror *m, char *ret, size_t size)
+static void resync_add(const struct dlmirror_mirror *m, const struct parts *parts)
 {
 	uint64_t left = m->region_count - m->in_sync;
 	char rate[FORMAT_SIZE];
@@ -211,59 +224,79 @@ static void resync_add(const struct dlmirror_mirror *m, char *ret, size_t size)
 		return;
 	format_bytes(m->resync_rate, rate);
 	if (m->resync_rate != 0)
-		part_add(ret, size, "resync at %s/s at most, %" PRIu64 " regions left", rate, left);
+		part_add(parts, MSG_RESYNC, "resync at %s/s at most, %" PRIu64 " regions left", rate,
+			 left);
 	else if (m->recovering < m->region_count)
-		part_add(ret, size, "resync, %" PRIu64 " regions left", left);
+		part_add(parts, MSG_RESYNC, "resync, %" PRIu64 " regions left", left);
 	else
-		part_add(ret, size, "%" PRIu64 " regions wait for the kernel to resync them", left);
+		part_add(parts, MSG_RESYNC,
+			 "%" PRIu64 " regions wait for the kernel to resync them", left);
 }
 
-void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size)
+static void activity_add(const struct dlmirror_mirror *m, const struct parts *parts)
 {
 	uint32_t i;
 	unsigned failed = 0;
 	unsigned gone = 0;
 
-	ret[0] = '\0';
 	if (m->reload[0] != '\0')
-		part_add(ret, size, "reload: %s", m->reload);
+		part_add(parts, MSG_RELOAD_WAITS, "reload: %s", m->reload);
 	if (m->clustered && !m->quorate && (phase_is(m, "attaching") || phase_is(m, "active")))
-		part_add(ret, size, "waits for the cluster's quorum");
+		part_add(parts, MSG_QUORUM_LOST, "waits for the cluster's quorum");
 	for (i = 0; i < m->member_count; i++)
 		gone += m->member[i].state == 'G';
 	if (gone > 0)
-		part_add(ret, size, "waits until %u nodes have been fenced or are back", gone);
+		part_add(parts, MSG_MEMBER_GONE,
+			 "waits until %u nodes have been fenced or are back", gone);
 	if (phase_is(m, "attaching"))
-		part_add(ret, size,
+		part_add(parts, MSG_ATTACHING,
 			 m->clustered ? "joins the other nodes" : "reads its log device");
 	if (phase_is(m, "suspending") || phase_is(m, "detaching"))
-		part_add(ret, size, "writes its log device");
+		part_add(parts, MSG_DETACHING, "writes its log device");
 	if (phase_is(m, "created"))
-		part_add(ret, size, "waits for the first resume");
+		part_add(parts, MSG_CREATED, "waits for the first resume");
 	if (phase_is(m, "suspended"))
-		part_add(ret, size, "waits for a resume");
+		part_add(parts, MSG_SUSPENDED, "waits for a resume");
 	if (m->ordered)
-		part_add(ret, size, "is being suspended or resumed");
+		part_add(parts, MSG_SUSPENDED, "is being suspended or resumed");
 	if (phase_is(m, "active"))
-		resync_add(m, ret, size);
+		resync_add(m, parts);
 	if (m->repair > 0)
-		part_add(ret, size, "repair after a crash, %" PRIu64 " regions left", m->repair);
+		part_add(parts, MSG_REPAIR, "repair after a crash, %" PRIu64 " regions left",
+			 m->repair);
 	if (m->verifying)
-		part_add(ret, size,
+		part_add(parts, MSG_VERIFY,
 			 m->suspect ? "compares the legs after a gap of the daemon, %" PRIu64
 				      " regions left"
 				    : "verify, %" PRIu64 " regions left",
 			 m->region_count - m->verify_done);
 	else if (m->suspect)
-		part_add(ret, size, "legs to be compared after a gap of the daemon");
+		part_add(parts, MSG_VERIFY, "legs to be compared after a gap of the daemon");
 	if (strcmp(m->log_state, "failed") == 0)
-		part_add(ret, size, "waits for its log device, marks are kept in memory");
+		part_add(parts, MSG_LOG_FAILED,
+			 "waits for its log device, marks are kept in memory");
 	for (i = 0; i < m->leg_count; i++)
 		failed += m->leg[i].health != 'A' && m->leg[i].health != '?';
 	if (failed > 0)
-		part_add(ret, size, "waits for %u failed legs to be replaced", failed);
+		part_add(parts, MSG_LEG_FAILED, "waits for %u failed legs to be replaced", failed);
 	if (m->pending > 0)
-		part_add(ret, size, "%u requests of the kernel wait", m->pending);
+		part_add(parts, MSG_REQUESTS_WAIT, "%u requests of the kernel wait", m->pending);
+}
+
+void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size)
+{
+	const struct parts parts = {.ret = ret, .size = size};
+
+	ret[0] = '\0';
+	activity_add(m, &parts);
+}
+
+void format_activity_ids(const struct dlmirror_mirror *m, char *ret, size_t size)
+{
+	const struct parts parts = {.ret = ret, .size = size, .ids = true};
+
+	ret[0] = '\0';
+	activity_add(m, &parts);
 }
 
 bool format_settled(const struct dlmirror_mirror *m)

@@ -38,6 +38,8 @@ void format_regions(const uint64_t *region, uint32_t count, char *ret, size_t si
 
 /* What the mirror does or waits for, in a few words; empty when there is nothing. */
 void format_activity(const struct dlmirror_mirror *m, char *ret, size_t size);
+/* The ids of the messages that explain it, one a line. */
+void format_activity_ids(const struct dlmirror_mirror *m, char *ret, size_t size);
 /* Nothing is under way that would end by itself. */
 bool format_settled(const struct dlmirror_mirror *m);
 

@@ -67,6 +67,7 @@ enum {
 	COLUMN_UUID,
 	COLUMN_PHASE,
 	COLUMN_ACTIVITY,
+	COLUMN_ACTIVITY_IDS,
 	COLUMN_SIZE_BYTES,
 	COLUMN_REGION_BYTES,
 	COLUMN_REGION_COUNT,
@@ -109,6 +110,7 @@ static const struct ui_column columns[COLUMNS] = {
     [COLUMN_UUID] = {"uuid", 0, SCOLS_JSON_STRING},
     [COLUMN_PHASE] = {"phase", 0, SCOLS_JSON_STRING},
     [COLUMN_ACTIVITY] = {"activity", 0, SCOLS_JSON_STRING},
+    [COLUMN_ACTIVITY_IDS] = {"activity_ids", 0, SCOLS_JSON_ARRAY_STRING},
     [COLUMN_SIZE_BYTES] = {"size_bytes", 0, SCOLS_JSON_NUMBER},
     [COLUMN_REGION_BYTES] = {"region_bytes", 0, SCOLS_JSON_NUMBER},
     [COLUMN_REGION_COUNT] = {"region_count", 0, SCOLS_JSON_NUMBER},
@@ -243,6 +245,8 @@ static void mirror_json(struct libscols_line *row, const struct dlmirror_mirror 
 	text(row, COLUMN_UUID, m->uuid);
 	text(row, COLUMN_PHASE, m->phase);
 	text(row, COLUMN_ACTIVITY, activity);
+	format_activity_ids(m, activity, sizeof(activity));
+	text(row, COLUMN_ACTIVITY_IDS, activity);
 	number(row, COLUMN_SIZE_BYTES, m->length_sectors * SECTOR_BYTES);
 	number(row, COLUMN_REGION_BYTES, m->region_sectors * SECTOR_BYTES);
 	number(row, COLUMN_REGION_COUNT, m->region_count);

@@ -30,6 +30,7 @@
 
 #include "base/cursor.h"
 #include "codec/admin.h"
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/admin.h"
 
 #define WATCHES_MAX	  128U /* descriptors: two for each client, one for each that still asks */
@@ -389,10 +390,9 @@ static int map_answer(struct admin_server *server, const struct admin_request *r
 
 	if (request->cells == 0 || request->cells > ADMIN_MAP_CELLS || request->per_cell == 0 ||
 	    request->per_cell > ADMIN_MAP_REGIONS / request->cells) {
-		(void)snprintf(server->text, sizeof(server->text),
-			       "a piece of a map has 1 to %u cells, and %" PRIu64
-			       " regions at most",
-			       ADMIN_MAP_CELLS, ADMIN_MAP_REGIONS);
+		message_make(server->text, sizeof(server->text), MSG_DAEMON_OTHER_VERSION,
+			     "a piece of a map has 1 to %u cells, and %" PRIu64 " regions at most",
+			     ADMIN_MAP_CELLS, ADMIN_MAP_REGIONS);
 		return -EINVAL;
 	}
 	result = server->source.map(server->source.context, request->mirror, request->first,
@@ -439,8 +439,8 @@ static int errand_result_answer(struct admin_server *server, const struct admin_
 						  request->index, &answer);
 
 	if (result != 0) {
-		(void)snprintf(server->text, sizeof(server->text),
-			       "the daemon does not know that errand any more");
+		message_make(server->text, sizeof(server->text), MSG_NODE_SILENT,
+			     "the daemon does not know that errand any more");
 		return result;
 	}
 	admin_reply_begin(reply, request->kind, 0, "", server->reply, sizeof(server->reply));
@@ -524,10 +524,10 @@ static int32_t on_request(qb_ipcs_connection_t *connection, void *data, size_t s
 	if (result == 0)
 		result = request_answer(server, &request, &reply);
 	else
-		(void)snprintf(server->text, sizeof(server->text),
-			       "the daemon does not understand the request: it speaks version %u "
-			       "of the protocol",
-			       ADMIN_VERSION);
+		message_make(server->text, sizeof(server->text), MSG_DAEMON_OTHER_VERSION,
+			     "the daemon does not understand the request: it speaks version %u "
+			     "of the protocol",
+			     ADMIN_VERSION);
 	if (result != 0)
 		admin_reply_begin(&reply, request.kind, result, server->text, server->reply,
 				  sizeof(server->reply));

@@ -14,6 +14,7 @@
 #include <qb/qblog.h>
 
 #include "codec/admin.h"
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/events.h"
@@ -140,13 +141,13 @@ static int source_counters(void *context, const char *mirror, struct dlmirror_co
 	return 0;
 }
 
-static int __attribute__((format(printf, 4, 5)))
-fail(int error, char *text, size_t size, const char *format, ...)
+static int __attribute__((format(printf, 5, 6)))
+fail(int error, char *text, size_t size, enum message message, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(text, size, format, arguments);
+	message_vmake(text, size, message, format, arguments);
 	va_end(arguments);
 	return error;
 }
@@ -157,8 +158,8 @@ static struct log *log_for(void *context, const char *mirror, char *text, size_t
 	struct log *log = registry_find_name(&((struct daemon *)context)->registry, mirror);
 
 	if (log == NULL)
-		fail(0, text, size, "no mirror '%s'; 'dlmirror list' shows those there are",
-		     mirror);
+		fail(0, text, size, MSG_NO_SUCH_MIRROR,
+		     "no mirror '%s'; 'dlmirror list' shows those there are", mirror);
 	return log;
 }
 
@@ -173,8 +174,8 @@ static int source_verify(void *context, const char *mirror, bool repair, uint64_
 		return -ENOENT;
 	mlog_status(log->pump.mlog, &status);
 	if (status.phase != MLOG_ACTIVE)
-		return fail(-EBUSY, text, size, "%s is %s; resume its device first", mirror,
-			    mlog_phase_name(status.phase));
+		return fail(-EBUSY, text, size, MSG_NOT_ACTIVE, "%s is %s; resume its device first",
+			    mirror, mlog_phase_name(status.phase));
 	/* Not less than what is being done already. */
 	event.verify.repair = repair || atomic_load(&log->hot.shared->suspect) != SUSPECT_NO;
 	event.verify.region_ns = rate_region_ns(log, bytes_s);
@@ -382,7 +383,7 @@ static int command_stop(struct daemon *d, bool force, char *text, size_t size)
 	size_t active = daemon_active(d, names, sizeof(names));
 
 	if (active > 0 && !force)
-		return fail(-EBUSY, text, size,
+		return fail(-EBUSY, text, size, MSG_MIRRORS_ACTIVE,
 			    "%zu mirrors are active (%s) and would hang; remove them, use 'daemon "
 			    "restart', or --force",
 			    active, names);
@@ -408,13 +409,14 @@ static int source_command(void *context, enum dlmirror_daemon_command command, c
 	case DLMIRROR_DAEMON_LOG_LEVEL:
 		if (logging_level(argument) != 0)
 			return fail(
-			    -EINVAL, text, size,
+			    -EINVAL, text, size, MSG_NO_SUCH_LEVEL,
 			    "no log level '%s'; there are error, warning, notice, info, debug "
 			    "and trace",
 			    argument);
 		return 0;
 	}
-	return fail(-EINVAL, text, size, "unknown command %d", (int)command);
+	return fail(-EINVAL, text, size, MSG_DAEMON_OTHER_VERSION, "unknown command %d",
+		    (int)command);
 }
 
 /* ---- the same with the core: what the admin server calls, in the loop */

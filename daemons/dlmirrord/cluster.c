@@ -9,10 +9,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include <qb/qblog.h>
-
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/message_log.h"
 
 #define GROUP_NAME "dlmirror"
 #define RELOAD_MAX 4096U /* bytes of one */
@@ -87,10 +86,11 @@ static void identity_write(const struct cluster *c)
 	if (file != NULL)
 		good = fclose(file) == 0 && good;
 	if (!good || rename(fresh, path) < 0)
-		qb_log(LOG_ERR,
-		       "cannot write %s (%s): a daemon that starts while corosync is away will not "
-		       "know which node it is",
-		       path, strerror(errno));
+		message_log(
+		    LOG_ERR, MSG_RUN_DIR_UNWRITABLE,
+		    "cannot write %s (%s): a daemon that starts while corosync is away will not "
+		    "know which node it is",
+		    path, strerror(errno));
 }
 
 /* On log devices. */
@@ -172,8 +172,9 @@ static void send(struct cluster *c, const struct group_mirror *mirror,
 	if (size > 0)
 		pack_add(c, datagram, (size_t)size);
 	else
-		qb_log(LOG_CRIT, "a message of kind %d cannot be encoded (%s): report this",
-		       (int)message->kind, strerror(-size));
+		message_log(LOG_CRIT, MSG_INTERNAL_ERROR,
+			    "a message of kind %d cannot be encoded (%s): report this",
+			    (int)message->kind, strerror(-size));
 }
 
 /* Nobody here knows that mirror. */
@@ -219,10 +220,11 @@ static void logs_tell(struct cluster *c, const struct group_mirror *mirror,
 static void damaged(struct cluster *c, uint32_t sender, int error)
 {
 	c->damaged++;
-	qb_log(LOG_ERR,
-	       "a group message of node %" PRIu32 " is damaged (%s): leaving the group and joining "
-	       "again; look for errors of the cluster's network",
-	       sender, strerror(-error));
+	message_log(LOG_ERR, MSG_MESSAGE_DAMAGED,
+		    "a group message of node %" PRIu32
+		    " is damaged (%s): leaving the group and joining "
+		    "again; look for errors of the cluster's network",
+		    sender, strerror(-error));
 	group_cpg_rejoin(c->group, "a message was damaged");
 }
 
@@ -292,13 +294,13 @@ static void on_connected(void *context, uint32_t node, const char *name)
 	struct cluster *c = context;
 
 	if (c->node != 0 && (c->node != node || strcmp(c->name, name) != 0)) {
-		snprintf(c->problem, sizeof(c->problem),
-			 "corosync calls this node %" PRIu32 " of cluster %s, but its mirrors are "
-			 "node %" PRIu32
-			 "'s of %s: set corosync.conf back, or remove the mirrors and "
-			 "restart dlmirrord",
-			 node, name, c->node, c->name);
-		qb_log(LOG_CRIT, "%s", c->problem);
+		message_make(
+		    c->problem, sizeof(c->problem), MSG_NODE_RENAMED,
+		    "corosync calls this node %" PRIu32 " of cluster %s, but its mirrors are "
+		    "node %" PRIu32 "'s of %s: set corosync.conf back, or remove the mirrors and "
+		    "restart dlmirrord",
+		    node, name, c->node, c->name);
+		message_log(LOG_CRIT, MSG_WITHIN, "%s", c->problem);
 		c->stranger = true;
 		return;
 	}
@@ -398,7 +400,8 @@ uint32_t cluster_node(const struct cluster *c, const char **ret_why)
 		return c->node;
 	if (c->group != NULL)
 		group_cpg_status(c->group, &status);
-	*ret_why = status.problem[0] != '\0' ? status.problem : "corosync has not answered yet";
+	*ret_why = status.problem[0] != '\0' ? status.problem
+					     : "corosync has not answered yet [corosync-away]";
 	return 0;
 }
 
@@ -527,8 +530,9 @@ void cluster_send_reload(struct cluster *c, const struct group_mirror *mirror,
 	if (size > 0)
 		group_cpg_send(c->group, datagram, (size_t)size);
 	else
-		qb_log(LOG_CRIT, "step %d of a reload cannot be encoded (%s): report this",
-		       (int)message->step, strerror(-size));
+		message_log(LOG_CRIT, MSG_INTERNAL_ERROR,
+			    "step %d of a reload cannot be encoded (%s): report this",
+			    (int)message->step, strerror(-size));
 }
 
 void cluster_send_errand(struct cluster *c, const struct group_errand *message)
@@ -543,7 +547,8 @@ void cluster_send_errand(struct cluster *c, const struct group_errand *message)
 	if (size > 0)
 		group_cpg_send(c->group, datagram, (size_t)size);
 	else
-		qb_log(LOG_CRIT, "an errand cannot be encoded (%s): report this", strerror(-size));
+		message_log(LOG_CRIT, MSG_INTERNAL_ERROR,
+			    "an errand cannot be encoded (%s): report this", strerror(-size));
 }
 
 uint32_t cluster_view(const struct cluster *c, const uint32_t **ret_node, bool *ret_quorate)

@@ -18,13 +18,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <qb/qblog.h>
+#include <qb/qbdefs.h>
 #include <qb/qbloop.h>
 
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
+#include "daemons/dlmirrord/message_log.h"
 
 #define LEFT_MS 1000U /* before what could not be restored is tried again */
 
@@ -314,7 +315,8 @@ static bool ctr_known(struct daemon *d, const struct kmsg *k, const char *args, 
 
 static void constructor_refuse(const struct constructor *c, int code, const char *error)
 {
-	qb_log(LOG_ERR, "%s: cannot make a log of '%s': %s", c->header.uuid, c->header.args, error);
+	message_log(LOG_ERR, MSG_LOG_NOT_MADE, "%s: cannot make a log of '%s': %s", c->header.uuid,
+		    c->header.args, error);
 	reload_refused(c->daemon->reloads, c->header.uuid, error);
 	reply(c->daemon, &c->k, code, NULL, 0);
 }
@@ -374,10 +376,10 @@ static void constructor_begin(struct constructor *c)
 	const char *why;
 
 	if (code == 0 && other != 0) {
-		snprintf(error, sizeof(error),
-			 "node %" PRIu32
-			 " is giving it another table: use that when it has done so",
-			 other);
+		message_make(error, sizeof(error), MSG_NOT_NOW,
+			     "node %" PRIu32
+			     " is giving it another table: use that when it has done so",
+			     other);
 		code = -EBUSY;
 	}
 	if (code == 0 && daemon_node(c->daemon, &why) == 0) {
@@ -422,7 +424,8 @@ static void control_ctr(struct daemon *d, const struct kmsg *k, const struct han
 		return;
 	c = calloc(1, sizeof(*c));
 	if (c == NULL) {
-		qb_log(LOG_ERR, "%s: cannot make a log of '%s': no memory", k->uuid, args);
+		message_log(LOG_ERR, MSG_DAEMON_NO_MEMORY,
+			    "%s: cannot make a log of '%s': no memory", k->uuid, args);
 		reply(d, k, -ENOMEM, NULL, 0);
 		return;
 	}
@@ -562,12 +565,13 @@ static int others_end(struct log *log, const struct handoff_item *item)
 		if (!same_mirror(from, log) || !log_in_use(from))
 			continue;
 		if (!may_be_over(from)) {
-			qb_log(LOG_ERR, "%s: two active devices have this log; remove one of them",
-			       log->uuid);
+			message_log(LOG_ERR, MSG_TWO_DEVICES_ONE_LOG,
+				    "%s: two active devices have this log; remove one of them",
+				    log->uuid);
 			continue;
 		}
-		qb_log(LOG_NOTICE, "%s: log %016" PRIx64 " was replaced unseen", from->uuid,
-		       from->luid);
+		message_log(LOG_NOTICE, MSG_TABLE_LOST,
+			    "%s: log %016" PRIx64 " was replaced unseen", from->uuid, from->luid);
 		code = inherit(log, from);
 		if (code != 0)
 			return code;
@@ -648,9 +652,10 @@ static void control_request(struct log *log, const struct kmsg *k, const struct 
 	code = begins(log, &request, item);
 	/* Not answered: the kernel asks again in 15 s, and no I/O fails meanwhile. */
 	if (code == -ENOMEM)
-		qb_log(LOG_CRIT,
-		       "%s: no memory to take over what is known of it, its I/O waits: free memory",
-		       log->uuid);
+		message_log(
+		    LOG_CRIT, MSG_DAEMON_NO_MEMORY,
+		    "%s: no memory to take over what is known of it, its I/O waits: free memory",
+		    log->uuid);
 	if (code != 0)
 		return;
 	if (k->type == ULOG_RESUME && log->daemon->cluster != NULL && !log_in_use(log) &&
@@ -752,8 +757,8 @@ int control_check(struct daemon *d)
 			code = 0; /* ended meanwhile */
 	}
 	if (code != 0)
-		qb_log(
-		    LOG_ERR,
+		message_log(
+		    LOG_ERR, MSG_STATE_NOT_TAKEN_OVER,
 		    "%s cannot be taken over by this dlmirrord (%s): remove the mirrors, or stop "
 		    "the daemon with --force and start this one, which then compares all of "
 		    "each mirror",
@@ -778,8 +783,8 @@ bool control_fits(struct daemon *d)
 		statefile_close(&state, false);
 		fits = header.clustered == (d->cluster != NULL);
 		if (!fits)
-			qb_log(
-			    LOG_ERR,
+			message_log(
+			    LOG_ERR, MSG_CLUSTER_MODE_DIFFERS,
 			    "%s is active and was loaded %s: set enabled = %s in section [cluster] "
 			    "of %s, or stop it first",
 			    header.uuid, header.clustered ? "in a cluster" : "on this node alone",
@@ -843,7 +848,7 @@ static void on_restoring_opened(void *context, int code, struct storage *storage
 		text = unfit;
 	}
 	if (code != 0)
-		qb_log(LOG_ERR, "%s: %s", log->uuid, text);
+		message_log(LOG_ERR, MSG_LOG_DEVICE_UNUSABLE, "%s: %s", log->uuid, text);
 }
 
 /*
@@ -858,7 +863,8 @@ static int restoring_open(struct daemon *d, struct restoring *r)
 	int code = table_parse(log->args, strlen(log->args), &log->table, error);
 
 	if (code != 0) {
-		qb_log(LOG_CRIT, "%s: cannot be restored: %s", log->uuid, error);
+		message_log(LOG_CRIT, MSG_LOG_NOT_RESTORED, "%s: cannot be restored: %s", log->uuid,
+			    error);
 		return code;
 	}
 	device_name(log);
@@ -866,7 +872,7 @@ static int restoring_open(struct daemon *d, struct restoring *r)
 	    atomic_load(&log->hot.shared->whole) == 0)
 		return 0;
 	if (log_device_open(d, log->uuid, &log->table, on_restoring_opened, r, error) != 0)
-		qb_log(LOG_ERR, "%s: %s", log->uuid, error);
+		message_log(LOG_ERR, MSG_LOG_DEVICE_UNUSABLE, "%s: %s", log->uuid, error);
 	return 0;
 }
 
@@ -890,7 +896,8 @@ static bool restoring_end(struct daemon *d, struct restoring *r)
 
 	if (code != 0) {
 		if (!no_memory(code))
-			qb_log(LOG_CRIT, "%s: cannot be restored: %s", log->uuid, strerror(-code));
+			message_log(LOG_CRIT, MSG_LOG_NOT_RESTORED, "%s: cannot be restored: %s",
+				    log->uuid, strerror(-code));
 		restoring_drop(r);
 		return !no_memory(code);
 	}
@@ -903,7 +910,8 @@ static bool restoring_end(struct daemon *d, struct restoring *r)
 	if ((d->unplanned || d->left) &&
 	    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
 		atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);
-	qb_log(LOG_INFO, "%s: log %016" PRIx64 " restored", log->uuid, log->luid);
+	message_log(LOG_INFO, MSG_LOG_RESTORED, "%s: log %016" PRIx64 " restored", log->uuid,
+		    log->luid);
 	free(r);
 	if (d->left)
 		daemon_suspect(log);
@@ -922,13 +930,15 @@ static bool restore_one(struct daemon *d, const char *path, const struct devmap_
 	if (no_memory(code))
 		return false;
 	if (code != 0) {
-		qb_log(LOG_ERR, "%s is not usable (%s): its mirror will be compared as a whole",
-		       path, strerror(-code));
+		message_log(LOG_ERR, MSG_STATE_UNUSABLE,
+			    "%s is not usable (%s): its mirror will be compared as a whole", path,
+			    strerror(-code));
 		remove(path);
 		return true;
 	}
 	if (mirrors_known && !mirror_exists(mirror, mirrors, header.uuid)) {
-		qb_log(LOG_NOTICE, "%s: its mirror was removed meanwhile", header.uuid);
+		message_log(LOG_NOTICE, MSG_TABLE_LOST, "%s: its mirror was removed meanwhile",
+			    header.uuid);
 		statefile_close(&state, true);
 		return true;
 	}
@@ -1028,15 +1038,16 @@ void control_restore(struct daemon *d)
 	int error = d->unplanned ? devmap_scan(&mirror, &mirrors) : -EALREADY;
 
 	if (error != 0 && error != -EALREADY)
-		qb_log(LOG_WARNING, "cannot ask device-mapper for its mirrors: %s",
-		       strerror(-error));
+		message_log(LOG_WARNING, MSG_DEVICE_MAPPER_FAILED,
+			    "cannot ask device-mapper for its mirrors: %s", strerror(-error));
 	d->left = !restore_all(d, mirror, mirrors, error == 0);
 	if (error == 0)
 		lost_note(d, mirror, mirrors);
 	free(mirror);
 	if (!d->left)
 		return;
-	qb_log(LOG_CRIT, "no memory or files for all mirrors, I/O of some waits: free memory; they "
-			 "are tried again every second");
+	message_log(LOG_CRIT, MSG_DAEMON_NO_MEMORY,
+		    "no memory or files for all mirrors, I/O of some waits: free memory; they "
+		    "are tried again every second");
 	left_later(d);
 }

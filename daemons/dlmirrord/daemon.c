@@ -40,6 +40,7 @@
 #include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
 #include "daemons/dlmirrord/logging.h"
+#include "daemons/dlmirrord/message_log.h"
 #include "daemons/dlmirrord/notify.h"
 #include "daemons/dlmirrord/supervisor.h"
 
@@ -237,14 +238,16 @@ static void become_new(struct daemon *d, char *why, size_t size)
 			logging_flush(FLUSH_MS);
 			_exit(SUPERVISOR_REPLACED);
 		}
-		snprintf(why, size, "the next image ended before it took over");
+		message_make(why, size, MSG_RESTART_REFUSED,
+			     "the next image ended before it took over");
 		return;
 	}
 	logging_flush(FLUSH_MS);
 	d->handover.generation++;
 	if (handover_give(&d->handover) == 0)
 		execv(d->program, arguments);
-	snprintf(why, size, "cannot execute %s: %s", d->program, strerror(errno));
+	message_make(why, size, MSG_RESTART_REFUSED, "cannot execute %s: %s", d->program,
+		     strerror(errno));
 	handover_keep(&d->handover);
 	d->handover.generation--;
 }
@@ -385,7 +388,8 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 		return 0;
 	/* It would take for handed over what nobody has had. */
 	if (d->left) {
-		snprintf(text, size, "there is no memory yet for all mirrors: free memory");
+		message_make(text, size, MSG_DAEMON_NO_MEMORY,
+			     "there is no memory yet for all mirrors: free memory");
 		return -ENOMEM;
 	}
 	/* The new image reads the configuration; better to hear now what is wrong with it. */
@@ -394,8 +398,8 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 	if (error != 0 && error != -ENOENT)
 		return error;
 	if (config.cluster != d->config.cluster && d->registry.count > 0) {
-		snprintf(
-		    text, size,
+		message_make(
+		    text, size, MSG_RESTART_NEEDS_STOP,
 		    "%s changes enabled in section [cluster], but mirrors are loaded: remove them "
 		    "first",
 		    d->config_path);
@@ -404,16 +408,18 @@ int daemon_restart(struct daemon *d, char *text, size_t size)
 	/* It would not find what it is to take over. */
 	if (strcmp(config.run_dir, d->config.run_dir) != 0 ||
 	    strcmp(config.state_dir, d->config.state_dir) != 0) {
-		snprintf(text, size,
-			 "%s has another run_dir or state_dir than the running daemon: remove the "
-			 "mirrors, stop it, move its files there and start it",
-			 d->config_path);
+		message_make(
+		    text, size, MSG_RESTART_NEEDS_STOP,
+		    "%s has another run_dir or state_dir than the running daemon: remove the "
+		    "mirrors, stop it, move its files there and start it",
+		    d->config_path);
 		return -EINVAL;
 	}
 	if (d->handover.heartbeat_fd >= 0) {
 		error = successor_start(d);
 		if (error != 0) {
-			snprintf(text, size, "cannot start %s: %s", d->program, strerror(-error));
+			message_make(text, size, MSG_RESTART_REFUSED, "cannot start %s: %s",
+				     d->program, strerror(-error));
 			return error;
 		}
 	}
@@ -446,11 +452,12 @@ static int32_t on_terminate(int32_t number, void *context)
 		daemon_stop(d);
 		return 0;
 	}
-	qb_log(LOG_ERR,
-	       "signal %d ignored: %zu mirrors are active and would hang: %s. Remove them first, "
-	       "or use "
-	       "'dlmirror daemon stop --force'",
-	       number, active, names);
+	message_log(
+	    LOG_ERR, MSG_MIRRORS_ACTIVE,
+	    "signal %d ignored: %zu mirrors are active and would hang: %s. Remove them first, "
+	    "or use "
+	    "'dlmirror daemon stop --force'",
+	    number, active, names);
 	return 0;
 }
 
@@ -461,7 +468,7 @@ static int32_t on_hangup(int32_t number, void *context)
 	(void)number;
 	daemon_enter(context);
 	if (daemon_restart(context, text, sizeof(text)) != 0)
-		qb_log(LOG_ERR, "planned restart refused: %s", text);
+		message_log(LOG_ERR, MSG_RESTART_REFUSED, "planned restart refused: %s", text);
 	daemon_leave(context);
 	return 0;
 }
@@ -474,7 +481,7 @@ static int32_t on_blackbox(int32_t number, void *context)
 	daemon_enter(context);
 	logging_blackbox(((struct daemon *)context)->config.state_dir, text, sizeof(text));
 	daemon_leave(context);
-	qb_log(LOG_NOTICE, "blackbox: %s", text);
+	message_log(LOG_NOTICE, MSG_BLACKBOX, "blackbox: %s", text);
 	return 0;
 }
 
@@ -487,9 +494,10 @@ static void report_problems(struct daemon *d)
 	uint64_t overruns = atomic_load(&counters->overruns);
 
 	if (malformed != d->seen_malformed)
-		qb_log(LOG_WARNING, "%" PRIu64 " malformed kernel messages refused (the last: %s)",
-		       malformed - d->seen_malformed,
-		       kmsg_problem_name(atomic_load(&counters->last_problem)));
+		message_log(LOG_WARNING, MSG_MALFORMED_MESSAGES,
+			    "%" PRIu64 " malformed kernel messages refused (the last: %s)",
+			    malformed - d->seen_malformed,
+			    kmsg_problem_name(atomic_load(&counters->last_problem)));
 	d->seen_malformed = malformed;
 	if (overruns == d->seen_overruns)
 		return;
@@ -510,7 +518,7 @@ static void heartbeat_send(const struct daemon *d)
 
 	if (d->handover.heartbeat_fd >= 0 &&
 	    write(d->handover.heartbeat_fd, &pid, sizeof(pid)) < 0 && errno != EAGAIN)
-		qb_log(LOG_WARNING, "the supervisor is gone");
+		message_log(LOG_WARNING, MSG_SUPERVISOR_GONE, "the supervisor is gone");
 }
 
 /* In a group it serves only when it has joined the others. */
@@ -556,9 +564,11 @@ static void memory_settle(void)
 	FILE *file = fopen("/proc/self/oom_score_adj", "we");
 
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
-		qb_log(LOG_WARNING, "memory is not locked: %s", strerror(errno));
+		message_log(LOG_WARNING, MSG_NOT_PRIVILEGED, "memory is not locked: %s",
+			    strerror(errno));
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
-		qb_log(LOG_WARNING, "not marked as an I/O flusher: %s", strerror(errno));
+		message_log(LOG_WARNING, MSG_NOT_PRIVILEGED, "not marked as an I/O flusher: %s",
+			    strerror(errno));
 	if (file != NULL) {
 		fputs("-1000", file);
 		fclose(file);
@@ -574,11 +584,13 @@ static int lock_take(struct daemon *d)
 	snprintf(path, sizeof(path), "%s/lock", d->config.run_dir);
 	d->handover.lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (d->handover.lock_fd < 0) {
-		qb_log(LOG_ERR, "cannot open %s: %s", path, strerror(errno));
+		message_log(LOG_ERR, MSG_RUN_DIR_UNWRITABLE, "cannot open %s: %s", path,
+			    strerror(errno));
 		return -1;
 	}
 	if (flock(d->handover.lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		qb_log(LOG_ERR, "another dlmirrord is running (it holds %s)", path);
+		message_log(LOG_ERR, MSG_DAEMON_RUNS_ALREADY,
+			    "another dlmirrord is running (it holds %s)", path);
 		return -1;
 	}
 	return 0;
@@ -592,7 +604,8 @@ static int directories_make(const struct config *config)
 	snprintf(logs, sizeof(logs), "%s/logs", config->run_dir);
 	for (size_t i = 0; i < sizeof(path) / sizeof(path[0]); i++) {
 		if (mkdir(path[i], 0700) < 0 && errno != EEXIST) {
-			qb_log(LOG_ERR, "cannot make directory %s: %s", path[i], strerror(errno));
+			message_log(LOG_ERR, MSG_RUN_DIR_UNWRITABLE, "cannot make directory %s: %s",
+				    path[i], strerror(errno));
 			return -1;
 		}
 	}
@@ -631,10 +644,10 @@ static int sockets_open(struct daemon *d)
 	other = kernel_netlink_other();
 	if (other != 0) {
 		process_name(other, name, sizeof(name));
-		qb_log(LOG_ERR,
-		       "%s answers the kernel's mirror logs already: stop it first, two would "
-		       "contradict each other",
-		       name);
+		message_log(LOG_ERR, MSG_ANOTHER_LOG_DAEMON,
+			    "%s answers the kernel's mirror logs already: stop it first, two would "
+			    "contradict each other",
+			    name);
 		return -1;
 	}
 	if (count > RESPONDERS_MAX)
@@ -644,8 +657,9 @@ static int sockets_open(struct daemon *d)
 					     (size_t)d->config.receive_buffer_mib * 1024 * 1024);
 
 		if (fd < 0) {
-			qb_log(LOG_ERR, "cannot open the kernel's socket: %s%s", strerror(-fd),
-			       fd == -EPERM ? " (dlmirrord must run as root)" : "");
+			message_log(LOG_ERR, MSG_NETLINK_REFUSED,
+				    "cannot open the kernel's socket: %s%s", strerror(-fd),
+				    fd == -EPERM ? " (dlmirrord must run as root)" : "");
 			return -1;
 		}
 		d->handover.socket[d->handover.socket_count++] = fd;
@@ -661,8 +675,8 @@ static void sockets_resize(const struct daemon *d)
 		    d->handover.socket[i], (size_t)d->config.receive_buffer_mib * 1024 * 1024);
 
 		if (error != 0)
-			qb_log(LOG_WARNING, "receive_buffer_mib stays as it was: %s",
-			       strerror(-error));
+			message_log(LOG_WARNING, MSG_RECEIVE_BUFFER,
+				    "receive_buffer_mib stays as it was: %s", strerror(-error));
 	}
 }
 
@@ -672,8 +686,9 @@ static int sockets_join(struct daemon *d)
 		int error = kernel_netlink_join(d->handover.socket[i]);
 
 		if (error != 0) {
-			qb_log(LOG_ERR, "cannot join the kernel's multicast group: %s",
-			       strerror(-error));
+			message_log(LOG_ERR, MSG_NETLINK_REFUSED,
+				    "cannot join the kernel's multicast group: %s",
+				    strerror(-error));
 			return -1;
 		}
 	}
@@ -754,7 +769,7 @@ static int ports_create(struct daemon *d)
 	if (error == 0 && d->config.cluster)
 		error = source_add(d, QB_LOOP_HIGH, cluster_locks_fd(d->cluster), dispatch_locks);
 	if (error != 0)
-		qb_log(LOG_ERR, "cannot start: %s", strerror(-error));
+		message_log(LOG_ERR, MSG_DAEMON_CANNOT_START, "cannot start: %s", strerror(-error));
 	return error;
 }
 
@@ -783,7 +798,8 @@ static int cluster_start(struct daemon *d)
 	}
 	daemon_leave(d);
 	if (error != 0)
-		qb_log(LOG_ERR, "cannot join the cluster: %s", strerror(-error));
+		message_log(LOG_ERR, MSG_DAEMON_CANNOT_START, "cannot join the cluster: %s",
+			    strerror(-error));
 	return error;
 }
 
@@ -797,7 +813,8 @@ static int admin_start(struct daemon *d)
 				    d->config.admin_group[0] != '\0' ? d->config.admin_group : NULL,
 				    &source, &d->admin);
 	if (error != 0)
-		qb_log(LOG_ERR, "cannot serve admins: %s", strerror(-error));
+		message_log(LOG_ERR, MSG_DAEMON_CANNOT_START, "cannot serve admins: %s",
+			    strerror(-error));
 	return error;
 }
 
@@ -844,7 +861,8 @@ static void loop_hurry(const struct daemon *d)
 
 	if (d->config.realtime_priority > 0 &&
 	    sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority) < 0)
-		qb_log(LOG_WARNING, "no real-time priority: %s", strerror(errno));
+		message_log(LOG_WARNING, MSG_NOT_PRIVILEGED, "no real-time priority: %s",
+			    strerror(errno));
 }
 
 static int start(struct daemon *d)
@@ -859,8 +877,9 @@ static int start(struct daemon *d)
 	memory_settle();
 	if (host_identity(d->config.host_id, &d->owner) != 0 ||
 	    host_boot_id(d->boot_id, sizeof(d->boot_id)) != 0) {
-		qb_log(LOG_ERR, "this host has no identity: set id in section [host] of %s",
-		       d->config_path);
+		message_log(LOG_ERR, MSG_HOST_UNNAMED,
+			    "this host has no identity: set id in section [host] of %s",
+			    d->config_path);
 		return -1;
 	}
 	if (ports_create(d) != 0)
@@ -869,7 +888,8 @@ static int start(struct daemon *d)
 	signals_add(d);
 	if (d->handover.successor_fd >= 0 &&
 	    (control_check(d) != 0 || handover_wait(&d->handover) != 0)) {
-		qb_log(LOG_ERR, "the daemon that was to be replaced goes on");
+		message_log(LOG_ERR, MSG_RESTART_GIVEN_UP,
+			    "the daemon that was to be replaced goes on");
 		return -1;
 	}
 	events_open(d->config.run_dir); /* nobody else writes there any more */
@@ -904,10 +924,12 @@ static int start(struct daemon *d)
 	d->serving = true;
 	error = notify_ready();
 	if (error != 0)
-		qb_log(LOG_WARNING, "the service manager was not told that all is ready: %s",
-		       strerror(-error));
-	qb_log(LOG_INFO, "%u sockets, receive buffer %zu KiB", d->handover.socket_count,
-	       kernel_netlink_buffered(d->handover.socket[0]) / 1024);
+		message_log(LOG_WARNING, MSG_SERVICE_MANAGER,
+			    "the service manager was not told that all is ready: %s",
+			    strerror(-error));
+	message_log(LOG_INFO, MSG_DAEMON_STARTED, "%u sockets, receive buffer %zu KiB",
+		    d->handover.socket_count,
+		    kernel_netlink_buffered(d->handover.socket[0]) / 1024);
 	daemon_enter(d);
 	event_daemon(handed_over ? EVENT_DAEMON_CARRIES_ON : EVENT_DAEMON_STARTED,
 		     d->handover.generation,

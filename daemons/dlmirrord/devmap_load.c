@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/devmap_parse.h"
 
 #define SECTOR_BYTES 512U
@@ -31,13 +32,13 @@ struct load {
 	char leg[DLMIRROR_LEGS_MAX][LEG_SIZE];
 };
 
-static int __attribute__((format(printf, 3, 4)))
-refuse(struct load *load, int error, const char *format, ...)
+static int __attribute__((format(printf, 4, 5)))
+refuse(struct load *load, int error, enum message message, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(load->text, GROUP_TEXT_SIZE, format, arguments);
+	message_vmake(load->text, GROUP_TEXT_SIZE, message, format, arguments);
 	va_end(arguments);
 	return error;
 }
@@ -49,20 +50,21 @@ static int check_table(struct load *load)
 	const struct dlmirror_plan *plan = load->plan;
 
 	if (mirror->suspended)
-		return refuse(load, -EBUSY, "%s is suspended: dmsetup resume %s", mirror->name,
-			      mirror->name);
-	if (load->found->inactive_table)
-		return refuse(load, -EBUSY, "another table waits in %s: dmsetup clear %s",
+		return refuse(load, -EBUSY, MSG_SUSPENDED, "%s is suspended: dmsetup resume %s",
 			      mirror->name, mirror->name);
+	if (load->found->inactive_table)
+		return refuse(load, -EBUSY, MSG_ANOTHER_TABLE,
+			      "another table waits in %s: dmsetup clear %s", mirror->name,
+			      mirror->name);
 	if (mirror->legs.length_sectors != plan->from_sectors ||
 	    mirror->legs.count != plan->from_legs)
-		return refuse(load, -EINVAL,
+		return refuse(load, -EINVAL, MSG_TABLES_DIFFER,
 			      "%s has %" PRIu64 " sectors and %" PRIu32
 			      " legs here, not the same as on the node of the command",
 			      mirror->name, mirror->legs.length_sectors, mirror->legs.count);
 	for (uint32_t i = 0; i < plan->from_legs; i++)
 		if (mirror->legs.leg[i].start_sector != plan->from_start[i])
-			return refuse(load, -EINVAL,
+			return refuse(load, -EINVAL, MSG_TABLES_DIFFER,
 				      "leg %" PRIu32 " of %s begins elsewhere than on the node of "
 				      "the command",
 				      i + 1, mirror->name);
@@ -81,7 +83,7 @@ static int check_source(struct load *load, bool in_sync)
 
 	for (uint32_t i = 0; i < source && !in_sync; i++)
 		if (leg_works(load, i))
-			return refuse(load, -EBUSY,
+			return refuse(load, -EBUSY, MSG_NOT_IN_SYNC,
 				      "not all regions are in sync, and leg %" PRIu32
 				      " has the data of those that are not: wait for the resync",
 				      i + 1);
@@ -109,7 +111,7 @@ static int check_room(struct load *load, const char *what, uint64_t sectors, uin
 	uint64_t wanted = load->plan->to_sectors;
 
 	if (start > sectors || wanted > sectors - start)
-		return refuse(load, -ENOSPC,
+		return refuse(load, -ENOSPC, MSG_LEG_TOO_SMALL,
 			      "%s is too small: %" PRIu64 " sectors from %" PRIu64
 			      " on, and %" PRIu64 " are needed",
 			      what, sectors > start ? sectors - start : 0, start, wanted);
@@ -127,11 +129,11 @@ static int keep(struct load *load, uint32_t at, const char *params)
 		 minor(leg->devno));
 	/* One that has failed may work again; what it has missed does not matter. */
 	if (!leg_works(load, index) && !load->plan->leg[at].stale)
-		return refuse(load, -EIO, "%s has failed: replace or remove it in the same reload",
-			      what);
+		return refuse(load, -EIO, MSG_LEG_FAILED,
+			      "%s has failed: replace or remove it in the same reload", what);
 	load->devno[at] = leg->devno;
 	error = devmap_parse_leg(params, index, load->leg[at], LEG_SIZE);
-	return error != 0 ? refuse(load, error, "its table cannot be read")
+	return error != 0 ? refuse(load, error, MSG_TABLE_STRANGE, "its table cannot be read")
 			  : check_room(load, what, sysfs_sectors(leg->devno), leg->start_sector);
 }
 
@@ -145,23 +147,26 @@ static int check_device(struct load *load, uint32_t at, int fd)
 
 	if (fstat(fd, &st) != 0 || !S_ISBLK(st.st_mode) || ioctl(fd, BLKGETSIZE64, &bytes) != 0 ||
 	    ioctl(fd, BLKSSZGET, &block) != 0)
-		return refuse(load, -ENOTBLK, "%s is not a block device", leg->path);
+		return refuse(load, -ENOTBLK, MSG_NOT_A_BLOCK_DEVICE, "%s is not a block device",
+			      leg->path);
 	if (st.st_rdev == load->log_devno)
-		return refuse(load, -EBUSY, "%s is the log device", leg->path);
+		return refuse(load, -EBUSY, MSG_LEG_IS_LOG, "%s is the log device", leg->path);
 	if (st.st_rdev == load->found->mirror.devno)
-		return refuse(load, -EBUSY, "%s is the mirror itself", leg->path);
+		return refuse(load, -EBUSY, MSG_LEG_IS_MIRROR, "%s is the mirror itself",
+			      leg->path);
 	for (uint32_t i = 0; i < load->found->mirror.legs.count; i++)
 		if (st.st_rdev == load->found->mirror.legs.leg[i].devno)
-			return refuse(load, -EBUSY, "%s is leg %" PRIu32 " already", leg->path,
-				      i + 1);
+			return refuse(load, -EBUSY, MSG_LEG_ALREADY,
+				      "%s is leg %" PRIu32 " already", leg->path, i + 1);
 	for (uint32_t i = 0; i < at; i++)
 		if (st.st_rdev == load->devno[i])
-			return refuse(load, -EBUSY, "%s is named twice", leg->path);
+			return refuse(load, -EBUSY, MSG_LEG_NAMED_TWICE, "%s is named twice",
+				      leg->path);
 	if (block > (int)SECTOR_BYTES &&
 	    (leg->start_sector % ((unsigned)block / SECTOR_BYTES) != 0 ||
 	     load->plan->to_sectors % ((unsigned)block / SECTOR_BYTES) != 0))
 		return refuse(
-		    load, -EINVAL,
+		    load, -EINVAL, MSG_NOT_WHOLE_BLOCKS,
 		    "%s has blocks of %d bytes; size and offset must be multiples of that",
 		    leg->path, block);
 	load->devno[at] = st.st_rdev;
@@ -179,20 +184,22 @@ static int add(struct load *load, uint32_t at)
 
 	/* The path is another node's word, and to open a watchdog or a tape does something. */
 	if (stat(path, &st) == 0 && !S_ISBLK(st.st_mode))
-		return refuse(load, -ENOTBLK, "%s is not a block device", path);
+		return refuse(load, -ENOTBLK, MSG_NOT_A_BLOCK_DEVICE, "%s is not a block device",
+			      path);
 	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == EBUSY && stat(path, &st) == 0)
 		for (uint32_t i = 0; i < load->found->mirror.legs.count; i++)
 			if (st.st_rdev == load->found->mirror.legs.leg[i].devno)
-				return refuse(load, -EBUSY, "%s is leg %" PRIu32 " already", path,
-					      i + 1);
+				return refuse(load, -EBUSY, MSG_LEG_ALREADY,
+					      "%s is leg %" PRIu32 " already", path, i + 1);
 	if (fd < 0 && errno == EBUSY)
-		return refuse(load, -EBUSY,
+		return refuse(load, -EBUSY, MSG_LEG_IN_USE,
 			      "%s is in use (mounted, or part of another device): lsblk says by "
 			      "what",
 			      path);
 	if (fd < 0)
-		return refuse(load, -errno, "%s cannot be opened: %s", path, strerror(errno));
+		return refuse(load, -errno, MSG_DEVICE_UNOPENABLE, "%s cannot be opened: %s", path,
+			      strerror(errno));
 	error = check_device(load, at, fd);
 	close(fd);
 	return error;
@@ -206,8 +213,8 @@ static int compose(struct load *load, char ret[DEVMAP_PARAMS_SIZE])
 	int error = devmap_params_read(load->found->mirror.devno, plan->from_sectors, params);
 
 	if (error != 0)
-		return refuse(load, error, "%s has other targets beside the mirror",
-			      load->found->mirror.name);
+		return refuse(load, error, MSG_TABLE_STRANGE,
+			      "%s has other targets beside the mirror", load->found->mirror.name);
 	for (uint32_t i = 0; i < plan->to_legs && error == 0; i++) {
 		error = plan->leg[i].fresh ? add(load, i) : keep(load, i, params);
 		leg[i] = load->leg[i];
@@ -215,7 +222,7 @@ static int compose(struct load *load, char ret[DEVMAP_PARAMS_SIZE])
 	if (error != 0)
 		return error;
 	error = devmap_parse_replace(params, leg, plan->to_legs, ret, DEVMAP_PARAMS_SIZE);
-	return error != 0 ? refuse(load, error, "its table cannot be read") : 0;
+	return error != 0 ? refuse(load, error, MSG_TABLE_STRANGE, "its table cannot be read") : 0;
 }
 
 int devmap_load_found(struct found *found, const struct dlmirror_plan *plan, const char *log_device,
@@ -230,7 +237,8 @@ int devmap_load_found(struct found *found, const struct dlmirror_plan *plan, con
 		(void)devmap_number(log_device, &load.log_devno);
 	error = check_table(&load);
 	if (error == 0 && devmap_health_read(found) != 0)
-		error = refuse(&load, -EIO, "the state of its legs cannot be read");
+		error = refuse(&load, -EIO, MSG_DEVICE_MAPPER_FAILED,
+			       "the state of its legs cannot be read");
 	if (error == 0)
 		error = check_source(&load, in_sync);
 	if (error == 0)
@@ -238,7 +246,7 @@ int devmap_load_found(struct found *found, const struct dlmirror_plan *plan, con
 	if (error != 0)
 		return error;
 	error = devmap_table_load(found->mirror.devno, plan->to_sectors, params);
-	return error != 0
-		   ? refuse(&load, error, "the kernel refused the table: %s", strerror(-error))
-		   : 0;
+	return error != 0 ? refuse(&load, error, MSG_TABLE_REFUSED,
+				   "the kernel refused the table: %s", strerror(-error))
+			  : 0;
 }

@@ -9,10 +9,9 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-#include <qb/qblog.h>
-
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/message_log.h"
 
 #define ASKED_MAX   32U /* errands of ours that are remembered */
 #define ASKED_MS    (5 * 60 * 1000U)
@@ -163,10 +162,10 @@ int errands_own(struct errands *e, const char *const word[RUNNER_WORDS], const c
 static const char *order_refused(const struct group_errand *m)
 {
 	if (m->what >= DLMIRROR_ERRANDS)
-		return "its daemon is too old for that: update it\n";
+		return "its daemon is too old for that: update it [node-too-old]\n";
 	for (unsigned i = 0; i < DLMIRROR_ERRAND_ARGUMENTS; i++)
 		if (m->argument[i][0] == '-')
-			return "no name begins with a dash\n";
+			return "no name begins with a dash [name-invalid]\n";
 	return NULL;
 }
 
@@ -177,7 +176,8 @@ static void order_take(struct errands *e, const struct group_errand *m)
 
 	if (doing == NULL) {
 		answer(e, m->id, EXIT_FAILURE,
-		       why != NULL ? why : "too much is being done there: again in a moment\n");
+		       why != NULL ? why
+				   : "too much is being done there: again in a moment [not-now]\n");
 		return;
 	}
 	doing->task = m->id;
@@ -185,8 +185,8 @@ static void order_take(struct errands *e, const struct group_errand *m)
 		  (const char *const[RUNNER_WORDS]){verbs[m->what][0], verbs[m->what][1],
 						    m->argument[0], m->argument[1]});
 	snprintf(doing->order.text, sizeof(doing->order.text), "%s", m->text);
-	qb_log(LOG_INFO, "for node %" PRIu32 ": %s %s %s", m->from, verbs[m->what][0],
-	       verbs[m->what][1], m->argument[0]);
+	message_log(LOG_INFO, MSG_ERRAND, "for node %" PRIu32 ": %s %s %s", m->from,
+		    verbs[m->what][0], verbs[m->what][1], m->argument[0]);
 	runner_feed(e);
 }
 
@@ -233,15 +233,16 @@ static void runner_gone(struct errands *e)
 {
 	struct doing *doing;
 
-	qb_log(LOG_ERR, "the process that does errands of other nodes has ended: 'dlmirror daemon "
-			"restart' starts another");
+	message_log(LOG_ERR, MSG_RUNNER_GONE,
+		    "the process that does errands of other nodes has ended: 'dlmirror daemon "
+		    "restart' starts another");
 	qb_loop_poll_del(e->daemon->loop, e->runner_fd);
 	close(e->runner_fd);
 	e->runner_fd = -1;
 	while ((doing = TAILQ_FIRST(&e->doing)) != NULL) {
 		TAILQ_REMOVE(&e->doing, doing, next);
 		e->doing_count--;
-		doing_end(e, doing, EXIT_FAILURE, "nobody knows how it ended\n");
+		doing_end(e, doing, EXIT_FAILURE, "nobody knows how it ended [node-silent]\n");
 	}
 }
 
@@ -383,14 +384,16 @@ static int nodes_check(const struct errands *e, struct group_errand *message, ch
 	if (e->daemon->cluster != NULL)
 		count = cluster_view(e->daemon->cluster, &view, &quorate);
 	if (!quorate) {
-		snprintf(text, size, "there is no quorum: start or fence the missing nodes");
+		message_make(text, size, MSG_QUORUM_LOST,
+			     "there is no quorum: start or fence the missing nodes");
 		return -EAGAIN;
 	}
 	if (e->daemon->cluster != NULL &&
 	    cluster_version(e->daemon->cluster) < GROUP_ERRAND_VERSION) {
-		snprintf(text, size,
-			 "a node of the cluster has an older dlmirrord that cannot do this: update "
-			 "it");
+		message_make(
+		    text, size, MSG_NODE_TOO_OLD,
+		    "a node of the cluster has an older dlmirrord that cannot do this: update "
+		    "it");
 		return -EBUSY;
 	}
 	if (message->count == 0) {
@@ -401,11 +404,11 @@ static int nodes_check(const struct errands *e, struct group_errand *message, ch
 	for (uint32_t i = 0; i < message->count; i++) {
 		if (contains(view, count, message->node[i]))
 			continue;
-		snprintf(text, size,
-			 "node %" PRIu32
-			 " has no daemon in the group; dlmirror daemon status lists "
-			 "those that have",
-			 message->node[i]);
+		message_make(text, size, MSG_NO_SUCH_NODE,
+			     "node %" PRIu32
+			     " has no daemon in the group; dlmirror daemon status lists "
+			     "those that have",
+			     message->node[i]);
 		return -EINVAL;
 	}
 	return 0;
@@ -429,7 +432,8 @@ int errands_begin(struct errands *e, const struct group_errand *wish, uint64_t *
 	    (struct group_task_id){.node = message.from, .number = ++e->daemon->incarnation};
 	asked = asked_add(e);
 	if (asked == NULL) {
-		snprintf(text, size, "too many errands are under way: again in a moment");
+		message_make(text, size, MSG_NOT_NOW,
+			     "too many errands are under way: again in a moment");
 		return -EBUSY;
 	}
 	asked->number = message.id.number;

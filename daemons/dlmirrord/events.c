@@ -16,11 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <qb/qblog.h>
-
 #include "base/crc32c.h"
 #include "base/cursor.h"
 #include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/message_log.h"
 
 #define RECORD_MAGIC   UINT32_C(0x646c6d65)
 #define RECORD_VERSION 1U
@@ -36,52 +35,52 @@ _Static_assert(CHECKSUM_BYTES + 3 * 8 + 4 * 2 + DLMIRROR_EVENT_SIZE + 2 * DLMIRR
 	       "each event has room");
 
 static const struct {
-	const char *id;
+	enum message message;
 	uint8_t level;
 	bool often; /* may come by the thousand */
 } known[EVENTS] = {
-    [EVENT_DAEMON_STARTED] = {"daemon-started", LOG_NOTICE, false},
-    [EVENT_DAEMON_CARRIES_ON] = {"daemon-carries-on", LOG_NOTICE, false},
-    [EVENT_DAEMON_RESTART] = {"daemon-restart", LOG_NOTICE, false},
-    [EVENT_DAEMON_RESTART_FAILED] = {"daemon-restart-failed", LOG_ERR, false},
-    [EVENT_DAEMON_ENDED] = {"daemon-ended", LOG_NOTICE, false},
-    [EVENT_OVERRUN] = {"overrun", LOG_ERR, false},
-    [EVENT_TABLE_LOADED] = {"table-loaded", LOG_INFO, false},
-    [EVENT_TABLE_GONE] = {"table-gone", LOG_INFO, false},
-    [EVENT_TABLE_LOST] = {"table-lost", LOG_WARNING, false},
-    [EVENT_ATTACHING] = {"attaching", LOG_INFO, false},
-    [EVENT_ATTACHED] = {"attached", LOG_NOTICE, false},
-    [EVENT_SUSPENDING] = {"suspending", LOG_INFO, false},
-    [EVENT_DETACHED] = {"detached", LOG_NOTICE, false},
-    [EVENT_IN_SYNC] = {"in-sync", LOG_NOTICE, false},
-    [EVENT_REPAIRED] = {"repaired", LOG_NOTICE, false},
-    [EVENT_COMPARED] = {"compared", LOG_NOTICE, false},
-    [EVENT_LEGS_DIFFERED] = {"legs-differed", LOG_WARNING, false},
-    [EVENT_LOG_FAILED] = {"log-failed", LOG_ERR, false},
-    [EVENT_LOG_BACK] = {"log-back", LOG_NOTICE, false},
-    [EVENT_LEG_FAILED] = {"leg-failed", LOG_WARNING, false},
-    [EVENT_LEG_BACK] = {"leg-back", LOG_NOTICE, false},
-    [EVENT_REGION_STALE] = {"region-stale", LOG_WARNING, true},
-    [EVENT_REGION_STARVED] = {"region-starved", LOG_NOTICE, true},
-    [EVENT_COPY_FAILED] = {"copy-failed", LOG_WARNING, true},
-    [EVENT_REQUEST_DROPPED] = {"request-dropped", LOG_WARNING, true},
-    [EVENT_MEMBER_JOINED] = {"member-joined", LOG_NOTICE, false},
-    [EVENT_MEMBER_LEFT] = {"member-left", LOG_NOTICE, false},
-    [EVENT_MEMBER_GONE] = {"member-gone", LOG_WARNING, false},
-    [EVENT_MEMBER_DEAD] = {"member-dead", LOG_NOTICE, false},
-    [EVENT_QUORUM_LOST] = {"quorum-lost", LOG_ERR, false},
-    [EVENT_QUORUM_BACK] = {"quorum-back", LOG_NOTICE, false},
-    [EVENT_GEOMETRY_DIFFERS] = {"geometry-differs", LOG_ERR, false},
-    [EVENT_TABLE_RELOADED] = {"table-reloaded", LOG_NOTICE, false},
-    [EVENT_RESET] = {"reset", LOG_NOTICE, false},
-    [EVENT_RELOAD_BEGUN] = {"reload-begun", LOG_NOTICE, false},
-    [EVENT_RELOAD_LOADED] = {"reload-loaded", LOG_INFO, false},
-    [EVENT_RELOAD_REFUSED] = {"reload-refused", LOG_NOTICE, false},
-    [EVENT_RELOAD_SUSPENDED] = {"reload-suspended", LOG_INFO, false},
-    [EVENT_RELOAD_DONE] = {"reload-done", LOG_NOTICE, false},
-    [EVENT_RELOAD_GIVEN_UP] = {"reload-given-up", LOG_NOTICE, false},
-    [EVENT_RELOAD_STUCK] = {"reload-stuck", LOG_CRIT, false},
-    [EVENT_CONFIG_BEHIND] = {"config-behind", LOG_ERR, false},
+    [EVENT_DAEMON_STARTED] = {MSG_DAEMON_STARTED, LOG_NOTICE, false},
+    [EVENT_DAEMON_CARRIES_ON] = {MSG_DAEMON_CARRIES_ON, LOG_NOTICE, false},
+    [EVENT_DAEMON_RESTART] = {MSG_DAEMON_RESTART, LOG_NOTICE, false},
+    [EVENT_DAEMON_RESTART_FAILED] = {MSG_DAEMON_RESTART_FAILED, LOG_ERR, false},
+    [EVENT_DAEMON_ENDED] = {MSG_DAEMON_ENDED, LOG_NOTICE, false},
+    [EVENT_OVERRUN] = {MSG_OVERRUN, LOG_ERR, false},
+    [EVENT_TABLE_LOADED] = {MSG_TABLE_LOADED, LOG_INFO, false},
+    [EVENT_TABLE_GONE] = {MSG_TABLE_GONE, LOG_INFO, false},
+    [EVENT_TABLE_LOST] = {MSG_TABLE_LOST, LOG_WARNING, false},
+    [EVENT_ATTACHING] = {MSG_ATTACHING, LOG_INFO, false},
+    [EVENT_ATTACHED] = {MSG_ATTACHED, LOG_NOTICE, false},
+    [EVENT_SUSPENDING] = {MSG_SUSPENDING, LOG_INFO, false},
+    [EVENT_DETACHED] = {MSG_DETACHED, LOG_NOTICE, false},
+    [EVENT_IN_SYNC] = {MSG_IN_SYNC, LOG_NOTICE, false},
+    [EVENT_REPAIRED] = {MSG_REPAIRED, LOG_NOTICE, false},
+    [EVENT_COMPARED] = {MSG_COMPARED, LOG_NOTICE, false},
+    [EVENT_LEGS_DIFFERED] = {MSG_LEGS_DIFFERED, LOG_WARNING, false},
+    [EVENT_LOG_FAILED] = {MSG_LOG_FAILED, LOG_ERR, false},
+    [EVENT_LOG_BACK] = {MSG_LOG_BACK, LOG_NOTICE, false},
+    [EVENT_LEG_FAILED] = {MSG_LEG_FAILED, LOG_WARNING, false},
+    [EVENT_LEG_BACK] = {MSG_LEG_BACK, LOG_NOTICE, false},
+    [EVENT_REGION_STALE] = {MSG_REGION_STALE, LOG_WARNING, true},
+    [EVENT_REGION_STARVED] = {MSG_REGION_STARVED, LOG_NOTICE, true},
+    [EVENT_COPY_FAILED] = {MSG_COPY_FAILED, LOG_WARNING, true},
+    [EVENT_REQUEST_DROPPED] = {MSG_REQUEST_DROPPED, LOG_WARNING, true},
+    [EVENT_MEMBER_JOINED] = {MSG_MEMBER_JOINED, LOG_NOTICE, false},
+    [EVENT_MEMBER_LEFT] = {MSG_MEMBER_LEFT, LOG_NOTICE, false},
+    [EVENT_MEMBER_GONE] = {MSG_MEMBER_GONE, LOG_WARNING, false},
+    [EVENT_MEMBER_DEAD] = {MSG_MEMBER_DEAD, LOG_NOTICE, false},
+    [EVENT_QUORUM_LOST] = {MSG_QUORUM_LOST, LOG_ERR, false},
+    [EVENT_QUORUM_BACK] = {MSG_QUORUM_BACK, LOG_NOTICE, false},
+    [EVENT_GEOMETRY_DIFFERS] = {MSG_GEOMETRY_DIFFERS, LOG_ERR, false},
+    [EVENT_TABLE_RELOADED] = {MSG_TABLE_RELOADED, LOG_NOTICE, false},
+    [EVENT_RESET] = {MSG_RESET, LOG_NOTICE, false},
+    [EVENT_RELOAD_BEGUN] = {MSG_RELOAD_BEGUN, LOG_NOTICE, false},
+    [EVENT_RELOAD_LOADED] = {MSG_RELOAD_LOADED, LOG_INFO, false},
+    [EVENT_RELOAD_REFUSED] = {MSG_RELOAD_REFUSED, LOG_NOTICE, false},
+    [EVENT_RELOAD_SUSPENDED] = {MSG_RELOAD_SUSPENDED, LOG_INFO, false},
+    [EVENT_RELOAD_DONE] = {MSG_RELOAD_DONE, LOG_NOTICE, false},
+    [EVENT_RELOAD_GIVEN_UP] = {MSG_RELOAD_GIVEN_UP, LOG_NOTICE, false},
+    [EVENT_RELOAD_STUCK] = {MSG_RELOAD_STUCK, LOG_CRIT, false},
+    [EVENT_CONFIG_BEHIND] = {MSG_CONFIG_BEHIND, LOG_ERR, false},
 };
 
 static uint8_t *memory; /* NULL: not open */
@@ -204,8 +203,9 @@ void events_open(const char *directory)
 	snprintf(path, sizeof(path), "%s/events", directory);
 	error = file_map(path);
 	if (error != 0) {
-		qb_log(LOG_WARNING, "no events are kept for the next daemon in %s: %s", path,
-		       strerror(-error));
+		message_log(LOG_WARNING, MSG_EVENTS_NOT_KEPT,
+			    "no events are kept for the next daemon in %s: %s", path,
+			    strerror(-error));
 		mapped = mmap(NULL, RECORD_BYTES, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		memory = mapped != MAP_FAILED ? mapped : NULL;
@@ -244,7 +244,7 @@ static void event_keep(const char *uuid, const char *name, const struct event_ru
 	if (run != NULL && known[event].often && run->count > 2)
 		snprintf(text, sizeof(text), "%.190s (%u such in a row by now, not each is told)",
 			 sentence, run->count);
-	text_take(e.id, sizeof(e.id), known[event].id);
+	text_take(e.id, sizeof(e.id), message_id(known[event].message));
 	text_take(e.uuid, sizeof(e.uuid), uuid);
 	text_take(e.name, sizeof(e.name), name);
 	text_take(e.text, sizeof(e.text), text);
@@ -262,7 +262,8 @@ void event_tell(const char *uuid, const char *name, struct event_run *run, enum 
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
-	qb_log(known[event].level, "%s%s%s", label, label[0] != '\0' ? ": " : "", sentence);
+	message_log(known[event].level, known[event].message, "%s%s%s", label,
+		    label[0] != '\0' ? ": " : "", sentence);
 	if (is_kept(run, event) && memory != NULL)
 		event_keep(uuid, name, run, event, value, sentence);
 }

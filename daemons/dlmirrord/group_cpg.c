@@ -16,7 +16,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <qb/qblog.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +28,7 @@
 #include <unistd.h>
 
 #include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/message_log.h"
 
 #define EVENTS_OF_A_TURN 64U   /* then others of the loop get theirs */
 #define LEAVE_WAIT_MS	 1000U /* for corosync to hear that we leave */
@@ -71,7 +71,7 @@ static bool send_one(struct group_cpg *g, struct group_datagram *d)
 		return false;
 	}
 	if (error != CS_OK) {
-		group_lose(g,
+		group_lose(g, MSG_COROSYNC_STUCK,
 			   "corosync takes no messages (cpg_mcast_joined: %s): see its "
 			   "log",
 			   cs_strerror(error));
@@ -125,7 +125,7 @@ void group_queue(struct group_cpg *g, const void *datagram, size_t size, bool da
 		d = malloc(sizeof(*d) + head + size);
 	if (d == NULL) {
 		/* Who goes on without it would be another than the rest believes. */
-		group_lose(g,
+		group_lose(g, MSG_COROSYNC_STUCK,
 			   "corosync has not taken %" PRIu32
 			   " messages that wait: see its log, and whether it runs",
 			   g->queue_count);
@@ -162,7 +162,8 @@ static void flight_end(struct group_cpg *g, const void *datagram, size_t size)
 	struct group_datagram *d = STAILQ_FIRST(&g->flight);
 
 	if (d == NULL || d->size != size || memcmp(d->byte, datagram, size) != 0) {
-		group_lose(g, "corosync has lost a message of ours: see its log");
+		group_lose(g, MSG_GROUP_REJOINS,
+			   "corosync has lost a message of ours: see its log");
 		return;
 	}
 	STAILQ_REMOVE_HEAD(&g->flight, next);
@@ -290,10 +291,10 @@ static void problem_set(struct group_cpg *g, const char *text)
 		return;
 	snprintf(g->problem, sizeof(g->problem), "%s", text);
 	if (text[0] != '\0')
-		qb_log(LOG_ERR, "group: %s", text);
+		message_log(LOG_ERR, MSG_COROSYNC_AWAY, "group: %s", text);
 }
 
-void group_lose(struct group_cpg *g, const char *format, ...)
+void group_lose(struct group_cpg *g, enum message message, const char *format, ...)
 {
 	char text[GROUP_CPG_ERROR_SIZE];
 	va_list list;
@@ -302,7 +303,7 @@ void group_lose(struct group_cpg *g, const char *format, ...)
 		return;
 	g->lost = true;
 	va_start(list, format);
-	vsnprintf(text, sizeof(text), format, list);
+	message_vmake(text, sizeof(text), message, format, list);
 	va_end(list);
 	problem_set(g, text);
 }
@@ -315,7 +316,8 @@ static void opening_start(struct group_cpg *g)
 	if (error == 0)
 		return;
 	g->open_at_ms = clock_ms() + RECONNECT_MS;
-	problem_set(g, "no memory to connect to corosync: trying again every second");
+	problem_set(g, "no memory to connect to corosync: trying again every second "
+		       "[daemon-no-memory]");
 }
 
 static void opening_end(struct group_cpg *g)
@@ -340,8 +342,9 @@ static void opening_end(struct group_cpg *g)
 	g->node = link->node;
 	memcpy(g->cluster, link->cluster, sizeof(g->cluster));
 	g->connections++;
-	qb_log(LOG_NOTICE, "group: connected to corosync as node %" PRIu32 " of cluster %s",
-	       g->node, g->cluster);
+	message_log(LOG_NOTICE, MSG_COROSYNC_CONNECTED,
+		    "group: connected to corosync as node %" PRIu32 " of cluster %s", g->node,
+		    g->cluster);
 	g->callbacks->connected(g->context, g->node, g->cluster);
 }
 
@@ -355,7 +358,8 @@ static void link_end(struct group_cpg *g)
 	order_reset(g);
 	g->lost = false;
 	g->open_at_ms = clock_ms() + RECONNECT_MS;
-	qb_log(LOG_WARNING, "group: connection to corosync ended, trying again every second");
+	message_log(LOG_WARNING, MSG_COROSYNC_AWAY,
+		    "group: connection to corosync ended, trying again every second");
 	if (g->alone)
 		return;
 	g->alone = true;
@@ -368,8 +372,9 @@ static void link_end(struct group_cpg *g)
 static bool dispatched(struct group_cpg *g, const char *what, cs_error_t error, uint64_t before)
 {
 	if (error != CS_OK && error != CS_ERR_TRY_AGAIN)
-		group_lose(g, "corosync has ended (%s: %s): start it, systemctl start corosync",
-			   what, cs_strerror(error));
+		group_lose(g, MSG_COROSYNC_AWAY,
+			   "corosync has ended (%s: %s): start it, systemctl start corosync", what,
+			   cs_strerror(error));
 	return g->callbacks_run != before;
 }
 
@@ -411,7 +416,8 @@ static void link_read(struct group_cpg *g, bool hung_up)
 
 	some = cpg_read(g) || some;
 	if (!some && hung_up)
-		group_lose(g, "corosync has ended: start it, systemctl start corosync");
+		group_lose(g, MSG_COROSYNC_AWAY,
+			   "corosync has ended: start it, systemctl start corosync");
 	if (!g->lost)
 		cpg_hold(g);
 }
@@ -543,7 +549,7 @@ void group_cpg_rejoin(struct group_cpg *g, const char *why)
 {
 	if (g->link == NULL)
 		return;
-	group_lose(g, "%s: leaving the group and joining again", why);
+	group_lose(g, MSG_MESSAGE_DAMAGED, "%s: leaving the group and joining again", why);
 	timer_set(g);
 }
 
@@ -556,35 +562,35 @@ static void problem_now(const struct group_cpg *g, char ret[GROUP_CPG_ERROR_SIZE
 
 	snprintf(ret, GROUP_CPG_ERROR_SIZE, "%s", g->problem);
 	if (g->opening != NULL && now - g->opening_since_ms >= SLOW_MS)
-		snprintf(ret, GROUP_CPG_ERROR_SIZE,
-			 "corosync has not answered for %" PRIu64
-			 " s: see whether it hangs or was stopped, and restart it",
-			 (now - g->opening_since_ms) / 1000);
+		message_make(ret, GROUP_CPG_ERROR_SIZE, MSG_COROSYNC_STUCK,
+			     "corosync has not answered for %" PRIu64
+			     " s: see whether it hangs or was stopped, and restart it",
+			     (now - g->opening_since_ms) / 1000);
 	else if (o->awaited != 0 && now - o->awaited_since_ms >= SLOW_MS)
-		snprintf(ret, GROUP_CPG_ERROR_SIZE,
-			 "corosync has not said for %" PRIu64
-			 " s who is in its new ring: see corosync-quorumtool, and its log",
-			 (now - o->awaited_since_ms) / 1000);
+		message_make(ret, GROUP_CPG_ERROR_SIZE, MSG_COROSYNC_STUCK,
+			     "corosync has not said for %" PRIu64
+			     " s who is in its new ring: see corosync-quorumtool, and its log",
+			     (now - o->awaited_since_ms) / 1000);
 	else if (g->flight_count > 0 && now - g->flight_since_ms >= SLOW_MS)
-		snprintf(ret, GROUP_CPG_ERROR_SIZE,
-			 "corosync has delivered no message for %" PRIu64
-			 " s: see whether it hangs or was stopped, and the network",
-			 (now - g->flight_since_ms) / 1000);
+		message_make(ret, GROUP_CPG_ERROR_SIZE, MSG_COROSYNC_STUCK,
+			     "corosync has delivered no message for %" PRIu64
+			     " s: see whether it hangs or was stopped, and the network",
+			     (now - g->flight_since_ms) / 1000);
 	else if (o->twin != 0)
-		snprintf(ret, GROUP_CPG_ERROR_SIZE,
-			 "another dlmirrord of this node, process %" PRIu32
-			 ", is in the group: stop it",
-			 o->twin);
+		message_make(ret, GROUP_CPG_ERROR_SIZE, MSG_DAEMON_RUNS_ALREADY,
+			     "another dlmirrord of this node, process %" PRIu32
+			     ", is in the group: stop it",
+			     o->twin);
 	else if (o->ghost != 0)
-		snprintf(ret, GROUP_CPG_ERROR_SIZE,
-			 "corosync lists a daemon of node %" PRIu32
-			 ", which is not in its ring: if that lasts, restart corosync here",
-			 o->ghost);
+		message_make(ret, GROUP_CPG_ERROR_SIZE, MSG_ANOTHER_VIEW,
+			     "corosync lists a daemon of node %" PRIu32
+			     ", which is not in its ring: if that lasts, restart corosync here",
+			     o->ghost);
 	else if (o->differs != 0)
-		snprintf(ret, GROUP_CPG_ERROR_SIZE,
-			 "node %" PRIu32
-			 " was told another view of the group than we: restart corosync there",
-			 o->differs);
+		message_make(ret, GROUP_CPG_ERROR_SIZE, MSG_ANOTHER_VIEW,
+			     "node %" PRIu32
+			     " was told another view of the group than we: restart corosync there",
+			     o->differs);
 }
 
 void group_cpg_status(const struct group_cpg *g, struct group_cpg_status *ret)

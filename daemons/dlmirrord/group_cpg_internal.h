@@ -15,6 +15,7 @@
 #include <corosync/cpg.h>
 #include <corosync/quorum.h>
 
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/group_cpg.h"
 
 #define RING_NODES_MAX	CPG_MEMBERS_MAX /* libcpg's and ours */
@@ -176,7 +177,8 @@ struct group_cpg {
 };
 
 /* The connection is to be given up; what is said becomes status.problem. The first one counts. */
-__attribute__((format(printf, 2, 3))) void group_lose(struct group_cpg *g, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void group_lose(struct group_cpg *g, enum message message,
+						      const char *format, ...);
 /* data: the owner's, which needs an envelope. */
 void group_queue(struct group_cpg *g, const void *datagram, size_t size, bool data);
 

@@ -4,6 +4,7 @@
  * for an answer without a limit, and a corosync that was stopped does not answer. So each
  * connection is opened and closed by a thread of its own, and the loop never waits.
  */
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/group_cpg_internal.h"
 
 #include <corosync/cmap.h>
@@ -28,20 +29,21 @@ static bool failed(struct group_link *link, const char *what, cs_error_t error)
 	if (error == CS_OK)
 		return false;
 	if (error == CS_ERR_ACCESS || error == CS_ERR_SECURITY)
-		snprintf(link->problem, sizeof(link->problem),
-			 "corosync refuses us (%s): run dlmirrord as root, or allow its user in "
-			 "/etc/corosync/uidgid.d",
-			 what);
+		message_make(
+		    link->problem, sizeof(link->problem), MSG_COROSYNC_REFUSES,
+		    "corosync refuses us (%s): run dlmirrord as root, or allow its user in "
+		    "/etc/corosync/uidgid.d",
+		    what);
 	else if (error == CS_ERR_TRY_AGAIN || error == CS_ERR_EXIST || error == CS_ERR_BUSY)
-		snprintf(link->problem, sizeof(link->problem),
-			 "corosync is busy (%s: %s): trying again; if that lasts, see its "
-			 "log",
-			 what, cs_strerror(error));
+		message_make(link->problem, sizeof(link->problem), MSG_COROSYNC_BUSY,
+			     "corosync is busy (%s: %s): trying again; if that lasts, see its "
+			     "log",
+			     what, cs_strerror(error));
 	else
-		snprintf(link->problem, sizeof(link->problem),
-			 "corosync does not answer (%s: %s): start it, systemctl start "
-			 "corosync",
-			 what, cs_strerror(error));
+		message_make(link->problem, sizeof(link->problem), MSG_COROSYNC_AWAY,
+			     "corosync does not answer (%s: %s): start it, systemctl start "
+			     "corosync",
+			     what, cs_strerror(error));
 	return true;
 }
 
@@ -60,9 +62,10 @@ static bool read_cluster(struct group_link *link, cmap_handle_t map)
 	bool fits;
 
 	if (cmap_get_string(map, "totem.cluster_name", &name) != CS_OK || name[0] == '\0') {
-		snprintf(link->problem, sizeof(link->problem),
-			 "corosync.conf has no totem.cluster_name: set it, the same on all nodes, "
-			 "and restart corosync");
+		message_make(
+		    link->problem, sizeof(link->problem), MSG_COROSYNC_CONFIG,
+		    "corosync.conf has no totem.cluster_name: set it, the same on all nodes, "
+		    "and restart corosync");
 		free(name);
 		return false;
 	}
@@ -70,9 +73,10 @@ static bool read_cluster(struct group_link *link, cmap_handle_t map)
 	if (fits)
 		strcpy(link->cluster, name);
 	else
-		snprintf(link->problem, sizeof(link->problem),
-			 "totem.cluster_name in corosync.conf is longer than %zu bytes: shorten it",
-			 sizeof(link->cluster) - 1);
+		message_make(
+		    link->problem, sizeof(link->problem), MSG_COROSYNC_CONFIG,
+		    "totem.cluster_name in corosync.conf is longer than %zu bytes: shorten it",
+		    sizeof(link->cluster) - 1);
 	free(name);
 	return fits;
 }
@@ -105,8 +109,8 @@ static bool read_nodes(struct group_link *link, cmap_handle_t map)
 	(void)cmap_iter_finalize(map, iter);
 	if (v->count > 0)
 		return true;
-	snprintf(link->problem, sizeof(link->problem),
-		 "corosync.conf has no nodelist with nodeids: add one and restart corosync");
+	message_make(link->problem, sizeof(link->problem), MSG_COROSYNC_CONFIG,
+		     "corosync.conf has no nodelist with nodeids: add one and restart corosync");
 	return false;
 }
 
@@ -161,9 +165,10 @@ static bool open_quorum(struct group_link *link)
 		return false;
 	link->has_quorum = true;
 	if (type == QUORUM_FREE) {
-		snprintf(link->problem, sizeof(link->problem),
-			 "corosync has no quorum provider: set 'provider: corosync_votequorum' in "
-			 "the quorum section of corosync.conf and restart corosync");
+		message_make(
+		    link->problem, sizeof(link->problem), MSG_COROSYNC_CONFIG,
+		    "corosync has no quorum provider: set 'provider: corosync_votequorum' in "
+		    "the quorum section of corosync.conf and restart corosync");
 		return false;
 	}
 	return !failed(link, "quorum_fd_get", quorum_fd_get(link->quorum, &link->quorum_fd)) &&
@@ -205,10 +210,11 @@ static bool open_cpg(struct group_link *link)
 	/* So nothing needs to be cut into pieces: it is 1 MiB everywhere but where corosync was
 	 * built for small machines. */
 	if (largest < GROUP_MESSAGE_MAX + ENVELOPE_SIZE) {
-		snprintf(link->problem, sizeof(link->problem),
-			 "this corosync takes messages of at most %" PRIu32
-			 " bytes: use one that was built without --enable-small-memory-footprint",
-			 largest);
+		message_make(
+		    link->problem, sizeof(link->problem), MSG_COROSYNC_CONFIG,
+		    "this corosync takes messages of at most %" PRIu32
+		    " bytes: use one that was built without --enable-small-memory-footprint",
+		    largest);
 		return false;
 	}
 	return !failed(link, "cpg_join", join(link));

@@ -34,7 +34,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <qb/qblog.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +43,7 @@
 #include "base/crc32c.h"
 #include "base/cursor.h"
 #include "daemons/dlmirrord/clock.h"
+#include "daemons/dlmirrord/message_log.h"
 
 #define ENVELOPE_MAGIC	 UINT32_C(0x656d6c64) /* "dlme" */
 #define ENVELOPE_VERSION 1U
@@ -160,8 +160,9 @@ static void refuse(struct group_cpg *g, struct group_process *p, const char *why
 		return;
 	p->refused = true;
 	g->refused++;
-	qb_log(LOG_WARNING, "group: process %" PRIu32 " of node %" PRIu32 " does not count: %s",
-	       p->pid, p->node, why);
+	message_log(LOG_WARNING, MSG_PROCESS_NOT_COUNTED,
+		    "group: process %" PRIu32 " of node %" PRIu32 " does not count: %s", p->pid,
+		    p->node, why);
 }
 
 /* Who is in the view that the processes make, the ring being applied. */
@@ -223,8 +224,8 @@ static void view_log(const struct group_order *o)
 	for (uint32_t i = 0; i < o->told_count && length < sizeof(text) - 12; i++)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, " %" PRIu32,
 					   o->told[i].node);
-	qb_log(LOG_NOTICE, "group: nodes%s, %s, ring %" PRIu64 "/%" PRIu32, text,
-	       o->quorate ? "quorate" : "not quorate", o->ring.seq, o->ring.node);
+	message_log(LOG_NOTICE, MSG_GROUP_VIEW, "group: nodes%s, %s, ring %" PRIu64 "/%" PRIu32,
+		    text, o->quorate ? "quorate" : "not quorate", o->ring.seq, o->ring.node);
 }
 
 /* next is not kept. */
@@ -307,8 +308,9 @@ static void apply(struct group_cpg *g, bool ring_changed)
 		}
 	}
 	if (own == NULL || !is_us(g, own->node, own->pid)) {
-		group_lose(g, "corosync does not list this daemon in its own group: if that lasts, "
-			      "restart corosync on this node");
+		group_lose(g, MSG_GROUP_REJOINS,
+			   "corosync does not list this daemon in its own group: if that lasts, "
+			   "restart corosync on this node");
 		return;
 	}
 	if (ring_changed)
@@ -353,8 +355,9 @@ void order_nodelist(struct group_cpg *g, struct quorum_ring_id id, const uint32_
 	struct ring *known = next_find(o, id.seq);
 
 	if (member_count > RING_NODES_MAX || (known == NULL && o->next_count == RINGS_MAX)) {
-		group_lose(g, "corosync's rings change faster than they can be followed: see its "
-			      "log, and check the network");
+		group_lose(g, MSG_GROUP_REJOINS,
+			   "corosync's rings change faster than they can be followed: see its "
+			   "log, and check the network");
 		return;
 	}
 	for (uint32_t i = 0; i < member_count; i++) {
@@ -439,12 +442,12 @@ static void join_check(struct group_cpg *g, const struct cpg_address *member, si
 {
 	for (size_t i = 0; i < count; i++)
 		if (member[i].nodeid == g->node && !is_us(g, member[i].nodeid, member[i].pid))
-			group_lose(g,
+			group_lose(g, MSG_DAEMON_RUNS_ALREADY,
 				   "another dlmirrord of this node, process %" PRIu32
 				   ", is in the group: stop one of them",
 				   member[i].pid);
 	if (count > MLOG_VIEW_MAX)
-		group_lose(g,
+		group_lose(g, MSG_GROUP_FULL,
 			   "%u nodes are in the group, and there is no room for more: stop "
 			   "dlmirrord on one",
 			   MLOG_VIEW_MAX);
@@ -462,8 +465,9 @@ void order_confchg(struct group_cpg *g, const struct cpg_address *member, size_t
 		o->joined = !g->lost;
 	}
 	if (o->joined && has_process(left, left_count, g->node, (uint32_t)getpid()))
-		group_lose(g, "corosync has taken this daemon out of its group: if that lasts, "
-			      "restart corosync on this node");
+		group_lose(g, MSG_GROUP_REJOINS,
+			   "corosync has taken this daemon out of its group: if that lasts, "
+			   "restart corosync on this node");
 	if (g->lost)
 		return;
 	if (by_ring(left, left_count) || by_ring(joined, joined_count) || o->ring.seq == 0)
@@ -533,7 +537,7 @@ static void data_take(struct group_cpg *g, struct group_told *from, const struct
 		      const void *datagram, size_t size)
 {
 	if (from->number_next != 0 && e->value != from->number_next) {
-		group_lose(g,
+		group_lose(g, MSG_GROUP_REJOINS,
 			   "corosync has lost messages of node %" PRIu32
 			   ": joining again; if that goes on, see its log, and check the network",
 			   from->node);
@@ -571,8 +575,8 @@ void order_message(struct group_cpg *g, uint32_t node, uint32_t pid, const void 
 	}
 	if (!envelope_decode(datagram, size, &e)) {
 		g->refused++;
-		qb_log(LOG_WARNING, "group: a damaged message of node %" PRIu32 " was dropped",
-		       node);
+		message_log(LOG_WARNING, MSG_MESSAGE_DAMAGED,
+			    "group: a damaged message of node %" PRIu32 " was dropped", node);
 		return;
 	}
 	/* See the head comment; its sender sends it again. */
@@ -606,10 +610,11 @@ void order_compare(struct group_cpg *g, uint64_t now_ms)
 		if (t->node == g->node || !t->said || t->said_view == hash)
 			continue;
 		o->differs = t->node;
-		qb_log(LOG_ERR,
-		       "group: node %" PRIu32 " was told another view of the same ring: restart "
-		       "corosync there",
-		       t->node);
+		message_log(LOG_ERR, MSG_ANOTHER_VIEW,
+			    "group: node %" PRIu32
+			    " was told another view of the same ring: restart "
+			    "corosync there",
+			    t->node);
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/message_log.h"
 
 #define LEGS_FRESH_MS 2000U
 #define LEGS_WAIT_MS  2000U
@@ -82,8 +83,8 @@ static void on_reloaded(void *context, const char *uuid, int error)
 		event_tell(uuid, log != NULL ? log->name : "", NULL, EVENT_TABLE_RELOADED, 0,
 			   "its table was loaded again");
 	else
-		qb_log(LOG_WARNING, "%s: its table could not be loaded again: %s", uuid,
-		       strerror(-error));
+		message_log(LOG_WARNING, MSG_TABLE_NOT_RELOADED,
+			    "%s: its table could not be loaded again: %s", uuid, strerror(-error));
 	if (log != NULL)
 		log->reloading = false; /* else the kernel has ended it already */
 }
@@ -212,10 +213,10 @@ static void on_lost(void *context, const char *uuid, int error)
 	struct daemon *d = context;
 
 	if (error != 0)
-		qb_log(LOG_WARNING,
-		       "%s: its table could not be loaded again: %s; all of it is "
-		       "compared when it is used next",
-		       uuid, strerror(-error));
+		message_log(LOG_WARNING, MSG_TABLE_NOT_RELOADED,
+			    "%s: its table could not be loaded again: %s; all of it is "
+			    "compared when it is used next",
+			    uuid, strerror(-error));
 	for (size_t i = 0; i < d->registry.count && error == 0; i++) {
 		struct log *log = d->registry.log[i];
 
@@ -229,12 +230,13 @@ static void on_lost(void *context, const char *uuid, int error)
 static void lost_reset(struct daemon *d, const char *uuid)
 {
 	if (devmap_reset(d->devmap, uuid, false, on_lost, d) != 0)
-		qb_log(LOG_ERR, "%s: no memory to reset it", uuid);
+		message_log(LOG_ERR, MSG_DAEMON_NO_MEMORY, "%s: no memory to reset it", uuid);
 }
 
 void legs_lost(struct daemon *d, const char *uuid)
 {
-	qb_log(LOG_WARNING, "%s: nothing is known of it: all of it is compared", uuid);
+	message_log(LOG_WARNING, MSG_HISTORY_UNKNOWN,
+		    "%s: nothing is known of it: all of it is compared", uuid);
 	lost_reset(d, uuid);
 }
 
@@ -248,10 +250,10 @@ static void resume_lost_settle(struct log *log, const struct devmap_mirror *mirr
 	if (status.phase != MLOG_CREATED || !mirror->live || mirror->suspended ||
 	    !control_listens(log))
 		return;
-	qb_log(LOG_WARNING,
-	       "%s: the kernel's RESUME was lost: its table is loaded again, and all of it is "
-	       "compared",
-	       log->uuid);
+	message_log(LOG_WARNING, MSG_HISTORY_UNKNOWN,
+		    "%s: the kernel's RESUME was lost: its table is loaded again, and all of it is "
+		    "compared",
+		    log->uuid);
 	lost_reset(log->daemon, log->uuid);
 }
 
@@ -271,8 +273,9 @@ static void on_found(void *context, const char *uuid, int error, const struct de
 	if (error == 0)
 		legs_learn(log, mirror);
 	else
-		qb_log(LOG_WARNING, "%s: its device-mapper device was not found: %s", uuid,
-		       strerror(-error));
+		message_log(LOG_WARNING, MSG_DEVICE_NOT_FOUND,
+			    "%s: its device-mapper device was not found: %s", uuid,
+			    strerror(-error));
 	waiting_end(log, error == 0, MLOG_COPY_ERROR);
 	if (error == 0 && log->reload_wanted)
 		legs_reload(log);
@@ -381,8 +384,8 @@ void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy
 	if (log == NULL)
 		return;
 	if (error != 0) {
-		qb_log(LOG_WARNING, "%s: region %" PRIu64 ": %s", log->uuid, region,
-		       strerror(-error));
+		message_log(LOG_WARNING, MSG_COPY_FAILED, "%s: region %" PRIu64 ": %s", log->uuid,
+			    region, strerror(-error));
 		log->legs_ms = 0;
 	}
 	log->copies_out--;
@@ -401,8 +404,9 @@ static void on_reset(void *context, const char *uuid, int error)
 	struct daemon *d = context;
 
 	if (error != 0)
-		qb_log(LOG_WARNING, "%s: could not be reset after a gap: %s; again later", uuid,
-		       strerror(-error));
+		message_log(LOG_WARNING, MSG_NOT_RESET,
+			    "%s: could not be reset after a gap: %s; again later", uuid,
+			    strerror(-error));
 	for (size_t i = 0; i < d->registry.count; i++) {
 		struct log *log = d->registry.log[i];
 
@@ -463,10 +467,11 @@ static void reset_tell(struct log *log)
 	    atomic_load(&log->hot.shared->suspect) != SUSPECT_RESETTING)
 		return;
 	log->reset_told = true;
-	qb_log(LOG_WARNING,
-	       "%s: its reset after a gap has waited for %u s: for I/O of the mirror that does not "
-	       "end, or behind a suspend that was killed, which only a reboot of this node mends",
-	       log->uuid, RESET_SLOW_MS / 1000);
+	message_log(
+	    LOG_WARNING, MSG_RESET_SLOW,
+	    "%s: its reset after a gap has waited for %u s: for I/O of the mirror that does not "
+	    "end, or behind a suspend that was killed, which only a reboot of this node mends",
+	    log->uuid, RESET_SLOW_MS / 1000);
 }
 
 /* Somebody has the device suspended, or a table of his waits. Until the reset the kernel may go on
@@ -489,5 +494,6 @@ void legs_suspect(struct log *log, bool finish)
 	log->reset_ms = clock_ms();
 	log->reset_told = false;
 	if (devmap_reset(log->daemon->devmap, log->uuid, finish, on_reset, log->daemon) != 0)
-		qb_log(LOG_ERR, "%s: no memory to reset it after a gap", log->uuid);
+		message_log(LOG_ERR, MSG_DAEMON_NO_MEMORY, "%s: no memory to reset it after a gap",
+			    log->uuid);
 }

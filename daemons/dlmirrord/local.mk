@@ -16,7 +16,7 @@ libdevmap_la_SOURCES = \
 	daemons/dlmirrord/devmap_parse.c daemons/dlmirrord/devmap_parse.h \
 	daemons/dlmirrord/suspender.c daemons/dlmirrord/suspender.h
 libdevmap_la_CPPFLAGS = $(AM_CPPFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
-libdevmap_la_LIBADD = $(DEVMAPPER_LIBS) $(BLKID_LIBS)
+libdevmap_la_LIBADD = libmessage.la $(DEVMAPPER_LIBS) $(BLKID_LIBS)
 
 libmover_la_SOURCES = \
 	daemons/dlmirrord/mover.c daemons/dlmirrord/mover.h daemons/dlmirrord/mover_internal.h
@@ -29,7 +29,12 @@ libstorage_la_SOURCES = \
 	daemons/dlmirrord/storage_job.c \
 	daemons/dlmirrord/storage_load.c \
 	daemons/dlmirrord/storage_slot.c
-libstorage_la_LIBADD = libcodec.la libdevmap.la $(AIO_LIBS)
+libstorage_la_LIBADD = libcodec.la libdevmap.la libmessage.la $(AIO_LIBS)
+
+noinst_LTLIBRARIES += libmessage_log.la
+libmessage_log_la_SOURCES = daemons/dlmirrord/message_log.c daemons/dlmirrord/message_log.h
+libmessage_log_la_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS)
+libmessage_log_la_LIBADD = libmessage.la $(QB_LIBS)
 
 noinst_LTLIBRARIES += libgroup_cpg.la
 libgroup_cpg_la_SOURCES = \
@@ -38,7 +43,7 @@ libgroup_cpg_la_SOURCES = \
 	daemons/dlmirrord/group_cpg_link.c \
 	daemons/dlmirrord/group_cpg_order.c
 libgroup_cpg_la_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(COROSYNC_CFLAGS)
-libgroup_cpg_la_LIBADD = libbase.la
+libgroup_cpg_la_LIBADD = libbase.la libmessage_log.la
 
 noinst_LTLIBRARIES += liblocks.la
 liblocks_la_SOURCES = \
@@ -46,7 +51,7 @@ liblocks_la_SOURCES = \
 	daemons/dlmirrord/locks_dlm_look.c \
 	daemons/dlmirrord/locks_dlm_queue.c
 liblocks_la_CPPFLAGS = $(AM_CPPFLAGS) $(DLM_CFLAGS)
-liblocks_la_LIBADD = liblockspace.la $(DLM_LIBS)
+liblocks_la_LIBADD = liblockspace.la libmessage.la $(DLM_LIBS)
 
 sbin_PROGRAMS += dlmirrord
 dlmirrord_SOURCES = \
@@ -84,5 +89,5 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/timers.c
 dlmirrord_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	$(QB_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
-dlmirrord_LDADD = libconfig.la libgroup_cpg.la liblocks.la libpump.la libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
+dlmirrord_LDADD = libconfig.la libmessage_log.la libgroup_cpg.la liblocks.la libpump.la libstorage.la libmover.la libdevmap.la libcodec.la libcore.la libbase.la \
 	$(QB_LIBS) $(COROSYNC_LIBS)

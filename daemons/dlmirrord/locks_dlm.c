@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The loop's side: what it has asked for, and what it is still to be told. */
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/locks_dlm_internal.h"
 
 #include <assert.h>
@@ -228,9 +229,9 @@ void locks_dlm_status(const struct locks_dlm *l, struct locks_dlm_status *ret)
 	/* what is given back counts as held for a moment still */
 	ret->waiting = requests > ret->held ? requests - ret->held : 0;
 	if (l->dropped > 0)
-		snprintf(ret->problem, sizeof(ret->problem),
-			 "no memory: %u requests for locks were lost, restart dlmirrord",
-			 l->dropped);
+		message_make(ret->problem, sizeof(ret->problem), MSG_LOCKS_LOST,
+			     "no memory: %u requests for locks were lost, restart dlmirrord",
+			     l->dropped);
 }
 
 /* Without its descriptors. */

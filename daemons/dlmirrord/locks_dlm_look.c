@@ -3,6 +3,7 @@
  * What there is of DLM on this node, and what is missing, in the order in which it has to be there:
  * kernel module, configfs, device, dlm_controld, its cluster, its fencing, quorum.
  */
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/locks_dlm_internal.h"
 
 #include <sys/types.h> /* libdlm.h forgets it */
@@ -11,6 +12,7 @@
 #include <libdlm.h>
 #include <libdlmcontrol.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,17 +39,23 @@ static const struct missing missing[] = {
      "there is no /dev/misc/dlm-control: install DLM's udev rules (or ln -s . /dev/misc)"},
 };
 
-static void say(struct locks_look *look, const char *problem)
+/* Of several the first is told. */
+static void __attribute__((format(printf, 3, 4)))
+say(struct locks_look *look, enum message message, const char *format, ...)
 {
+	va_list args;
+
+	va_start(args, format);
 	if (look->problem[0] == '\0')
-		snprintf(look->problem, sizeof(look->problem), "%s", problem);
+		message_vmake(look->problem, sizeof(look->problem), message, format, args);
+	va_end(args);
 }
 
 static bool all_there(struct locks_look *look)
 {
 	for (unsigned i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
 		if (access(missing[i].path, F_OK) != 0) {
-			say(look, missing[i].problem);
+			say(look, MSG_DLM_MISSING, "%s", missing[i].problem);
 			return false;
 		}
 	return true;
@@ -74,15 +82,14 @@ static bool cluster_good(struct locks_look *look, const char *cluster)
 	int error = lockspace_libdlm.cluster(NULL, name);
 
 	if (error != 0) {
-		say(look, "dlm_controld has not told the kernel its cluster: restart it");
+		say(look, MSG_DLM_CLUSTER_DIFFERS,
+		    "dlm_controld has not told the kernel its cluster: restart it");
 		return false;
 	}
 	if (cluster[0] == '\0' || strcmp(name, cluster) == 0)
 		return true;
-	if (look->problem[0] == '\0')
-		snprintf(look->problem, sizeof(look->problem),
-			 "DLM belongs to cluster %s, corosync to %s: restart dlm_controld", name,
-			 cluster);
+	say(look, MSG_DLM_CLUSTER_DIFFERS,
+	    "DLM belongs to cluster %s, corosync to %s: restart dlm_controld", name, cluster);
 	return false;
 }
 
@@ -96,11 +103,12 @@ static void lockspace_look(struct locks_look *look)
 	look->recovering = (space.flags & DLMC_LF_KERNEL_STOPPED) != 0;
 	switch (space.cg_next.wait_condition) {
 	case DLMC_LS_WAIT_QUORUM:
-		say(look, "DLM waits for quorum: start the other nodes");
+		say(look, MSG_DLM_WAITS_FOR_QUORUM, "DLM waits for quorum: start the other nodes");
 		break;
 	case DLMC_LS_WAIT_FENCING:
-		say(look, "DLM waits until a node is fenced: see 'dlm_tool status', and "
-			  "'dlm_tool fence_ack NODE' once it is off for certain");
+		say(look, MSG_DLM_WAITS_FOR_FENCING,
+		    "DLM waits until a node is fenced: see 'dlm_tool status', and "
+		    "'dlm_tool fence_ack NODE' once it is off for certain");
 		break;
 	default:
 		break;
@@ -117,14 +125,15 @@ static void look_at_dlm(void *context, const char *cluster, struct locks_look *r
 		fencing = config_number("enable_fencing=");
 		look.fencing = fencing == 1;
 		if (fencing < 0)
-			say(&look, "dlm_controld does not answer: start it (after corosync); if it "
-				   "died, restart this node");
+			say(&look, MSG_DLM_CONTROLD_AWAY,
+			    "dlm_controld does not answer: start it (after corosync); if it "
+			    "died, restart this node");
 		else
 			look.can_join = cluster_good(&look, cluster);
 		if (look.can_join)
 			lockspace_look(&look);
 		if (fencing == 0)
-			say(&look,
+			say(&look, MSG_FENCING_DISABLED,
 			    "fencing is disabled (enable_fencing=0 in dlm.conf): a node "
 			    "that is only cut off counts as dead and may write all the same");
 	}

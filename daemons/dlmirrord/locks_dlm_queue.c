@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "core/mlog.h"
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/apart.h"
 #include "daemons/dlmirrord/clock.h"
 
@@ -481,10 +482,10 @@ static void resources_serve(struct queue *queue)
 
 static void join_failed(struct queue *queue, int error)
 {
-	snprintf(queue->problem, sizeof(queue->problem),
-		 "cannot join DLM's lockspace " LOCKS_DLM_LOCKSPACE
-		 ": %s; 'dlm_tool status' and the kernel's log say more",
-		 strerror(-error));
+	message_make(queue->problem, sizeof(queue->problem), MSG_LOCKSPACE_REFUSED,
+		     "cannot join DLM's lockspace " LOCKS_DLM_LOCKSPACE
+		     ": %s; 'dlm_tool status' and the kernel's log say more",
+		     strerror(-error));
 }
 
 static void join_try(struct queue *queue)
@@ -606,9 +607,9 @@ static void lockspace_take(struct queue *queue)
 	if (queue->lockspace == NULL || lockspace_dispatch(queue->lockspace) == 0)
 		return;
 	queue->gone = true;
-	snprintf(queue->problem, sizeof(queue->problem),
-		 "DLM's lockspace " LOCKS_DLM_LOCKSPACE
-		 " was taken away: somebody has left it by hand; restart this node");
+	message_make(queue->problem, sizeof(queue->problem), MSG_LOCKSPACE_GONE,
+		     "DLM's lockspace " LOCKS_DLM_LOCKSPACE
+		     " was taken away: somebody has left it by hand; restart this node");
 }
 
 static bool end_wanted(struct locks_dlm *l, bool *ret_release)

@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <qb/qblog.h>
-
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/message_log.h"
 
 static void on_loaded(void *context, int error, const struct mlog_history *history)
 {
@@ -23,11 +22,11 @@ static void on_loaded(void *context, int error, const struct mlog_history *histo
 		event.loaded.history = *history;
 		event.loaded.history.distrust = marker_is_set(log);
 		if (history->remark != NULL)
-			qb_log(LOG_WARNING, "%s: log device %s: %s", log->uuid, log->device,
-			       history->remark);
+			message_log(LOG_WARNING, MSG_LOG_DAMAGED, "%s: log device %s: %s",
+				    log->uuid, log->device, history->remark);
 		if (event.loaded.history.distrust)
-			qb_log(
-			    LOG_WARNING,
+			message_log(
+			    LOG_WARNING, MSG_LOG_DISTRUSTED,
 			    "%s: log device %s had failed before the last crash: all regions count "
 			    "as out of sync",
 			    log->uuid, log->device);
@@ -128,9 +127,10 @@ int log_device_open(struct daemon *d, const char *uuid, const struct table *tabl
 	if (code == 0)
 		timers_at(d, clock_ms() + OPENER_MS);
 	else
-		snprintf(error, STORAGE_ERROR_SIZE, "log device %s: %s", table->device,
-			 code == -ETIMEDOUT ? "an earlier attempt to open it has not ended yet"
-					    : strerror(-code));
+		message_make(error, STORAGE_ERROR_SIZE, MSG_LOG_DEVICE_SILENT, "log device %s: %s",
+			     table->device,
+			     code == -ETIMEDOUT ? "an earlier attempt to open it has not ended yet"
+						: strerror(-code));
 	return code;
 }
 
@@ -140,10 +140,11 @@ int log_device_use(struct log *log, struct storage *storage, char error[STORAGE_
 	if (log->hot.regions != 0 && (storage_layout(storage)->shift != log->hot.shift ||
 				      storage_page_bytes(storage) != log->page_bytes)) {
 		storage_close(storage);
-		snprintf(error, STORAGE_ERROR_SIZE,
-			 "the size or block size of log device %s has changed; suspend and resume "
-			 "the mirror's device with a reloaded table to use it",
-			 log->table.device);
+		message_make(
+		    error, STORAGE_ERROR_SIZE, MSG_LOG_DEVICE_CHANGED,
+		    "the size or block size of log device %s has changed; suspend and resume "
+		    "the mirror's device with a reloaded table to use it",
+		    log->table.device);
 		return -ENOSPC;
 	}
 	storage_use(storage, log->daemon->storage, &callbacks, log);
@@ -163,7 +164,7 @@ static struct mlog_event wanted_failed(struct log *log, int error, const char *t
 {
 	struct mlog_event event = {.kind = log->wanted.kind};
 
-	qb_log(LOG_ERR, "%s: %s", log->uuid, text);
+	message_log(LOG_ERR, MSG_LOG_DEVICE_UNUSABLE, "%s: %s", log->uuid, text);
 	log->log_error = error;
 	if (event.kind == MLOG_EV_LOADED)
 		event.loaded.error = error;

@@ -18,6 +18,7 @@
 #include <qb/qbdefs.h>
 #include <qb/qblog.h>
 
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/apart.h"
 #include "daemons/dlmirrord/flight.h"
 #include "daemons/dlmirrord/thread.h"
@@ -69,8 +70,8 @@ static struct line lost_line(void)
 {
 	struct line line = {.priority = LOG_WARNING};
 
-	snprintf(
-	    line.text, sizeof(line.text),
+	message_make(
+	    line.text, sizeof(line.text), MSG_LOG_LINES_LOST,
 	    "dlmirrord: %llu lines of the log are lost here: they came faster than they could be "
 	    "written",
 	    (unsigned long long)queue.lost);
@@ -242,8 +243,9 @@ int logging_blackbox(const char *directory, char *text, size_t size)
 	flight_tell(flight_line);
 	written = qb_log_blackbox_write_to_file(text);
 	if (written < 0)
-		snprintf(text, size, "the blackbox could not be written to %s: %s", directory,
-			 strerror((int)-written));
+		message_make(text, size, MSG_BLACKBOX_UNWRITABLE,
+			     "the blackbox could not be written to %s: %s", directory,
+			     strerror((int)-written));
 	return written < 0 ? (int)written : 0;
 }
 

@@ -4,12 +4,14 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemons/common/config.h"
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/supervisor.h"
 
@@ -67,6 +69,18 @@ static error_t option_parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
+static void __attribute__((format(printf, 2, 3)))
+complain(enum message message, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	message_vmake(text, sizeof(text), message, format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "dlmirrord: %s\n", text);
+}
+
 static int config_load(struct options *options)
 {
 	char error[512];
@@ -77,7 +91,7 @@ static int config_load(struct options *options)
 	if (code == -ENOENT && (!options->config_named || options->worker))
 		return 0;
 	if (code != 0)
-		fprintf(stderr, "dlmirrord: %s\n", error);
+		complain(MSG_WITHIN, "%s", error);
 	return code;
 }
 
@@ -87,9 +101,10 @@ static int program_path(char *ret, size_t size)
 	ssize_t length = readlink("/proc/self/exe", ret, size - 1);
 
 	if (length < 0) {
-		fprintf(stderr, "dlmirrord: cannot find out where this program is: %s\n",
-			strerror(errno));
-		return -errno;
+		length = -errno;
+		complain(MSG_DAEMON_CANNOT_START, "cannot find out where this program is: %s",
+			 strerror(errno));
+		return (int)length;
 	}
 	ret[length] = '\0';
 	return 0;
@@ -125,7 +140,8 @@ int main(int argc, char **argv)
 	if (options.worker || !options.supervisor)
 		return worker_main(-1, &options);
 	if (!options.foreground && daemon(0, 0) < 0) {
-		fprintf(stderr, "dlmirrord: cannot go into the background: %s\n", strerror(errno));
+		complain(MSG_DAEMON_CANNOT_START, "cannot go into the background: %s",
+			 strerror(errno));
 		return EXIT_FAILURE;
 	}
 	return supervisor_run(options.config.watchdog_s, worker_main, &options);

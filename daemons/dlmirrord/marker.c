@@ -17,10 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <qb/qblog.h>
-
 #include "base/crc32c.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/message_log.h"
 #include "daemons/dlmirrord/thread.h"
 
 #define MARKER_PATH_SIZE 512U
@@ -52,8 +51,9 @@ static void marker_write(const char *path)
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0 || fsync(fd) < 0)
-		qb_log(LOG_ERR, "cannot note in %s that the log device failed: %s", path,
-		       strerror(errno));
+		message_log(LOG_ERR, MSG_MARKER_UNWRITABLE,
+			    "cannot note in %s that the log device failed: %s", path,
+			    strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }
@@ -61,10 +61,10 @@ static void marker_write(const char *path)
 static void marker_remove(const char *path)
 {
 	if (unlink(path) < 0 && errno != ENOENT)
-		qb_log(LOG_WARNING,
-		       "cannot remove %s (%s): remove it, or all regions count as out of sync "
-		       "after the next crash",
-		       path, strerror(errno));
+		message_log(LOG_WARNING, MSG_MARKER_UNWRITABLE,
+			    "cannot remove %s (%s): remove it, or all regions count as out of sync "
+			    "after the next crash",
+			    path, strerror(errno));
 }
 
 static void wishes_grant(void)

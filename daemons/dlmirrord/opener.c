@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "codec/table.h"
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/apart.h"
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/thread.h"
@@ -110,8 +111,8 @@ static void *job_main(void *argument)
 	if (job->error == 0)
 		job->error = storage_look(&job->spec, &job->storage, job->text);
 	else
-		snprintf(job->text, sizeof(job->text), "log device %s: %s", job->device,
-			 strerror(-job->error));
+		message_make(job->text, sizeof(job->text), MSG_DEVICE_UNOPENABLE,
+			     "log device %s: %s", job->device, strerror(-job->error));
 	if (job->error == 0)
 		fd = storage_descriptor(job->storage);
 	atomic_store(&job->over, true);
@@ -165,8 +166,8 @@ static void job_end(struct open_job *job, int fd)
 		storage_descriptor_set(job->storage, fd);
 		if (fd < 0) {
 			job->error = -EMFILE;
-			snprintf(job->text, sizeof(job->text), "log device %s: %s", job->device,
-				 strerror(EMFILE));
+			message_make(job->text, sizeof(job->text), MSG_DEVICE_UNOPENABLE,
+				     "log device %s: %s", job->device, strerror(EMFILE));
 		}
 		if (fd < 0 || job->opened == NULL)
 			job->storage = storage_close(job->storage);
@@ -246,9 +247,9 @@ uint64_t opener_expire(struct opener *opener, uint64_t now_ms)
 		void *context = job->context;
 		char text[STORAGE_ERROR_SIZE];
 
-		snprintf(text, sizeof(text),
-			 "log device %s does not answer: is it suspended, or its path down?",
-			 job->device);
+		message_make(text, sizeof(text), MSG_LOG_DEVICE_SILENT,
+			     "log device %s does not answer: is it suspended, or its path down?",
+			     job->device);
 		job->opened = NULL;
 		if (!job->running) {
 			job_remove(opener, job);

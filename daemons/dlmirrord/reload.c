@@ -13,11 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <qb/qblog.h>
-
 #include "daemons/common/plan_text.h"
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/message_log.h"
 #include "daemons/dlmirrord/reload_course.h"
 
 #define RELOADS_MAX  64U
@@ -299,7 +298,8 @@ static void speak(struct reloads *r, const struct group_mirror *mirror,
 	}
 	spoken = calloc(1, sizeof(*spoken));
 	if (spoken == NULL) {
-		qb_log(LOG_CRIT, "no memory for a message about a reload: free memory");
+		message_log(LOG_CRIT, MSG_DAEMON_NO_MEMORY,
+			    "no memory for a message about a reload: free memory");
 		return;
 	}
 	spoken->mirror = *mirror;
@@ -331,6 +331,18 @@ static void did(struct reload *reload, enum group_reload_answer answer, const ch
 	course_did(&reload->course, answer, text, &orders);
 	obey(reload, &orders);
 	listen_to_self(reload->owner);
+}
+
+/* Returns text. */
+static const char *__attribute__((format(printf, 4, 5)))
+because(char *text, size_t size, enum message message, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	message_vmake(text, size, message, format, arguments);
+	va_end(arguments);
+	return text;
 }
 
 /* Reloads of the core's own must not come between. */
@@ -391,6 +403,7 @@ static bool still_in_sync(const struct reload *reload)
 static void on_suspended(void *context, const char *uuid, int error)
 {
 	struct reload *reload = context;
+	char text[GROUP_TEXT_SIZE];
 
 	(void)uuid;
 	if (error != 0) {
@@ -398,7 +411,8 @@ static void on_suspended(void *context, const char *uuid, int error)
 	} else if (reload->needs_sync && !still_in_sync(reload)) {
 		/* It is, but it must not go on so. */
 		did(reload, GROUP_RELOAD_NO,
-		    "not all regions are in sync any more: wait for the resync");
+		    because(text, sizeof(text), MSG_NOT_IN_SYNC,
+			    "not all regions are in sync any more: wait for the resync"));
 	} else {
 		reload_tell(reload, EVENT_RELOAD_SUSPENDED, 0, "suspended for its new table");
 		did(reload, GROUP_RELOAD_YES, "");
@@ -493,14 +507,12 @@ static const char *others_hinder(const struct log *log, char *text, size_t size)
 		    member->state == MLOG_MEMBER_READY)
 			continue;
 		if (member->state == MLOG_MEMBER_GONE)
-			snprintf(text, size,
-				 "node %" PRIu32 " has left and may be writing still: fence it, or "
-				 "start its daemon",
-				 member->node);
-		else
-			snprintf(text, size, "node %" PRIu32 " is attaching it: again in a moment",
-				 member->node);
-		return text;
+			return because(text, size, MSG_MEMBER_GONE,
+				       "node %" PRIu32 " has left and may be writing still: fence "
+				       "it, or start its daemon",
+				       member->node);
+		return because(text, size, MSG_NOT_NOW,
+			       "node %" PRIu32 " is attaching it: again in a moment", member->node);
 	}
 	return NULL;
 }
@@ -514,17 +526,23 @@ static const char *hindrance(const struct log *log, char *text, size_t size)
 
 	mlog_status(log->pump.mlog, &status);
 	if (d->cluster != NULL && cluster_version(d->cluster) < GROUP_RELOAD_VERSION)
-		return "a node of the cluster has an older dlmirrord that cannot do this: update "
-		       "it";
+		return because(
+		    text, size, MSG_NODE_TOO_OLD,
+		    "a node of the cluster has an older dlmirrord that cannot do this: update "
+		    "it");
 	if (d->restart_ms != 0)
-		return "its daemon is being restarted: again in a moment";
+		return because(text, size, MSG_NOT_NOW,
+			       "its daemon is being restarted: again in a moment");
 	if (log->reloading || log->reload_wanted || suspect == SUSPECT_NEW ||
 	    suspect == SUSPECT_RESETTING)
-		return "its table is being loaded again by the daemon: again in a moment";
+		return because(text, size, MSG_NOT_NOW,
+			       "its table is being loaded again by the daemon: again in a moment");
 	if (log->table.has_disk && status.log != MLOG_LOG_OK)
-		return "its log device does not work: see dlmirror status, mend it first";
+		return because(text, size, MSG_LOG_FAILED,
+			       "its log device does not work: see dlmirror status, mend it first");
 	if (!status.quorate)
-		return "there is no quorum: start or fence the missing nodes";
+		return because(text, size, MSG_QUORUM_LOST,
+			       "there is no quorum: start or fence the missing nodes");
 	return others_hinder(log, text, size);
 }
 
@@ -548,7 +566,8 @@ static int prepare(struct reload *reload)
 	int error;
 
 	if (log == NULL && (known || r->daemon->left))
-		why = "it is there, but not active: resume its device, or remove it";
+		why = because(text, sizeof(text), MSG_NOT_ACTIVE,
+			      "it is there, but not active: resume its device, or remove it");
 	if (log == NULL || why != NULL) {
 		did(reload, why != NULL ? GROUP_RELOAD_NO : GROUP_RELOAD_NONE,
 		    why != NULL ? why : "");
@@ -560,7 +579,9 @@ static int prepare(struct reload *reload)
 	load.in_sync = is_in_sync(log);
 	reload->needs_sync = load.in_sync && reload->plan.leg[0].index > 0;
 	if (!note_write(reload)) {
-		did(reload, GROUP_RELOAD_NO, "no memory for a note in run_dir: free memory");
+		did(reload, GROUP_RELOAD_NO,
+		    because(text, sizeof(text), MSG_DAEMON_NO_MEMORY,
+			    "no memory for a note in run_dir: free memory"));
 		return 0;
 	}
 	error = devmap_load(r->daemon->devmap, reload->uuid, &load, on_loaded, reload);
@@ -596,10 +617,11 @@ static void obey(struct reload *reload, const struct course_orders *orders)
 
 	/* What is noted later than it is said, the next daemon would contradict. */
 	if (orders->note && reload->uuid[0] != '\0' && !note_write(reload))
-		qb_log(LOG_CRIT,
-		       "%s: a note in %s/reloads cannot be written: should the daemon die now, do "
-		       "not start it before the mirror has the table of the other nodes",
-		       reload->uuid, r->daemon->config.run_dir);
+		message_log(
+		    LOG_CRIT, MSG_RELOAD_NOTE_UNWRITABLE,
+		    "%s: a note in %s/reloads cannot be written: should the daemon die now, do "
+		    "not start it before the mirror has the table of the other nodes",
+		    reload->uuid, r->daemon->config.run_dir);
 	for (unsigned i = 0; i < orders->count; i++)
 		say(r, &reload->mirror, reload->course.id, orders->say[i].step,
 		    orders->say[i].answer, orders->say[i].text);
@@ -632,19 +654,24 @@ static void plan_take(struct reloads *r, const struct group_mirror *mirror,
 	const uint32_t alone = self(r);
 	const uint32_t *view = &alone;
 	struct course_orders orders;
+	char text[GROUP_TEXT_SIZE];
 	struct reload *reload;
 	uint32_t count = 1;
 	bool quorate = true;
 
 	if (under_way(r, mirror) != NULL) {
-		plan_refuse(r, mirror, message, "another reload of it is under way");
+		plan_refuse(r, mirror, message,
+			    because(text, sizeof(text), MSG_RELOAD_WAITS,
+				    "another reload of it is under way"));
 		return;
 	}
 	reload = find(r, mirror, message->id);
 	if (reload == NULL)
 		reload = add(r, mirror, message->id);
 	if (reload == NULL) {
-		plan_refuse(r, mirror, message, "no memory, or too many reloads at once");
+		plan_refuse(r, mirror, message,
+			    because(text, sizeof(text), MSG_DAEMON_NO_MEMORY,
+				    "no memory, or too many reloads at once"));
 		return;
 	}
 	if (r->daemon->cluster != NULL)
@@ -686,8 +713,8 @@ void reload_view(struct reloads *r, const uint32_t *node, uint32_t count, bool q
 		} else if (!quorate && !reload->recovery_owed && !reload->failed_before) {
 			reload->failed_before = true;
 			reload->course.outcome = GROUP_RELOAD_NO;
-			snprintf(reload->course.why, sizeof(reload->course.why),
-				 "quorum was lost before it began");
+			message_make(reload->course.why, sizeof(reload->course.why),
+				     MSG_QUORUM_LOST, "quorum was lost before it began");
 		}
 	}
 	listen_to_self(r);
@@ -867,22 +894,28 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 	log = log_in_use(r, &mirror, &known);
 	why = log != NULL
 		  ? hindrance(log, problem, sizeof(problem))
-		  : "it is not active here: its device is suspended, or the daemon is new and "
-		    "not done yet";
+		  : because(problem, sizeof(problem), MSG_NOT_ACTIVE,
+			    "it is not active here: its device is suspended, or the daemon is new "
+			    "and not done yet");
 	if (reload != NULL && !over(reload))
-		why = "a reload of it is under way: dlmirror status shows what it waits for";
+		why = because(problem, sizeof(problem), MSG_RELOAD_WAITS,
+			      "a reload of it is under way: dlmirror status shows what it waits "
+			      "for");
 	if (!plan_understood(d, plan))
-		why = "a node of the cluster has an older dlmirrord that cannot do this: update it";
+		why = because(problem, sizeof(problem), MSG_NODE_TOO_OLD,
+			      "a node of the cluster has an older dlmirrord that cannot do this: "
+			      "update it");
 	if (!group_plan_valid(plan))
-		why = "such a table cannot be";
+		why = because(problem, sizeof(problem), MSG_DAEMON_OTHER_VERSION,
+			      "such a table cannot be");
 	if (why != NULL) {
 		snprintf(text, size, "%s: %s", uuid, why);
 		return -EBUSY;
 	}
 	why = d->cluster != NULL ? path_differs(plan) : NULL;
 	if (why != NULL) {
-		snprintf(
-		    text, size,
+		message_make(
+		    text, size, MSG_PATH_NOT_SHARED,
 		    "%s may be another device on another node: use its path below /dev/disk or "
 		    "/dev/mapper",
 		    why);
@@ -891,7 +924,8 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 	message.id = (struct group_task_id){.node = message.from, .number = ++d->incarnation};
 	reload = add(r, &mirror, message.id);
 	if (reload == NULL) {
-		snprintf(text, size, "no memory, or too many reloads at once");
+		message_make(text, size, MSG_DAEMON_NO_MEMORY,
+			     "no memory, or too many reloads at once");
 		return -ENOMEM;
 	}
 	reload->deadline_ms = timeout_s > 0 ? clock_ms() + (uint64_t)timeout_s * 1000 : 0;
@@ -944,7 +978,8 @@ static void recover(struct reload *reload)
 	course_recover(&reload->course, reload->course.id, reload->course.self, node, count,
 		       reload->note, &orders);
 	if (!over(reload))
-		qb_log(LOG_WARNING, "%s: the daemon ended in the middle of a reload", reload->uuid);
+		message_log(LOG_WARNING, MSG_RELOAD_INTERRUPTED,
+			    "%s: the daemon ended in the middle of a reload", reload->uuid);
 	obey(reload, &orders);
 }
 

@@ -48,7 +48,8 @@ static void command_become(const char *program, struct runner_order *order, int 
 		_exit(EXIT_FAILURE);
 	plain_become();
 	execv(program, argv);
-	dprintf(STDERR_FILENO, "%s cannot be run: %s\n", program, strerror(errno));
+	dprintf(STDERR_FILENO, "%s cannot be run: %s [command-not-run]\n", program,
+		strerror(errno));
 	_exit(EXIT_FAILURE);
 }
 
@@ -87,8 +88,8 @@ static void command_run(const char *program, struct runner_order *order, struct 
 
 	ret->code = EXIT_FAILURE;
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
-		snprintf(ret->text, sizeof(ret->text), "%s cannot be run: %s\n", program,
-			 strerror(errno));
+		snprintf(ret->text, sizeof(ret->text), "%s cannot be run: %s [command-not-run]\n",
+			 program, strerror(errno));
 		return;
 	}
 	if (pid == 0)
@@ -133,8 +134,8 @@ static void runner_run(int fd, const void *context)
 
 			answer.id = order.id;
 			answer.code = EXIT_FAILURE;
-			snprintf(answer.text, sizeof(answer.text), "no process for it: %s\n",
-				 strerror(errno));
+			snprintf(answer.text, sizeof(answer.text),
+				 "no process for it: %s [daemon-no-memory]\n", strerror(errno));
 			(void)!send(fd, &answer, sizeof(answer), MSG_NOSIGNAL);
 		}
 	}

@@ -19,20 +19,20 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/devmap.h"
 #include "daemons/dlmirrord/storage_internal.h"
 
 #define FILE_PAGE_BYTES 512U /* of a regular file (for tests): as small as a device's can be */
 
-static void error_set(char *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* Names that come from the device may hold anything; the text ends up on terminals. */
-static void error_set(char *error, const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+error_set(char *error, enum message message, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(error, STORAGE_ERROR_SIZE, format, args);
+	message_vmake(error, STORAGE_ERROR_SIZE, message, format, args);
 	va_end(args);
 	for (char *c = error; *c != '\0'; c++)
 		if (*c < ' ' || *c > '~')
@@ -48,7 +48,8 @@ static int path_find(const char *device, char *ret, size_t cap, char *error)
 
 	if (device[0] == '/') {
 		if (strlen(device) >= cap) {
-			error_set(error, "the path of the log device is too long: %s", device);
+			error_set(error, MSG_PATH_TOO_LONG,
+				  "the path of the log device is too long: %s", device);
 			return -ENAMETOOLONG;
 		}
 		strcpy(ret, device);
@@ -58,7 +59,7 @@ static int path_find(const char *device, char *ret, size_t cap, char *error)
 	if (rc == 0)
 		rc = devmap_path(devno, ret, cap);
 	if (rc < 0)
-		error_set(error, "log device %s: %s", device, strerror(-rc));
+		error_set(error, MSG_DEVICE_UNOPENABLE, "log device %s: %s", device, strerror(-rc));
 	return rc;
 }
 
@@ -118,19 +119,21 @@ static int device_open(struct storage *s, const char *device, char *error)
 	/* Before open(), which would wait for a writer if this were a pipe. */
 	if (stat(path, &st) < 0) {
 		rc = -errno;
-		error_set(error, "log device %s: %s", device, strerror(-rc));
+		error_set(error, MSG_DEVICE_UNOPENABLE, "log device %s: %s", device, strerror(-rc));
 		return rc;
 	}
 	is_file = S_ISREG(st.st_mode);
 	if (!is_file && !S_ISBLK(st.st_mode)) {
-		error_set(error, "log device %s is not a block device", device);
+		error_set(error, MSG_NOT_A_BLOCK_DEVICE, "log device %s is not a block device",
+			  device);
 		return -ENOTBLK;
 	}
 	rc = fd_open(path, is_file, &s->fd);
 	if (rc == 0)
 		rc = geometry_find(s, is_file, &st);
 	if (rc < 0)
-		error_set(error, "cannot open log device %s: %s", device, strerror(-rc));
+		error_set(error, MSG_DEVICE_UNOPENABLE, "cannot open log device %s: %s", device,
+			  strerror(-rc));
 	return rc;
 }
 
@@ -140,19 +143,20 @@ static int layout_choose(struct storage *s, const struct storage_spec *spec, cha
 	int rc;
 
 	if (s->page_bytes > DISK_UNIT || s->page_bytes < 512) {
-		error_set(error, "log device %s has blocks of %" PRIu32 " bytes, more than %u",
-			  s->name, s->page_bytes, DISK_UNIT);
+		error_set(error, MSG_LOG_DEVICE_UNFIT,
+			  "log device %s has blocks of %" PRIu32 " bytes, more than %u", s->name,
+			  s->page_bytes, DISK_UNIT);
 		return -EOPNOTSUPP;
 	}
 	rc = disk_layout_make(spec->region_count, spec->region_sectors, s->device_bytes,
 			      spec->slots_wanted, &s->layout, &needed);
 	if (rc == -ENOSPC)
-		error_set(error,
+		error_set(error, MSG_LOG_DEVICE_TOO_SMALL,
 			  "log device %s has %" PRIu64 " bytes and needs %" PRIu64 " for %" PRIu64
 			  " regions: enlarge it, or use larger regions",
 			  s->name, s->device_bytes, needed, spec->region_count);
 	else if (rc < 0)
-		error_set(error,
+		error_set(error, MSG_LOG_DEVICE_UNFIT,
 			  "log device %s: no layout for %" PRIu64 " regions of %" PRIu64 " sectors",
 			  s->name, spec->region_count, spec->region_sectors);
 	return rc;
@@ -188,16 +192,17 @@ static int owner_check(const struct storage *s, const struct disk_search *search
 	int rc = disk_search_refuse(search, &s->owner, s->uuid);
 
 	if (rc == -EPROTONOSUPPORT)
-		error_set(error, "log device %s is in use in a newer format: use a newer dlmirrord",
+		error_set(error, MSG_LOG_NEWER,
+			  "log device %s is in use in a newer format: use a newer dlmirrord",
 			  s->name);
 	else if (rc == -EBUSY)
-		error_set(error,
+		error_set(error, MSG_LOG_OF_ANOTHER_HOST,
 			  "log device %s is in use by host %s (id %s)%s%s; if that host does not "
 			  "write the mirror any more: dlmirror log adopt %s",
 			  s->name, super->owner.host_name, super->owner.host_id,
 			  cluster ? " of cluster " : "", super->owner.cluster, s->name);
 	else if (rc == -EEXIST)
-		error_set(error,
+		error_set(error, MSG_LOG_OF_ANOTHER_MIRROR,
 			  "log device %s is in use by another mirror of this host, log uuid %s",
 			  s->name, super->uuid);
 	return rc == -EEXIST ? -EBUSY : rc;
@@ -215,7 +220,8 @@ static int state_find(struct storage *s, const struct storage_spec *spec, char *
 
 	rc = search_run(s, &search);
 	if (rc < 0) {
-		error_set(error, "cannot read log device %s: %s", s->name, strerror(-rc));
+		error_set(error, MSG_DEVICE_UNREADABLE, "cannot read log device %s: %s", s->name,
+			  strerror(-rc));
 		return rc;
 	}
 	rc = owner_check(s, &search, error);
@@ -283,7 +289,7 @@ int storage_look(const struct storage_spec *spec, struct storage **ret,
 
 	error[0] = '\0';
 	if (s == NULL) {
-		error_set(error, "out of memory");
+		error_set(error, MSG_DAEMON_NO_MEMORY, "out of memory");
 		return -ENOMEM;
 	}
 	s->fd = -1;
@@ -299,7 +305,7 @@ int storage_look(const struct storage_spec *spec, struct storage **ret,
 	if (rc == 0)
 		rc = state_find(s, spec, error);
 	if (rc == 0 && pages_alloc(s) < 0) {
-		error_set(error, "out of memory");
+		error_set(error, MSG_DAEMON_NO_MEMORY, "out of memory");
 		rc = -ENOMEM;
 	}
 	if (rc < 0) {

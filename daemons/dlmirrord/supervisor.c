@@ -16,6 +16,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/clock.h"
 
 #define SETTLED_MS     10000U /* a worker that lived this long is started again at once */
@@ -34,10 +35,12 @@ struct supervisor {
 };
 
 /* The supervisor has no loop and no blackbox; its few words go to syslog and stderr. */
-static void say(const char *text, int number)
+static void say(enum message message, const char *text, int number)
 {
-	syslog(LOG_ERR, "supervisor: %s (%d)", text, number);
-	fprintf(stderr, "dlmirrord supervisor: %s (%d)\n", text, number);
+	const char *id = message_id(message);
+
+	syslog(LOG_ERR, "supervisor: %s (%d) [%s]", text, number, id);
+	fprintf(stderr, "dlmirrord supervisor: %s (%d) [%s]\n", text, number, id);
 }
 
 static int worker_start(struct supervisor *s, int (*worker)(int, void *), void *context)
@@ -119,7 +122,7 @@ static int worker_watch(struct supervisor *s)
 			break;
 		replaced_reap(s);
 		if (s->watchdog_s > 0 && clock_ms() - s->heard_ms > s->watchdog_s * 1000U) {
-			say("the worker is stuck, killing it, pid", s->pid);
+			say(MSG_WORKER_STUCK, "the worker is stuck, killing it, pid", s->pid);
 			kill(s->pid, SIGKILL);
 			s->heard_ms = clock_ms();
 		}
@@ -135,7 +138,7 @@ static int worker_watch(struct supervisor *s)
 	/* Replaced, and no heartbeat of the successor: it has died as well. */
 	if (reaped == s->pid && WIFEXITED(status) && WEXITSTATUS(status) != SUPERVISOR_REPLACED)
 		return WEXITSTATUS(status);
-	say("the worker died, pid", s->pid);
+	say(MSG_WORKER_DIED, "the worker died, pid", s->pid);
 	return -1;
 }
 
@@ -165,7 +168,7 @@ int supervisor_run(uint32_t watchdog_s, int (*worker)(int heartbeat_fd, void *co
 		int code = worker_start(&s, worker, context);
 
 		if (code != 0) {
-			say("cannot start a worker, errno", -code);
+			say(MSG_WORKER_NOT_STARTED, "cannot start a worker, errno", -code);
 			return EXIT_FAILURE;
 		}
 		code = worker_watch(&s);

@@ -88,25 +88,25 @@ test_unit_test_control_SOURCES = test/unit/test_control.c daemons/dlmirrord/cont
 	daemons/dlmirrord/events.c daemons/dlmirrord/rate.c \
 	daemons/dlmirrord/registry.c daemons/dlmirrord/responder.c daemons/dlmirrord/statefile.c
 test_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_control_LDADD = libpump.la libstorage.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_control_LDADD = libmessage_log.la libpump.la libstorage.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 check_PROGRAMS += test/unit/test_legs
 test_unit_test_legs_SOURCES = test/unit/test_legs.c daemons/dlmirrord/events.c \
 	daemons/dlmirrord/legs.c daemons/dlmirrord/registry.c
 test_unit_test_legs_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_legs_LDADD = libpump.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_legs_LDADD = libmessage_log.la libpump.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 check_PROGRAMS += test/unit/test_ports
 test_unit_test_ports_SOURCES = test/unit/test_ports.c daemons/dlmirrord/events.c \
 	daemons/dlmirrord/ports.c
 test_unit_test_ports_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_ports_LDADD = libpump.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_ports_LDADD = libmessage_log.la libpump.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 check_PROGRAMS += test/unit/test_marker
 test_unit_test_marker_SOURCES = test/unit/test_marker.c daemons/dlmirrord/marker.c
 test_unit_test_marker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
 test_unit_test_marker_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=open -Wl,--wrap=unlink -Wl,--wrap=pthread_create
-test_unit_test_marker_LDADD = libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_marker_LDADD = libmessage_log.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 check_PROGRAMS += test/unit/test_notify
 test_unit_test_notify_SOURCES = test/unit/test_notify.c daemons/dlmirrord/notify.c
@@ -116,7 +116,7 @@ test_unit_test_notify_LDADD = $(CMOCKA_LIBS)
 check_PROGRAMS += test/unit/test_events
 test_unit_test_events_SOURCES = test/unit/test_events.c daemons/dlmirrord/events.c
 test_unit_test_events_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_events_LDADD = libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_events_LDADD = libmessage_log.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 check_PROGRAMS += test/unit/test_flight
 test_unit_test_flight_SOURCES = test/unit/test_flight.c daemons/dlmirrord/flight.c
@@ -131,7 +131,7 @@ test_unit_test_mover_LDADD = libmover.la $(CMOCKA_LIBS)
 check_PROGRAMS += test/unit/test_opener
 test_unit_test_opener_SOURCES = test/unit/test_opener.c daemons/dlmirrord/opener.c
 test_unit_test_opener_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-test_unit_test_opener_LDADD = $(CMOCKA_LIBS)
+test_unit_test_opener_LDADD = libmessage.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_devmap_parse
 test_unit_test_devmap_parse_SOURCES = test/unit/test_devmap_parse.c daemons/dlmirrord/devmap_parse.c
@@ -147,7 +147,7 @@ check_PROGRAMS += test/unit/test_errands
 test_unit_test_errands_SOURCES = test/unit/test_errands.c \
 	daemons/dlmirrord/errands.c daemons/dlmirrord/runner.c
 test_unit_test_errands_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_errands_LDADD = libdevmap.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_errands_LDADD = libmessage_log.la libdevmap.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 check_PROGRAMS += test/unit/test_devmap
 test_unit_test_devmap_SOURCES = test/unit/test_devmap.c
@@ -192,7 +192,7 @@ test_unit_test_mirror_file_LDADD = libconfig.la $(CMOCKA_LIBS)
 check_PROGRAMS += test/unit/test_logging
 test_unit_test_logging_SOURCES = test/unit/test_logging.c daemons/dlmirrord/logging.c daemons/dlmirrord/flight.c
 test_unit_test_logging_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_logging_LDADD = libcodec.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_logging_LDADD = libmessage_log.la libcodec.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 # what daemon and command share
 check_PROGRAMS += test/unit/test_host
@@ -204,7 +204,7 @@ test_unit_test_host_LDADD = libcommon.la $(CMOCKA_LIBS)
 check_PROGRAMS += test/unit/test_client
 test_unit_test_client_SOURCES = test/unit/test_client.c daemons/dlmirrord/admin_server.c
 test_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_client_LDADD = libdlmirror.la libcodec.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_client_LDADD = libmessage.la libdlmirror.la libcodec.la $(CMOCKA_LIBS) $(QB_LIBS)
 
 # The storage adapter; the rig records what it gives to libaio.
 storage_wraps = -Wl,--wrap=io_submit -Wl,--wrap=io_getevents
@@ -261,6 +261,11 @@ test_unit_test_command_SOURCES = test/unit/test_command.c
 test_unit_test_command_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_command_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_explanation
+test_unit_test_explanation_SOURCES = test/unit/test_explanation.c
+test_unit_test_explanation_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_explanation_LDADD = libcommand.la libcore.la libbase.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_exposition
 test_unit_test_exposition_SOURCES = test/unit/test_exposition.c
 test_unit_test_exposition_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -289,4 +294,4 @@ test_unit_test_page_LDADD = libcommand.la libconfig.la $(CMOCKA_LIBS)
 check_PROGRAMS += test/unit/test_verbs
 test_unit_test_verbs_SOURCES = test/unit/test_verbs.c daemons/dlmirrord/admin_server.c
 test_unit_test_verbs_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
-test_unit_test_verbs_LDADD = libcodec.la $(CMOCKA_LIBS) $(QB_LIBS)
+test_unit_test_verbs_LDADD = libmessage.la libcodec.la $(CMOCKA_LIBS) $(QB_LIBS)

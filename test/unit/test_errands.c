@@ -175,7 +175,7 @@ static void test_refuses(void **state)
 	errands_message(*state, &m);
 	assert_int_equal(said_count, 1);
 	assert_int_equal(said.code, 1);
-	assert_string_equal(said.text, "no name begins with a dash\n");
+	assert_string_equal(said.text, "no name begins with a dash [name-invalid]\n");
 	m = order(2, (enum dlmirror_errand)200, "web");
 	errands_message(*state, &m);
 	assert_int_equal(said_count, 2);

@@ -591,7 +591,8 @@ static void test_no_memory(void **state)
 	for (uint32_t i = 0; i < LOCKS_FAILED_MAX + 3; i++)
 		lock(1, 10 + i, 0);
 	assert_string_equal(status_of(1).problem,
-			    "no memory: 3 requests for locks were lost, restart dlmirrord");
+			    "no memory: 3 requests for locks were lost, restart dlmirrord "
+			    "[locks-lost]");
 	for (uint32_t i = 1; i < LOCKS_FAILED_MAX; i++)
 		gone(1, 10 + i);
 	told(1, "10:0=-12");

@@ -19,6 +19,7 @@
 #include <qb/qblog.h>
 
 #include "daemons/dlmirrord/logging.h"
+#include "daemons/dlmirrord/message_log.h"
 
 #define WAIT_MS	   20000
 #define LINES	   4000U
@@ -36,6 +37,8 @@ static void child_main(int said, int heard)
 	if (write(said, &byte, 1) != 1 || read(heard, &byte, 1) != 1)
 		_exit(1);
 	logging_flush(WAIT_MS);
+	message_log(LOG_NOTICE, MSG_LOG_BACK, "the device %s works", "d");
+	message_log(LOG_ERR, MSG_LOG_FAILED, "a long line: %0600u", 0U);
 	qb_log(LOG_INFO, "the last line");
 	logging_end();
 	_exit(0);
@@ -48,6 +51,7 @@ static void test_stuck(void **state)
 	unsigned written = 0;
 	unsigned lost;
 	char line[1024];
+	unsigned ids = 0;
 	bool last = false;
 	FILE *file;
 	int status;
@@ -86,7 +90,15 @@ static void test_stuck(void **state)
 			/* It stands where they are missing. */
 			assert_int_equal(sscanf(line, "dlmirrord: %u lines", &lost), 1);
 			assert_true(lost > 0);
+			assert_non_null(strstr(line, " [log-lines-lost]\n"));
 			next += lost;
+		} else if (strstr(line, "the device d") != NULL) {
+			assert_non_null(strstr(line, ": the device d works [log-back]\n"));
+			ids++;
+		} else if (strstr(line, "a long line") != NULL) {
+			/* Cut before its id, not after. */
+			assert_non_null(strstr(line, "000 [log-failed]\n"));
+			ids++;
 		} else {
 			assert_non_null(strstr(line, "the last line"));
 			last = true;
@@ -94,6 +106,7 @@ static void test_stuck(void **state)
 	}
 	fclose(file);
 	assert_true(last);
+	assert_int_equal(ids, 2);
 	assert_int_equal(next, LINES);
 	assert_true(written >= 512 && written < LINES);
 	assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "daemons/common/message.h"
 #include "daemons/dlmirrord/admin.h"
 #include "dlmirror/dlmirror.h"
 
@@ -49,7 +50,8 @@ static void source_mirror(void *context, size_t index, struct dlmirror_mirror *r
 					.region_sectors = 1024,
 					.length_sectors = 2048,
 					.region_count = 2,
-					.in_sync = 2};
+					.in_sync = 2,
+					.verify_done = 2};
 	if (index > 0)
 		return;
 	strcpy(ret->phase, "active");
@@ -89,6 +91,24 @@ static int source_rate(void *context, const char *mirror, uint64_t bytes_s, char
 	return bytes_s == 10485760 || bytes_s == 0 ? 0 : -EINVAL;
 }
 
+static int source_verify(void *context, const char *mirror, bool repair, char *why, size_t size)
+{
+	(void)context;
+	(void)mirror;
+	(void)repair;
+	(void)why;
+	(void)size;
+	return 0;
+}
+
+static int source_log_retry(void *context, const char *mirror, char *why, size_t size)
+{
+	(void)context;
+	(void)mirror;
+	message_make(why, size, MSG_NOT_ACTIVE, "it will not");
+	return -EBUSY;
+}
+
 static void source_daemon(void *context, struct dlmirror_daemon *ret)
 {
 	(void)context;
@@ -103,6 +123,8 @@ static void server_run(int ready)
 					    .find = source_find,
 					    .counters = source_counters,
 					    .rate = source_rate,
+					    .verify = source_verify,
+					    .log_retry = source_log_retry,
 					    .daemon = source_daemon};
 	struct admin_server *server;
 	qb_loop_t *loop = qb_loop_create();
@@ -151,7 +173,7 @@ static FILE *command_start(const char *arguments)
 	char line[4096];
 	FILE *output;
 
-	(void)snprintf(line, sizeof(line), "%s/dlmirror %s 2>/dev/null", build ? build : ".",
+	(void)snprintf(line, sizeof(line), "2>/dev/null %s/dlmirror %s", build ? build : ".",
 		       arguments);
 	output = popen(line, "re");
 	assert_non_null(output);
@@ -355,6 +377,69 @@ static void test_report(void **state)
 	assert_int_equal(command("report --html=/nonexistent/page"), 1);
 }
 
+static void test_explain(void **state)
+{
+	(void)state;
+	assert_int_equal(command("explain leg-too-small '[no-daemon]'"), 0);
+	assert_int_equal(times("leg-too-small\n  "), 1);
+	assert_int_equal(times("\n\nno-daemon\n  "), 1);
+	assert_int_equal(times("\n  Do: "), 2);
+	assert_int_equal(command("explain leg-to-small 2>&1"), 2);
+	assert_string_equal(text, "dlmirror: there is no message 'leg-to-small'; there is "
+				  "leg-too-small [no-such-id]\n");
+	assert_int_equal(command("explain xyzzy 2>&1"), 2);
+	assert_string_equal(text, "dlmirror: there is no message 'xyzzy'; dlmirror explain --list "
+				  "shows all [no-such-id]\n");
+	assert_int_equal(command("explain --list"), 0);
+	assert_int_equal(times("\nleg-too-small "), 1);
+	assert_true(times("\n") > 100);
+	assert_int_equal(command("explain leg-failed --json"), 0);
+	assert_int_equal(times("\"id\": \"leg-failed\","), 1);
+	assert_int_equal(times("\"remedy\": \""), 1);
+	assert_int_equal(command("explain --list --json"), 0);
+	assert_true(times("\"remedy\": \"") > 100);
+}
+
+/* The daemon's own refusal has the id that it said, the library's gets one here. */
+static void test_ids(void **state)
+{
+	(void)state;
+	assert_int_equal(command("show nothing 2>&1"), 4);
+	assert_int_equal(times(" [no-such-mirror]\n"), 1);
+	assert_int_equal(command("log retry data 2>&1"), 1);
+	assert_string_equal(text, "dlmirror: it will not [not-active]\n");
+	assert_int_equal(command("nonsense 2>&1"), 2);
+	assert_int_equal(times(" [no-such-verb]\n"), 1);
+	assert_int_equal(command("log inspect /nonexistent 2>&1"), 1);
+	assert_int_equal(times(" [device-unopenable]\n"), 1);
+	/* What it waits for has one, too: of the two logs the one that is created. */
+	assert_int_equal(command("status --json | tr -d ' \\n'"), 0);
+	assert_int_equal(times("\"activity_ids\":[\"created\"]"), 1);
+	assert_int_equal(times("\"activity_ids\":[]"), 1);
+}
+
+static void test_ids_no_daemon(void **state)
+{
+	(void)state;
+	assert_int_equal(command("status 2>&1"), NO_DAEMON);
+	assert_int_equal(times(" [no-daemon]\n"), 1);
+}
+
+static void test_quiet(void **state)
+{
+	(void)state;
+	assert_int_equal(command("verify data"), 0);
+	assert_string_equal(text, "data: 2 regions compared, the legs are identical\n");
+	assert_int_equal(command("verify data --quiet 2>&1"), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(command("verify data -q --json"), 0);
+	assert_int_equal(times("\"regions\": 2,"), 1);
+	assert_int_equal(command("log retry data -q 2>&1"), 1);
+	assert_int_equal(times(" [not-active]\n"), 1);
+	/* What only looks has no use for it. */
+	assert_int_equal(command("status --quiet 2>/dev/null"), 2);
+}
+
 static void test_doctor_no_daemon(void **state)
 {
 	(void)state;
@@ -373,6 +458,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_doctor, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_set, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_report, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_ids, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_quiet, server_start, server_stop),
+	    cmocka_unit_test(test_explain),
+	    cmocka_unit_test(test_ids_no_daemon),
 	    cmocka_unit_test(test_metrics_no_daemon),
 	    cmocka_unit_test(test_top_no_daemon),
 	    cmocka_unit_test(test_doctor_no_daemon),
