@@ -224,8 +224,8 @@ static void resync_add(const struct dlmirror_mirror *m, const struct parts *part
 		return;
 	format_bytes(m->resync_rate, rate);
 	if (m->resync_rate != 0)
-		part_add(parts, MSG_RESYNC, "resync at %s/s at most, %" PRIu64 " regions left", rate,
-			 left);
+		part_add(parts, MSG_RESYNC, "resync at %s/s at most, %" PRIu64 " regions left",
+			 rate, left);
 	else if (m->recovering < m->region_count)
 		part_add(parts, MSG_RESYNC, "resync, %" PRIu64 " regions left", left);
 	else

@@ -126,7 +126,7 @@ static int room_check(const struct replacing *r, const struct logdev *fresh)
 	    -ENOSPC)
 		return UI_OK;
 	format_bytes(needed, text);
-	return ui_fail(UI_FAILED, MSG_LOG_TOO_SMALL, "%s is too small: a log of %s needs %s",
+	return ui_fail(UI_FAILED, MSG_LOG_DEVICE_TOO_SMALL, "%s is too small: a log of %s needs %s",
 		       fresh->path, r->name, text);
 }
 
@@ -168,11 +168,10 @@ static int fresh_look(const struct replacing *r, struct mirror_file *ret)
 	if (code != UI_OK || !r->wanted)
 		return code;
 	if (!block_stable_path(r->wanted, wish.spec.log_devno, stable))
-		(void)fprintf(
-		    stderr,
-		    "dlmirror: note: %s may be another device after the next boot, and no "
-		    "path below /dev/disk leads to it\n",
-		    stable);
+		ui_note(MSG_PATH_NOT_STABLE,
+			"%s may be another device after the next boot, and no "
+			"path below /dev/disk leads to it",
+			stable);
 	if (strlen(stable) >= sizeof(ret->log))
 		return ui_fail(UI_FAILED, MSG_PATH_TOO_LONG,
 			       "%s: the path is too long, at most %u characters", stable,

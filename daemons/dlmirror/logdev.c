@@ -389,7 +389,7 @@ int logdev_copy(const struct logdev *from, struct logdev *to, char error[LOGDEV_
 	if (search->belief != DISK_KERNEL && search->belief != DISK_CLEAN)
 		return -ENODATA;
 	if (regions / 8 + DISK_BITS_OFFSET + 8 > to->bytes)
-		return refuse(error, -ENOSPC, MSG_LOG_TOO_SMALL,
+		return refuse(error, -ENOSPC, MSG_LOG_DEVICE_TOO_SMALL,
 			      "%s is too small for a log of %" PRIu64 " regions", to->path,
 			      regions);
 	result = bits_copy(from, to, regions);

@@ -258,12 +258,11 @@ void shared_push(const char *name)
 	if (survey_begin(&s, &able) == UI_OK && able)
 		(void)push(&s, name);
 	else if (s.view.clustered && !able && s.view.others.count > 0)
-		(void)fprintf(
-		    stderr,
-		    "dlmirror: note: the other nodes do not have the configuration of %s; "
-		    "'dlmirror config push %s' gives it to them when there is quorum, and "
-		    "all have this version\n",
-		    name, name);
+		ui_note(MSG_CONFIG_NOT_EVERYWHERE,
+			"the other nodes do not have the configuration of %s; "
+			"'dlmirror config push %s' gives it to them when there is quorum, and "
+			"all have this version",
+			name, name);
 	survey_end(&s);
 }
 
@@ -350,12 +349,11 @@ void shared_forget(const char *name, const char *uuid)
 	}
 	for (unsigned i = 0; i < answers.count; i++)
 		if (answers.answer[i].code != UI_OK)
-			(void)fprintf(
-			    stderr,
-			    "dlmirror: note: node %" PRIu32 " keeps the configuration of %s: "
-			    "%.*s\n",
-			    answers.answer[i].node, name,
-			    (int)strcspn(answers.answer[i].text, "\n"), answers.answer[i].text);
+			ui_note(MSG_CONFIG_NOT_EVERYWHERE,
+				"node %" PRIu32 " keeps the configuration of %s: "
+				"%.*s",
+				answers.answer[i].node, name,
+				(int)strcspn(answers.answer[i].text, "\n"), answers.answer[i].text);
 	nodes_free(&answers);
 	survey_end(&s);
 }

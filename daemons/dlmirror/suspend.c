@@ -62,10 +62,10 @@ static int wait(struct dlmirror **d, struct dlmirror_mirror *m, const struct hal
 		if (!ordered)
 			return order_failed(m, halt);
 		if (!told && ui_now_ms() - since_ms > TELL_MS)
-			(void)fprintf(stderr,
-				      "%s: waits for I/O under way to end; it goes on when this "
-				      "command is interrupted\n",
-				      m->name);
+			ui_note(MSG_SUSPENDING,
+				"%s: waits for I/O under way to end; it goes on when this "
+				"command is interrupted",
+				m->name);
 		told = told || ui_now_ms() - since_ms > TELL_MS;
 		ui_pause_ms(LOOK_MS);
 	}

@@ -12,6 +12,7 @@
 
 #include <qb/qblog.h>
 
+#include "daemons/dlmirrord/message_log.h"
 #include "daemons/dlmirrord/daemon.h"
 
 static int __attribute__((format(printf, 4, 5)))
@@ -30,8 +31,8 @@ static void on_halted(void *context, const char *uuid, int error)
 	struct log *log = ticket_take(context);
 
 	if (error != 0)
-		qb_log(LOG_WARNING, "%s: it could not be suspended or resumed: %s", uuid,
-		       strerror(-error));
+		message_log(LOG_WARNING, MSG_NOT_SUSPENDED,
+			    "%s: it could not be suspended or resumed: %s", uuid, strerror(-error));
 	if (log == NULL)
 		return;
 	log->halt_orders--;

@@ -71,8 +71,8 @@ static void test_bad(void **state)
 	    "from 2048 0 0\nto 4096\nfresh 0 dev\n",
 	    "from 2048 0 0\nto 4096\nnonsense\n",
 	    "from 2048 0 0 0 0 0 0 0 0 0\nto 4096\nkeep 0\n",
-	    "from 2048 0 0\nto 4096\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\n"
-	    "keep 0\nkeep 0\n",
+	    ("from 2048 0 0\nto 4096\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\n"
+	     "keep 0\nkeep 0\n"),
 	};
 	char longer[1024] = "from 2048 0 0\nto 4096\nfresh 0 /";
 	struct dlmirror_plan seen;

@@ -91,11 +91,13 @@ static int source_rate(void *context, const char *mirror, uint64_t bytes_s, char
 	return bytes_s == 10485760 || bytes_s == 0 ? 0 : -EINVAL;
 }
 
-static int source_verify(void *context, const char *mirror, bool repair, char *why, size_t size)
+static int source_verify(void *context, const char *mirror, bool repair, uint64_t bytes_s,
+			 char *why, size_t size)
 {
 	(void)context;
 	(void)mirror;
 	(void)repair;
+	(void)bytes_s;
 	(void)why;
 	(void)size;
 	return 0;
