@@ -25,3 +25,16 @@ bashcompletion_DATA = daemons/agents/bash-completion/dlmirror
 endif
 EXTRA_DIST += daemons/agents/bash-completion/dlmirror daemons/agents/check-completion
 check_SCRIPTS += daemons/agents/check-completion
+
+if HAVE_OCF
+ocfdir = $(ocfrootdir)/resource.d/dlmirror
+ocf_SCRIPTS = daemons/agents/ocf/dlmirrord daemons/agents/ocf/mirror
+ocflibdir = $(ocfrootdir)/lib/dlmirror
+ocflib_DATA = daemons/agents/ocf/functions
+CLEANFILES += daemons/agents/ocf/functions
+endif
+daemons/agents/ocf/functions: %: %.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@sbindir[@]|$(sbindir)|' $< >$@.new && mv $@.new $@
+EXTRA_DIST += daemons/agents/ocf/dlmirrord daemons/agents/ocf/mirror daemons/agents/ocf/functions.in \
+	daemons/agents/ocf/metadata.rng daemons/agents/check-ocf
+check_SCRIPTS += daemons/agents/check-ocf
