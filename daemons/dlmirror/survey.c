@@ -227,6 +227,20 @@ static struct fact unit_look(const char *name)
 	return fact_is(strcmp(state, "disabled") != 0 && strncmp(state, "masked", 6) != 0);
 }
 
+/* What Pacemaker starts is disabled, and should be. */
+static struct fact unit_or_pacemaker(const char *name)
+{
+	struct fact unit = unit_look(name);
+	struct fact pacemaker;
+
+	if (!unit.known || unit.value)
+		return unit;
+	pacemaker = unit_look("pacemaker.service");
+	if (!pacemaker.known || !pacemaker.value)
+		return unit;
+	return fact_unknown("it does not start with the system; Pacemaker may start it");
+}
+
 static void units_survey(struct facts *f)
 {
 	static const char *const names[CHECKS_UNITS] = {"dlmirrord.service", "corosync.service",
@@ -234,7 +248,7 @@ static void units_survey(struct facts *f)
 	size_t i;
 
 	for (i = 0; i < CHECKS_UNITS; i++)
-		f->unit[i] = (struct facts_unit){names[i], unit_look(names[i])};
+		f->unit[i] = (struct facts_unit){names[i], unit_or_pacemaker(names[i])};
 }
 
 /* ---- mirrors and their devices */
