@@ -25,6 +25,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/cluster-leg-error \
 	test/vm/scenarios/cluster-log-error \
 	test/vm/scenarios/cluster-many-die \
+	test/vm/scenarios/cluster-pacemaker \
 	test/vm/scenarios/cluster-partition \
 	test/vm/scenarios/cluster-power-cut \
 	test/vm/scenarios/cluster-power-cut-join \
@@ -72,3 +73,6 @@ VM_SCENARIOS = \
 EXTRA_DIST += test/vm/agent.c test/vm/cluster.sh test/vm/common.sh test/vm/guest-cluster test/vm/guest-fence test/vm/guest-init \
 	test/vm/guest-initrd test/vm/lib.sh test/vm/node test/vm/probe.sh test/vm/remote.c test/vm/tsc_khz.c test/vm/run test/vm/setup test/vm/soak \
 	test/vm/demo test/vm/shell $(VM_SCENARIOS)
+
+# the files of the nodes that are a whole Debian
+EXTRA_DIST += test/vm/guest-ipmilan test/vm/debian/rig-begin test/vm/debian/rig-ready.service test/vm/debian/rig.service
