@@ -11,7 +11,10 @@
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
-#define ENTRIES_MAX (2 * DLMIRROR_VIEW_MAX) /* one by its name, and one by its uuid, of each node */
+#define QUORUM_WAIT_MS	30000U
+#define VERSION_WAIT_MS 3000U
+#define LOOK_MS		200U
+#define ENTRIES_MAX	(2 * DLMIRROR_VIEW_MAX) /* one by its name, and one by its uuid, of each node */
 
 struct survey {
 	struct dlmirror *d;
@@ -88,6 +91,26 @@ static int survey_ask(struct survey *s, const char *name, const char *uuid, bool
 
 /* ---- before an activation */
 
+/* A node that has just come hears of the quorum, and of what the others speak, a moment later: it is
+ * waited for. */
+static int settle(struct survey *s)
+{
+	uint64_t begun_ms = ui_now_ms();
+	int code = UI_OK;
+
+	while (code == UI_OK && s->view.clustered) {
+		uint64_t waited_ms = ui_now_ms() - begun_ms;
+
+		if (s->view.quorate && (s->view.able || waited_ms > VERSION_WAIT_MS))
+			break;
+		if (waited_ms > QUORUM_WAIT_MS)
+			break;
+		ui_pause_ms(LOOK_MS);
+		code = nodes_look(s->d, &s->view);
+	}
+	return code;
+}
+
 static int newer_take(struct survey *s, const struct agreement_entry *newest, const char *name)
 {
 	const struct nodes there = {.count = 1, .node = {newest->node}};
@@ -154,6 +177,9 @@ int shared_refresh(const char *name, bool force)
 	bool able;
 	int code = survey_begin(&s, &able);
 
+	if (code == UI_OK && !able && !force)
+		code = settle(&s);
+	able = s.view.quorate && s.view.able && s.view.others.count > 0;
 	if (code == UI_OK && able)
 		code = refresh(&s, name, force);
 	else if (code == UI_OK && s.view.clustered && !s.view.quorate && !force)
