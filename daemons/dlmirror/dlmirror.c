@@ -134,7 +134,8 @@ void verb_parse(const struct verb_syntax *syntax, int argc, char **argv, struct 
 	unsigned count = 0;
 	const struct argp own = {.options = syntax->options, .parser = syntax->parser};
 	const struct argp_child children[] = {{&own, 0, NULL, 0}, {0}};
-	const struct argp argp = {.options = common,
+	/* argp loses memory over a list that is there and empty */
+	const struct argp argp = {.options = syntax->json || syntax->quiet ? common : NULL,
 				  .parser = parse_common,
 				  .args_doc = syntax->names,
 				  .doc = syntax->doc,
