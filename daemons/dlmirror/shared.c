@@ -183,13 +183,13 @@ int shared_refresh(const char *name, bool force)
 	if (code == UI_OK && able)
 		code = refresh(&s, name, force);
 	else if (code == UI_OK && s.view.clustered && !s.view.quorate && !force)
-		code = ui_fail(UI_FAILED, MSG_NO_QUORUM,
+		code = ui_fail(UI_FAILED, MSG_QUORUM_LOST,
 			       "there is no quorum, so nobody knows whether the "
 			       "configuration of %s is the newest: start or fence the "
 			       "missing nodes, or --force",
 			       name);
 	else if (code == UI_OK && s.view.clustered && s.view.quorate && !s.view.able)
-		ui_note(MSG_OLDER_DAEMON,
+		ui_note(MSG_NODE_TOO_OLD,
 			"a node has an older dlmirrord, so nobody was asked "
 			"whether the configuration of %s is the newest",
 			name);

@@ -116,7 +116,8 @@ int verb_suspend(int argc, char **argv)
 		"because a leg has failed stays held. Other nodes go on, as if the mirror were not "
 		"active here, but it gets no new table anywhere before it is resumed.",
 	    .min = 1,
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 
 	return verb_on_mirror(&syntax, argc, argv, halt_run);
 }
@@ -129,7 +130,8 @@ int verb_resume(int argc, char **argv)
 	    .names = "MIRROR",
 	    .doc = "Resumes a mirror's device on this node, whoever has suspended it.",
 	    .min = 1,
-	    .max = 1};
+	    .max = 1,
+	    .quiet = true};
 
 	return verb_on_mirror(&syntax, argc, argv, halt_run);
 }

@@ -209,7 +209,8 @@ int verb_repair(int argc, char **argv)
 		"on when this command is interrupted.",
 	    .min = 1,
 	    .max = 1,
-	    .json = true};
+	    .json = true,
+	    .quiet = true};
 
 	return verb_on_mirror(&syntax, argc, argv, verify_run);
 }

@@ -6,22 +6,19 @@
  */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <qb/qblog.h>
-
-#include "daemons/dlmirrord/message_log.h"
 #include "daemons/dlmirrord/daemon.h"
+#include "daemons/dlmirrord/message_log.h"
 
-static int __attribute__((format(printf, 4, 5)))
-refuse(int error, char *text, size_t size, const char *format, ...)
+static int __attribute__((format(printf, 5, 6)))
+refuse(int error, char *text, size_t size, enum message message, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	(void)vsnprintf(text, size, format, arguments);
+	message_vmake(text, size, message, format, arguments);
 	va_end(arguments);
 	return error;
 }
@@ -48,12 +45,13 @@ static int hindered(const struct log *log, char *text, size_t size)
 
 	reload_waits(log->daemon->reloads, log->uuid, waits, sizeof(waits));
 	if (waits[0] != '\0')
-		return refuse(-EBUSY, text, size, "a reload of it is under way, and %s", waits);
+		return refuse(-EBUSY, text, size, MSG_RELOAD_WAITS,
+			      "a reload of it is under way, and %s", waits);
 	if (log->daemon->restart_ms != 0)
-		return refuse(-EBUSY, text, size,
+		return refuse(-EBUSY, text, size, MSG_NOT_NOW,
 			      "its daemon is being restarted: again in a moment");
 	if (log->reloading || suspect == SUSPECT_RESETTING)
-		return refuse(-EBUSY, text, size,
+		return refuse(-EBUSY, text, size, MSG_NOT_NOW,
 			      "its table is being loaded again by the daemon: again in a moment");
 	return 0;
 }
@@ -69,11 +67,11 @@ static int order(struct log *log,
 		return error;
 	ticket = ticket_make(&log->daemon->registry, log);
 	if (ticket == NULL)
-		return refuse(-ENOMEM, text, size, "%s", "no memory");
+		return refuse(-ENOMEM, text, size, MSG_DAEMON_NO_MEMORY, "no memory");
 	error = give(log->daemon->devmap, log->uuid, on_halted, ticket);
 	if (error != 0) {
 		free(ticket);
-		return refuse(error, text, size, "%s", strerror(-error));
+		return refuse(error, text, size, MSG_NOT_SUSPENDED, "%s", strerror(-error));
 	}
 	log->halt_orders++;
 	log->halt_error = 0;
@@ -88,7 +86,7 @@ int halt_suspend(struct log *log, char *text, size_t size)
 	if (log->halt_orders > 0 || status.phase == MLOG_SUSPENDED)
 		return 0;
 	if (status.phase != MLOG_ACTIVE)
-		return refuse(-EBUSY, text, size, "it is %s: again in a moment",
+		return refuse(-EBUSY, text, size, MSG_NOT_NOW, "it is %s: again in a moment",
 			      mlog_phase_name(status.phase));
 	return order(log, devmap_suspend, text, size);
 }
