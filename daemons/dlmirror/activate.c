@@ -3,39 +3,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemons/dlmirror/configured.h"
-#include "daemons/dlmirror/nodes.h"
+#include "daemons/dlmirror/chosen.h"
 #include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
 struct activate_options {
-	bool all;
+	struct chosen chosen; /* first, for its parser */
 	bool force;
-	bool there; /* on nodes, not only on this one */
-	struct nodes nodes;
 };
 
-enum { OPTION_ALL = 256, OPTION_FORCE, OPTION_NODES };
+enum { OPTION_FORCE = CHOSEN_KEYS_END };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct activate_options *options = state->input;
 
-	switch (key) {
-	case OPTION_ALL:
-		options->all = true;
-		return 0;
-	case OPTION_FORCE:
-		options->force = true;
-		return 0;
-	case OPTION_NODES:
-		options->there = true;
-		nodes_option(argument, state, &options->nodes);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (key != OPTION_FORCE)
+		return chosen_parse(key, argument, state);
+	options->force = true;
+	return 0;
 }
 
 /* Has somebody else a device of that name? */
@@ -47,7 +34,7 @@ static int name_look(const char *name, const char *uuid, bool *ret_active)
 	if (code != UI_OK)
 		return code;
 	*ret_active = device.exists;
-	if (device.exists && (!device.ours || strcmp(device.log_uuid, uuid) != 0))
+	if (device.exists && !mapper_is(&device, uuid))
 		return ui_fail(
 		    UI_FAILED, MSG_DEVICE_NAME_TAKEN,
 		    "there is a device %s that is not this mirror; dmsetup table %s says "
@@ -94,23 +81,13 @@ static int activate(const char *name, const void *input)
 	return code;
 }
 
-static int activate_there(const char *name, const void *input)
-{
-	const struct activate_options *options = input;
-
-	return nodes_do(&(const struct nodes_wish){
-	    .what = DLMIRROR_ERRAND_ACTIVATE, .nodes = &options->nodes, .argument = {name}});
-}
-
 int verb_activate(int argc, char **argv)
 {
 	static const struct argp_option table[] = {
-	    {"all", OPTION_ALL, NULL, 0, "all mirrors that are configured", 0},
-	    {"nodes", OPTION_NODES, "NODES", 0, "on those nodes: all, or numbers like 1,3", 0},
+	    CHOSEN_OPTIONS,
 	    {"force", OPTION_FORCE, NULL, 0,
 	     "go on without the other nodes' word on the configuration, and use devices that are "
-	     "part of another mapped device, and a log device that holds "
-	     "something else",
+	     "part of another mapped device, and a log device that holds something else",
 	     0},
 	    {0}};
 	struct activate_options options = {0};
@@ -129,14 +106,15 @@ int verb_activate(int argc, char **argv)
 	int result;
 
 	verb_parse(&syntax, argc, argv, &arguments);
-	if (options.all == (arguments.names == 1))
-		return ui_fail(UI_USAGE, MSG_NAME_OR_ALL,
-			       "give either the NAME of a mirror or --all");
-	if (options.there && options.force)
+	code = chosen_check(&options.chosen, &arguments);
+	if (code != UI_OK)
+		return code;
+	if (options.chosen.there && options.force)
 		return ui_fail(UI_USAGE, MSG_FORCE_IS_LOCAL,
 			       "--force is for one node: give it there");
-	code = options.all ? shared_learn() : UI_OK;
-	result = config_each(options.all ? NULL : arguments.name[0],
-			     options.there ? activate_there : activate, &options);
+	if (options.chosen.all)
+		code = shared_learn();
+	result =
+	    chosen_run(&options.chosen, &arguments, DLMIRROR_ERRAND_ACTIVATE, activate, &options);
 	return result > code ? result : code;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemons/common/message.h"
+#include "daemons/dlmirror/format.h"
 
 void agreement_line(const struct agreement_entry *entry, char ret[AGREEMENT_LINE_SIZE])
 {
@@ -34,6 +35,19 @@ int agreement_parse(const char *line, uint32_t node, struct agreement_entry *ret
 	if (!entry.active && strcmp(state, "inactive") != 0)
 		return -EINVAL;
 	*ret = entry;
+	return 0;
+}
+
+int agreement_read(const char *text, uint32_t node, struct agreement_entry *entry, size_t room,
+		   size_t *count, const char **ret_rest)
+{
+	*ret_rest = text;
+	while (**ret_rest && *count < room) {
+		if (agreement_parse(*ret_rest, node, &entry[*count]) != 0)
+			return -EINVAL;
+		(*count)++;
+		*ret_rest = format_next_line(*ret_rest);
+	}
 	return 0;
 }
 

@@ -38,6 +38,11 @@ void agreement_line(const struct agreement_entry *entry, char ret[AGREEMENT_LINE
 /* -EINVAL: line, up to its end or a newline, is no such line. */
 int agreement_parse(const char *line, uint32_t node, struct agreement_entry *ret);
 
+/* All lines of text, behind the *count entries that there are already; no more than room. -EINVAL: the
+ * rest begins with no such line, and *ret_rest is where. */
+int agreement_read(const char *text, uint32_t node, struct agreement_entry *entry, size_t room,
+		   size_t *count, const char **ret_rest);
+
 /* self: our node; others: how many others have answered. *ret: the index of what counts, when OURS
  * or THEIRS. */
 enum agreement agreement_find(const struct agreement_entry *entry, size_t count, uint32_t self,

@@ -10,6 +10,7 @@
 #include "daemons/dlmirror/agreement.h"
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/device.h"
+#include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/nodes.h"
 #include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
@@ -54,7 +55,7 @@ static int entry_of(const char *name, struct agreement_entry *ret)
 	memcpy(ret->uuid, file.uuid, sizeof(ret->uuid));
 	ret->serial = file.serial;
 	ret->digest = mirror_file_digest(&file);
-	ret->active = device.exists && device.ours && strcmp(device.log_uuid, file.uuid) == 0;
+	ret->active = mapper_is(&device, file.uuid);
 	return UI_OK;
 }
 
@@ -106,23 +107,17 @@ static void list_row(struct libscols_table *table, const struct agreement_entry 
 }
 
 static int list_answer(const struct nodes_answer *answer, struct agreement_entry *entry,
-		       size_t room, size_t *ret_count)
+		       size_t room, size_t *count)
 {
-	const char *line = answer->text;
+	const char *rest;
 
-	*ret_count = 0;
 	if (answer->code != UI_OK)
 		return ui_fail(UI_FAILED, MSG_NODE_SILENT,
 			       "node %" PRIu32 " does not say what it has: %.*s", answer->node,
-			       (int)strcspn(line, "\n"), line);
-	while (*line && *ret_count < room) {
-		if (agreement_parse(line, answer->node, &entry[*ret_count]) != 0)
-			return ui_fail(UI_FAILED, MSG_NODE_SILENT,
-				       "node %" PRIu32 " has more than it can tell", answer->node);
-		(*ret_count)++;
-		line += strcspn(line, "\n");
-		line += *line == '\n';
-	}
+			       format_line_length(answer->text), answer->text);
+	if (agreement_read(answer->text, answer->node, entry, room, count, &rest) != 0)
+		return ui_fail(UI_FAILED, MSG_NODE_SILENT,
+			       "node %" PRIu32 " has more than it can tell", answer->node);
 	return UI_OK;
 }
 
@@ -155,10 +150,8 @@ static int list_print(const struct nodes_answers *answers, bool json)
 	if (!entry)
 		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	for (unsigned i = 0; i < answers->count; i++) {
-		size_t more;
-		int code = list_answer(&answers->answer[i], entry + count, room - count, &more);
+		int code = list_answer(&answers->answer[i], entry, room, &count);
 
-		count += more;
 		worst = code > worst ? code : worst;
 	}
 	qsort(entry, count, sizeof(*entry), by_name);
@@ -207,8 +200,8 @@ static int config_show(int argc, char **argv)
 	if (code == UI_OK && mirror_file_text(&file, text, sizeof(text)) != 0)
 		code = ui_fail(UI_FAILED, MSG_PATH_TOO_LONG, "the configuration of %s is too long",
 			       arguments.name[0]);
-	for (const char *line = text; code == UI_OK && *line; line += strcspn(line, "\n") + 1)
-		ui_say("%.*s\n", (int)strcspn(line, "\n"), line);
+	for (const char *line = text; code == UI_OK && *line; line = format_next_line(line))
+		ui_say("%.*s\n", format_line_length(line), line);
 	return code;
 }
 

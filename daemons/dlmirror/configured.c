@@ -57,8 +57,7 @@ int config_remove(const char *name)
 	return mirror_file_remove(VERB_MIRRORS_DIR, name, error) == 0 ? UI_OK : file_fail(error);
 }
 
-/* A device's path for the file: the same after each boot, where there is such a one. */
-static int path_take(const char *path, dev_t devno, char ret[MIRROR_FILE_PATH_SIZE])
+int config_path(const char *path, dev_t devno, char ret[MIRROR_FILE_PATH_SIZE])
 {
 	char stable[BLOCK_TEXT_SIZE];
 
@@ -92,10 +91,10 @@ static int file_of(const struct device_wish *wish, struct mirror_file *ret)
 	memcpy(ret->uuid, spec->uuid, sizeof(ret->uuid));
 	for (unsigned i = 0; i < spec->leg_count && code == UI_OK; i++) {
 		ret->leg[i].start_sector = spec->leg[i].start_sector;
-		code = path_take(spec->leg[i].path, spec->leg[i].devno, ret->leg[i].path);
+		code = config_path(spec->leg[i].path, spec->leg[i].devno, ret->leg[i].path);
 	}
 	if (code == UI_OK && spec->has_log)
-		code = path_take(wish->log_path, spec->log_devno, ret->log);
+		code = config_path(wish->log_path, spec->log_devno, ret->log);
 	return code;
 }
 
@@ -122,36 +121,64 @@ int config_write(const struct device_wish *wish)
 		       name, VERB_MIRRORS_DIR, name);
 }
 
-int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirror_file *ret)
+int config_each(const char *name, config_run *run, const void *input)
 {
 	char error[MIRROR_FILE_ERROR_SIZE];
 	char **names;
 	size_t count;
-	int code = UI_NO_MIRROR;
+	int worst = UI_OK;
 
+	if (name)
+		return run(name, input);
 	if (mirror_file_names(VERB_MIRRORS_DIR, &names, &count, error) != 0)
 		return file_fail(error);
 	for (size_t i = 0; i < count; i++) {
-		struct mirror_file file;
+		int code = run(names[i], input);
 
-		if (code == UI_NO_MIRROR && strlen(names[i]) < DLMIRROR_NAME_SIZE &&
-		    mirror_file_read(VERB_MIRRORS_DIR, names[i], &file, error) == 0 &&
-		    strcmp(file.uuid, uuid) == 0) {
-			strcpy(ret_name, names[i]);
-			*ret = file;
-			code = UI_OK;
-		}
+		worst = code > worst ? code : worst;
 		free(names[i]);
 	}
 	free(names);
-	return code;
+	return worst;
+}
+
+struct finding {
+	const char *uuid;
+	char *name;
+	struct mirror_file *file;
+	bool *found;
+};
+
+static int find_in(const char *name, const void *input)
+{
+	const struct finding *finding = input;
+	char error[MIRROR_FILE_ERROR_SIZE];
+	struct mirror_file file;
+
+	if (*finding->found || strlen(name) >= DLMIRROR_NAME_SIZE ||
+	    mirror_file_read(VERB_MIRRORS_DIR, name, &file, error) != 0 ||
+	    strcmp(file.uuid, finding->uuid) != 0)
+		return UI_OK;
+	*finding->found = true;
+	strcpy(finding->name, name);
+	*finding->file = file;
+	return UI_OK;
+}
+
+int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirror_file *ret)
+{
+	bool found = false;
+	const struct finding finding = {
+	    .uuid = uuid, .name = ret_name, .file = ret, .found = &found};
+	int code = config_each(NULL, find_in, &finding);
+
+	return code == UI_OK && !found ? UI_NO_MIRROR : code;
 }
 
 /* What is here is called before, and is to become name and fresh. */
 static int change(const char *before, const struct mirror_file *old, const char *name,
 		  const struct mirror_file *fresh)
 {
-	char error[MAPPER_ERROR_SIZE];
 	struct mirror_file limited = *fresh; /* what may change while it is active */
 	struct mapper_device device;
 	bool active;
@@ -159,7 +186,7 @@ static int change(const char *before, const struct mirror_file *old, const char 
 
 	if (code != UI_OK)
 		return code;
-	active = device.exists && device.ours && strcmp(device.log_uuid, old->uuid) == 0;
+	active = mapper_is(&device, old->uuid);
 	limited.resync_rate = old->resync_rate;
 	if (active && !mirror_file_same(old, &limited))
 		return ui_fail(UI_FAILED, MSG_CONFIG_IN_USE,
@@ -171,10 +198,8 @@ static int change(const char *before, const struct mirror_file *old, const char 
 		code = device_rate(name, fresh->uuid, fresh->resync_rate);
 	if (code != UI_OK || strcmp(before, name) == 0)
 		return code;
-	if (active && mapper_rename(before, name, error) != 0)
-		return ui_fail(UI_FAILED, MSG_DEVICE_NOT_RENAMED, "%s was not renamed: %s", before,
-			       error);
-	return config_remove(before);
+	code = device_rename(before, old->uuid, name);
+	return code == UI_OK ? config_remove(before) : code;
 }
 
 int config_take(const char *name, const char *text)
@@ -225,25 +250,4 @@ void config_wish(const char *name, const struct mirror_file *file, struct device
 		spec->leg[i].start_sector = file->leg[i].start_sector;
 		strcpy(spec->leg[i].path, file->leg[i].path);
 	}
-}
-
-int config_each(const char *name, config_run *run, const void *input)
-{
-	char error[MIRROR_FILE_ERROR_SIZE];
-	char **names;
-	size_t count;
-	int worst = UI_OK;
-
-	if (name)
-		return run(name, input);
-	if (mirror_file_names(VERB_MIRRORS_DIR, &names, &count, error) != 0)
-		return file_fail(error);
-	for (size_t i = 0; i < count; i++) {
-		int code = run(names[i], input);
-
-		worst = code > worst ? code : worst;
-		free(names[i]);
-	}
-	free(names);
-	return worst;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "daemons/common/mirror_file.h"
 #include "daemons/dlmirror/device.h"
@@ -15,6 +16,8 @@ bool config_exists(const char *name);
 int config_load(const char *name, struct mirror_file *ret);
 int config_store(const char *name, const struct mirror_file *file);
 int config_remove(const char *name);
+/* A device's path for the file: the same after each boot, where there is such a one. */
+int config_path(const char *path, dev_t devno, char ret[MIRROR_FILE_PATH_SIZE]);
 /* Of a mirror that device_prepare() found good, with devices by stable paths. What is there already
  * must say the same. */
 int config_write(const struct device_wish *wish);

@@ -302,6 +302,18 @@ static int down_check(const char *name)
 	return UI_OK;
 }
 
+int device_rename(const char *name, const char *log_uuid, const char *fresh)
+{
+	char error[MAPPER_ERROR_SIZE];
+	struct mapper_device device;
+	int code = device_look(name, &device);
+
+	if (code != UI_OK || !mapper_is(&device, log_uuid) ||
+	    mapper_rename(name, fresh, error) == 0)
+		return code;
+	return ui_fail(UI_FAILED, MSG_DEVICE_NOT_RENAMED, "%s was not renamed: %s", name, error);
+}
+
 int device_down(const char *name, bool force)
 {
 	char error[MAPPER_ERROR_SIZE];

@@ -153,6 +153,17 @@ void format_log_state(const struct dlmirror_mirror *m, char *ret, size_t size)
 		(void)snprintf(ret, size, "%s", m->log_state);
 }
 
+int format_line_length(const char *text)
+{
+	return (int)strcspn(text, "\n");
+}
+
+const char *format_next_line(const char *text)
+{
+	text += format_line_length(text);
+	return text + (*text == '\n');
+}
+
 #define MORE ", ..."
 
 void format_regions(const uint64_t *region, uint32_t count, char *ret, size_t size)

@@ -21,6 +21,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/activate.c \
 	daemons/dlmirror/apart.c daemons/dlmirror/apart.h \
 	daemons/dlmirror/block.c daemons/dlmirror/block.h \
+	daemons/dlmirror/chosen.c daemons/dlmirror/chosen.h \
 	daemons/dlmirror/config.c \
 	daemons/dlmirror/configured.c daemons/dlmirror/configured.h \
 	daemons/dlmirror/create.c \

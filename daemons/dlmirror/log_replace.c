@@ -153,7 +153,6 @@ static int fresh_fill(const struct replacing *r)
 /* As activate looks at it; ret is what the configuration is to say. */
 static int fresh_look(const struct replacing *r, struct mirror_file *ret)
 {
-	char stable[BLOCK_TEXT_SIZE] = "";
 	struct device_wish wish;
 	int code;
 
@@ -167,27 +166,15 @@ static int fresh_look(const struct replacing *r, struct mirror_file *ret)
 	code = device_prepare(&wish);
 	if (code != UI_OK || !r->wanted)
 		return code;
-	if (!block_stable_path(r->wanted, wish.spec.log_devno, stable))
-		ui_note(MSG_PATH_NOT_STABLE,
-			"%s may be another device after the next boot, and no "
-			"path below /dev/disk leads to it",
-			stable);
-	if (strlen(stable) >= sizeof(ret->log))
-		return ui_fail(UI_FAILED, MSG_PATH_TOO_LONG,
-			       "%s: the path is too long, at most %u characters", stable,
-			       MIRROR_FILE_PATH_SIZE - 1U);
-	strcpy(ret->log, stable);
-	return UI_OK;
+	return config_path(r->wanted, wish.spec.log_devno, ret->log);
 }
 
-static int old_empty(struct replacing *r)
+static void old_empty(struct replacing *r)
 {
 	char error[LOGDEV_ERROR_SIZE];
 
-	if (!r->old_open || logdev_wipe(&r->old, error) == 0)
-		return UI_OK;
-	ui_note(MSG_DEVICE_UNWRITABLE, "%s: it still holds the log that it had", error);
-	return UI_OK;
+	if (r->old_open && logdev_wipe(&r->old, error) != 0)
+		ui_note(MSG_DEVICE_UNWRITABLE, "%s: it still holds the log that it had", error);
 }
 
 static int replace(struct replacing *r)
@@ -202,7 +189,7 @@ static int replace(struct replacing *r)
 	if (code == UI_OK)
 		code = config_store(r->name, &after);
 	if (code == UI_OK)
-		code = old_empty(r);
+		old_empty(r);
 	if (r->old_open)
 		logdev_close(&r->old);
 	if (code != UI_OK)

@@ -91,6 +91,11 @@ static int table_examine(const char *name, struct mapper_device *ret, char error
 	return result;
 }
 
+bool mapper_is(const struct mapper_device *device, const char *log_uuid)
+{
+	return device->exists && device->ours && strcmp(device->log_uuid, log_uuid) == 0;
+}
+
 int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE])
 {
 	struct mapper_device device = {0};

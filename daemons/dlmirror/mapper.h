@@ -21,7 +21,10 @@ struct mapper_device {
 	char log_uuid[DLMIRROR_NAME_SIZE]; /* of a mirror of ours */
 };
 
-/* All return 0 or a negative errno; error then says what went wrong, in one line. */
+/* Is that the mirror with this log, active? */
+bool mapper_is(const struct mapper_device *device, const char *log_uuid);
+
+/* All others return 0 or a negative errno; error then says what went wrong, in one line. */
 int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE]);
 /* Creates, loads and resumes. Nothing is left of the device when it fails. */
 int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, const char *params,

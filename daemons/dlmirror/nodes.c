@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/group.h"
+#include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/ui.h"
 
-#define ERRANDS_PROTOCOL 4U /* version of the group's, from which on there are errands */
-#define LOOK_MS		 20U
-#define WAIT_MS		 60000U /* a node that has not answered by then is taken for silent */
+#define LOOK_MS 20U
+#define WAIT_MS 60000U /* a node that has not answered by then is taken for silent */
 
 static int nodes_parse(const char *text, struct nodes *ret)
 {
@@ -48,7 +49,7 @@ int nodes_look(struct dlmirror *d, struct nodes_view *ret)
 		return ui_fail_daemon(d, error);
 	*ret = (struct nodes_view){.clustered = c->enabled,
 				   .quorate = c->joined && c->quorate,
-				   .able = c->protocol >= ERRANDS_PROTOCOL,
+				   .able = c->protocol >= GROUP_ERRAND_VERSION,
 				   .self = c->node};
 	for (uint32_t i = 0; i < c->view_count; i++)
 		if (c->view[i] != c->node)
@@ -123,12 +124,8 @@ static void answer_print(const struct nodes_answer *answer)
 	if (!*text)
 		ui_say("node %" PRIu32 ": %s\n", answer->node,
 		       answer->code == UI_OK ? "done" : "failed");
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-
-		ui_say("node %" PRIu32 ": %.*s\n", answer->node, (int)length, text);
-		text += length + (text[length] == '\n');
-	}
+	for (; *text; text = format_next_line(text))
+		ui_say("node %" PRIu32 ": %.*s\n", answer->node, format_line_length(text), text);
 }
 
 int nodes_do(const struct nodes_wish *wish)

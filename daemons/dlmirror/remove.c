@@ -32,11 +32,9 @@ int verb_remove(int argc, char **argv)
 	    .input = &force,
 	    .names = "NAME",
 	    .doc = "Takes a mirror down here and forgets its configuration, on all nodes; it is "
-		   "refused "
-		   "while another one has it active. Its legs and its log "
-		   "device "
-		   "stay as they are; create with the same arguments brings it back. deactivate "
-		   "keeps the configuration.",
+		   "refused while another one has it active. Its legs and its log device stay as "
+		   "they are; create with the same arguments brings it back. deactivate keeps the "
+		   "configuration.",
 	    .min = 1,
 	    .max = 1,
 	    .quiet = true};
@@ -45,6 +43,7 @@ int verb_remove(int argc, char **argv)
 	struct mapper_device device;
 	struct mirror_file file;
 	bool configured;
+	bool known; /* the configuration can be read */
 	int code;
 
 	verb_parse(&syntax, argc, argv, &arguments);
@@ -52,17 +51,18 @@ int verb_remove(int argc, char **argv)
 	code = device_look(name, &device);
 	if (code != UI_OK)
 		return code;
-	if (!device.exists && !config_exists(name))
+	configured = config_exists(name);
+	if (!device.exists && !configured)
 		return ui_fail(UI_NO_MIRROR, MSG_NO_SUCH_MIRROR,
 			       "there is no mirror %s: neither a device nor a configuration", name);
-	configured = config_exists(name) && config_load(name, &file) == UI_OK;
-	if (configured && !force)
+	known = configured && config_load(name, &file) == UI_OK;
+	if (known && !force)
 		code = shared_idle(name, file.uuid);
 	if (code == UI_OK && device.exists)
 		code = device_down(name, force);
 	if (code == UI_OK)
 		code = config_remove(name);
-	if (code == UI_OK && configured && !force)
+	if (code == UI_OK && known && !force)
 		shared_forget(name, file.uuid);
 	return code;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * dlmirror rename: a mirror's device and configuration, here and then on the other nodes. Its log
- * keeps its uuid, by which nodes know it. Configuration first and last, so that what was interrupted can be done again.
+ * keeps its uuid, by which nodes know it. Configuration first and last, so that what was interrupted
+ * can be done again.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "daemons/dlmirror/configured.h"
-#include "daemons/dlmirror/mapper.h"
+#include "daemons/dlmirror/device.h"
 #include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
@@ -26,22 +27,6 @@ static int fresh_check(const char *fresh, const struct mirror_file *file)
 		return UI_FAILED;
 	if (strcmp(other.uuid, file->uuid) != 0)
 		return ui_fail(UI_FAILED, MSG_NAME_TAKEN, "there is a mirror %s already", fresh);
-	return UI_OK;
-}
-
-static int device_rename(const char *name, const char *fresh, const char *uuid)
-{
-	char error[MAPPER_ERROR_SIZE];
-	struct mapper_device device;
-	int code = device_look(name, &device);
-
-	if (code != UI_OK)
-		return code;
-	if (!device.ours || strcmp(device.log_uuid, uuid) != 0)
-		return UI_OK; /* not active, or renamed already */
-	if (mapper_rename(name, fresh, error) != 0)
-		return ui_fail(UI_FAILED, MSG_DEVICE_NOT_RENAMED, "%s was not renamed: %s", name,
-			       error);
 	return UI_OK;
 }
 
@@ -68,7 +53,7 @@ int verb_rename(int argc, char **argv)
 		code = config_store(arguments.name[1], &file);
 	if (code != UI_OK)
 		return code;
-	code = device_rename(arguments.name[0], arguments.name[1], file.uuid);
+	code = device_rename(arguments.name[0], file.uuid, arguments.name[1]);
 	if (code == UI_OK)
 		code = config_remove(arguments.name[0]);
 	if (code == UI_OK)

@@ -7,6 +7,7 @@
 
 #include "daemons/dlmirror/agreement.h"
 #include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/nodes.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
@@ -24,7 +25,13 @@ struct survey {
 	unsigned others; /* that have answered */
 };
 
-/* *ret_able: there are others that can be asked. survey_end() in any case. */
+/* There are others, and they can be asked. */
+static bool survey_able(const struct survey *s)
+{
+	return s->view.quorate && s->view.able && s->view.others.count > 0;
+}
+
+/* survey_end() in any case. *ret_able: as survey_able() says. */
 static int survey_begin(struct survey *s, bool *ret_able)
 {
 	int code;
@@ -36,7 +43,7 @@ static int survey_begin(struct survey *s, bool *ret_able)
 	code = nodes_look(s->d, &s->view);
 	if (code != UI_OK || !s->view.clustered)
 		return code;
-	*ret_able = s->view.quorate && s->view.able && s->view.others.count > 0;
+	*ret_able = survey_able(s);
 	return UI_OK;
 }
 
@@ -49,7 +56,7 @@ static void survey_end(struct survey *s)
 
 static int answer_take(struct survey *s, const struct nodes_answer *answer, bool force)
 {
-	const char *line = answer->text;
+	const char *rest;
 
 	if (!answer->answered || answer->code != UI_OK)
 		return force ? UI_OK
@@ -58,17 +65,14 @@ static int answer_take(struct survey *s, const struct nodes_answer *answer, bool
 				       " does not say which configuration it has%s%.*s; "
 				       "--force goes on without",
 				       answer->node, answer->answered ? ": " : "",
-				       answer->answered ? (int)strcspn(line, "\n") : 0, line);
+				       answer->answered ? format_line_length(answer->text) : 0,
+				       answer->text);
 	s->others += answer->node != s->view.self;
-	while (*line && s->count < ENTRIES_MAX) {
-		if (agreement_parse(line, answer->node, &s->entry[s->count]) != 0)
-			return ui_fail(UI_FAILED, MSG_NODE_SILENT,
-				       "what node %" PRIu32 " says makes no sense: %.*s",
-				       answer->node, (int)strcspn(line, "\n"), line);
-		s->count++;
-		line += strcspn(line, "\n");
-		line += *line == '\n';
-	}
+	if (agreement_read(answer->text, answer->node, s->entry, ENTRIES_MAX, &s->count, &rest) !=
+	    0)
+		return ui_fail(UI_FAILED, MSG_NODE_SILENT,
+			       "what node %" PRIu32 " says makes no sense: %.*s", answer->node,
+			       format_line_length(rest), rest);
 	return UI_OK;
 }
 
@@ -135,8 +139,8 @@ static int newer_take(struct survey *s, const struct agreement_entry *newest, co
 			       newest->node, name, answers.answer[0].text);
 	nodes_free(&answers);
 	if (code == UI_OK)
-		ui_say("%s: the configuration is that of node %" PRIu32 ", serial %" PRIu64 "\n",
-		       name, newest->node, newest->serial);
+		ui_done("%s: the configuration is that of node %" PRIu32 ", serial %" PRIu64 "\n",
+			name, newest->node, newest->serial);
 	return code;
 }
 
@@ -179,7 +183,7 @@ int shared_refresh(const char *name, bool force)
 
 	if (code == UI_OK && !able && !force)
 		code = settle(&s);
-	able = s.view.quorate && s.view.able && s.view.others.count > 0;
+	able = survey_able(&s);
 	if (code == UI_OK && able)
 		code = refresh(&s, name, force);
 	else if (code == UI_OK && s.view.clustered && !s.view.quorate && !force)
@@ -205,7 +209,7 @@ static int names_learn(const struct nodes_answers *answers)
 	for (unsigned i = 0; i < answers->count; i++) {
 		const char *line = answers->answer[i].text;
 
-		while (*line) {
+		for (; *line; line = format_next_line(line)) {
 			struct agreement_entry entry;
 			char name[DLMIRROR_NAME_SIZE];
 			struct mirror_file file;
@@ -216,8 +220,6 @@ static int names_learn(const struct nodes_answers *answers)
 
 				worst = code > worst ? code : worst;
 			}
-			line += strcspn(line, "\n");
-			line += *line == '\n';
 		}
 	}
 	return worst;
@@ -270,7 +272,8 @@ static int push(struct survey *s, const char *name)
 		ui_note(MSG_CONFIG_NOT_EVERYWHERE,
 			"node %" PRIu32 " does not have the configuration of "
 			"%s%s%.*s",
-			a->node, name, a->text[0] ? ": " : "", (int)strcspn(a->text, ""), a->text);
+			a->node, name, a->text[0] ? ": " : "", format_line_length(a->text),
+			a->text);
 	}
 	nodes_free(&answers);
 	return worst;
@@ -379,7 +382,7 @@ void shared_forget(const char *name, const char *uuid)
 				"node %" PRIu32 " keeps the configuration of %s: "
 				"%.*s",
 				answers.answer[i].node, name,
-				(int)strcspn(answers.answer[i].text, "\n"), answers.answer[i].text);
+				format_line_length(answers.answer[i].text), answers.answer[i].text);
 	nodes_free(&answers);
 	survey_end(&s);
 }

@@ -24,7 +24,7 @@ static int as_wished(const struct dlmirror_mirror *m, const struct halt *halt, b
 
 	if (code != UI_OK)
 		return code;
-	if (!device.exists || !device.ours || strcmp(device.log_uuid, m->uuid) != 0)
+	if (!mapper_is(&device, m->uuid))
 		return ui_fail(UI_NO_MIRROR, MSG_DEVICE_GONE,
 			       "there is no device %s of this mirror any more", m->name);
 	*ret = device.suspended == halt->suspend;

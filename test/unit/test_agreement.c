@@ -114,13 +114,36 @@ static void test_lines(void **state)
 	assert_int_equal(agreement_parse(longer, 1, &seen), -EINVAL);
 }
 
+static void test_text(void **state)
+{
+	static const char text[] = "a a-1 4 0000000c inactive\n"
+				   "b b-1 5 0000000f active\n"
+				   "\nc c-1 6 00000012 active\n";
+	struct agreement_entry list[4];
+	const char *rest;
+	size_t count = 1;
+
+	(void)state;
+	assert_int_equal(agreement_read(text, 3, list, 2, &count, &rest), 0);
+	assert_int_equal(count, 2); /* there was room for one */
+	assert_string_equal(list[1].name, "a");
+	assert_int_equal(strncmp(rest, "b ", 2), 0);
+	assert_int_equal(agreement_read(rest, 3, list, 4, &count, &rest), -EINVAL);
+	assert_int_equal(count, 3);
+	assert_string_equal(list[2].name, "b");
+	assert_int_equal(list[2].node, 3);
+	assert_int_equal(strncmp(rest, "\nc ", 3), 0);
+	assert_int_equal(agreement_read("d d-1 1 00000000 active", 1, list, 4, &count, &rest), 0);
+	assert_string_equal(list[3].name, "d");
+	assert_string_equal(rest, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_newest),
-	    cmocka_unit_test(test_removed_elsewhere),
-	    cmocka_unit_test(test_contradictions),
-	    cmocka_unit_test(test_lines),
+	    cmocka_unit_test(test_newest),	   cmocka_unit_test(test_removed_elsewhere),
+	    cmocka_unit_test(test_contradictions), cmocka_unit_test(test_lines),
+	    cmocka_unit_test(test_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
