@@ -469,9 +469,10 @@ static void check_features(const struct telling *t, const struct facts_mirror *o
 {
 	if (!of->mirror.handle_errors)
 		say(t, CHECK_WARNING, "mirror-features",
-		    "make it anew with --handle-errors when it can be taken down",
-		    "its table has no handle_errors: the kernel takes a resync that failed on a "
-		    "leg for good, and goes on with a first leg that fails");
+		    "leg_failure = hold in its configuration, when it is active nowhere",
+		    "its table has no handle_errors: when the first leg fails, what is written "
+		    "then is "
+		    "lost, and a resync that failed on a leg counts as good");
 	else if (!of->keep_log.known)
 		say(t, CHECK_UNKNOWN, "mirror-features", NULL, "its table: %s", of->keep_log.why);
 	else

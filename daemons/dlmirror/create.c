@@ -17,7 +17,7 @@ enum {
 	OPTION_SYNC,
 	OPTION_NOSYNC,
 	OPTION_INTEGRATED_FLUSH,
-	OPTION_HANDLE_ERRORS,
+	OPTION_LEG_FAILURE,
 	OPTION_UUID,
 	OPTION_SIZE,
 	OPTION_FORCE,
@@ -61,6 +61,13 @@ static void uuid_set(struct argp_state *state, struct spec *spec, const char *ar
 	strcpy(spec->uuid, argument);
 }
 
+static bool hold_parse(const struct argp_state *state, const char *text)
+{
+	if (strcmp(text, "hold") != 0 && strcmp(text, "continue") != 0)
+		argp_error(state, "leg failure is 'hold' or 'continue', not '%s'", text);
+	return strcmp(text, "hold") == 0;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct device_wish *wish = state->input;
@@ -89,8 +96,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_INTEGRATED_FLUSH:
 		spec->integrated_flush = true;
 		return 0;
-	case OPTION_HANDLE_ERRORS:
-		spec->handle_errors = true;
+	case OPTION_LEG_FAILURE:
+		spec->handle_errors = hold_parse(state, argument);
 		return 0;
 	case OPTION_UUID:
 		uuid_set(state, spec, argument);
@@ -147,15 +154,19 @@ int verb_create(int argc, char **argv)
 	     "take the legs for identical where the log says nothing", 0},
 	    {"integrated-flush", OPTION_INTEGRATED_FLUSH, NULL, 0, "one request for mark and flush",
 	     0},
-	    {"handle-errors", OPTION_HANDLE_ERRORS, NULL, 0,
-	     "hold writes when a leg fails, until it is replaced", 0},
+	    {"leg-failure", OPTION_LEG_FAILURE, "POLICY", 0,
+	     "what writes do when a leg fails: hold until it is mended or replaced (the default), "
+	     "or "
+	     "continue on the others, which loses data when the first leg fails",
+	     0},
 	    {"resync-rate", OPTION_RESYNC_RATE, "SIZE", 0,
 	     "resync, repair and compare no more than SIZE in a second (unlimited)", 0},
 	    {"uuid", OPTION_UUID, "UUID", 0, "of the log (the name and eight random digits)", 0},
 	    {"force", OPTION_FORCE, NULL, 0,
 	     "use devices that hold something or are part of another mapped device", 0},
 	    {0}};
-	struct device_wish wish = {.spec.region_sectors = SPEC_REGION_BYTES / SECTOR_BYTES};
+	struct device_wish wish = {.spec.region_sectors = SPEC_REGION_BYTES / SECTOR_BYTES,
+				   .spec.handle_errors = true};
 	const struct verb_syntax syntax = {
 	    .options = table,
 	    .parser = parse,
