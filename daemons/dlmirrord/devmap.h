@@ -29,6 +29,7 @@ struct devmap_mirror {
 	bool live; /* else the inactive table */
 	bool suspended;
 	bool handle_errors;
+	bool keep_log;
 	struct mover_legs legs; /* count 0: more than MOVER_LEGS_MAX */
 	char leg_health[MOVER_LEGS_MAX +
 			1]; /* 'A', 'D', … per leg from the status; empty if not live */

@@ -177,13 +177,16 @@ static void parse_legs(struct words *words, struct mover_legs *ret)
 		memset(ret->leg, 0, sizeof(ret->leg));
 }
 
-static void parse_features(struct words *words, bool *ret_handle_errors)
+static void parse_features(struct words *words, struct devmap_mirror *ret)
 {
 	uint64_t count = next_u64(words, FEATURES_MAX);
 
-	for (uint64_t i = 0; i < count; i++)
-		if (word_is(word_next(words), "handle_errors"))
-			*ret_handle_errors = true;
+	for (uint64_t i = 0; i < count; i++) {
+		struct word word = word_next(words);
+
+		ret->handle_errors = ret->handle_errors || word_is(word, "handle_errors");
+		ret->keep_log = ret->keep_log || word_is(word, "keep_log");
+	}
 }
 
 int devmap_parse_table(uint64_t length_sectors, const char *params, struct devmap_mirror *ret)
@@ -204,7 +207,7 @@ int devmap_parse_table(uint64_t length_sectors, const char *params, struct devma
 		return error;
 	parse_legs(&words, &mirror.legs);
 	if (!words.failed && words_left(&words))
-		parse_features(&words, &mirror.handle_errors);
+		parse_features(&words, &mirror);
 	if (words.failed || words_left(&words))
 		return -EINVAL;
 	*ret = mirror;

@@ -16,7 +16,7 @@ int devmap_parse_number(const char *text, dev_t *ret);
  * params: what follows the target type "mirror" in a table line,
  *	userspace <count> <uuid> [integrated_flush] clustered-… <args…> <legs> {<devno> <sector>}…
  *	[<features> [handle_errors] [keep_log]]
- * Fills uuid, args, integrated_flush, handle_errors and legs. -ENOENT: not a log of ours. -EINVAL:
+ * Fills uuid, args, integrated_flush, handle_errors, keep_log and legs. -ENOENT: not a log of ours. -EINVAL:
  * ours, but not as the kernel writes it. A mirror with more than MOVER_LEGS_MAX legs is accepted,
  * with legs.count 0: its log can be served, its legs cannot be compared.
  */

@@ -186,8 +186,20 @@ static void legs_tell(struct log *log)
 	memcpy(log->leg_told, log->leg_health, sizeof(log->leg_told));
 }
 
+/* The table that is live while responders may answer is this log's. What it does with writes that a
+ * leg has missed is so as long as the log lives. */
+static void hold_learn(struct log *log, const struct devmap_mirror *mirror)
+{
+	uint32_t no = HOT_HOLD_NO;
+
+	if (mirror->live && mirror->handle_errors && !mirror->keep_log &&
+	    atomic_load(&log->hot.shared->open) != 0)
+		atomic_compare_exchange_strong(&log->hot.shared->hold, &no, HOT_HOLD_YES);
+}
+
 static void legs_learn(struct log *log, const struct devmap_mirror *mirror)
 {
+	hold_learn(log, mirror);
 	memcpy(log->name, mirror->name, sizeof(log->name));
 	memcpy(log->leg_health, mirror->leg_health, sizeof(log->leg_health));
 	log->legs = mirror->legs;

@@ -17,7 +17,7 @@
 
 #define HEADER_SIZE   4096U
 #define STATE_MAGIC   UINT32_C(0x646c6d73)
-#define STATE_VERSION 9U
+#define STATE_VERSION 10U
 
 /* magic, version and checksum of the rest come first */
 #define CHECKED_OFFSET 12U

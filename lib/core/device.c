@@ -455,6 +455,7 @@ void device_detach(struct mlog *m)
 	phase_set(m, MLOG_DETACHING);
 	m->detach_ms = m->now_ms;
 	m->detach_seq = 0;
+	m->detach_cursor = 0;
 }
 
 /* Not before the others know that it is another one: to write it anew is to forget the old one. */
@@ -520,23 +521,49 @@ static bool late_clears(const struct mlog *m)
 
 /* No I/O is in flight. What is still held then, the kernel has failed to clear: it may have written
  * it to one leg only (a flush that failed does that), so it is to be compared. And it may do so
- * again, without a mark, if the same table is resumed: then it is told as stale. */
+ * again, without a mark, if the same table is resumed: then it is told as stale, unless the kernel
+ * holds what it writes there. */
+static void held_end(struct mlog *m, bool told)
+{
+	bool holds = atomic_load(&m->hot->shared->hold) == HOT_HOLD_MISSED;
+
+	for (uint64_t r = hot_next_held(m->hot, 0); r < m->config.region_count;
+	     r = hot_next_held(m->hot, r + 1)) {
+		if (!told)
+			hot_reported_set(m->hot, r, true); /* so that the slot stays as it is */
+		if (!holds)
+			hot_unseen_set(m->hot, r, true);
+		hot_clear(m->hot, r);
+	}
+}
+
+static void held_send(struct mlog *m)
+{
+	uint64_t r = hot_next_held(m->hot, m->detach_cursor);
+
+	while (r < m->config.region_count && m->send_count < SWEEP_SENDS_MAX) {
+		repair_add(m, r);
+		r = hot_next_held(m->hot, r + 1);
+	}
+	m->detach_cursor = r;
+	m->detach_seq = m->seq;
+}
+
+/* Marks stay until all have heard of them: a sweep would take them from the slot. */
 static bool held_settle(struct mlog *m)
 {
-	if (late_clears(m)) {
-		if (m->now_ms < m->detach_ms + LATE_CLEAR_MS)
+	if (!late_clears(m))
+		return true;
+	if (m->now_ms < m->detach_ms + LATE_CLEAR_MS)
+		return false;
+	if (group_in(m) && !mutation(MUTATE_MISSED_FORGOTTEN)) {
+		if (m->detach_cursor < m->config.region_count)
+			held_send(m);
+		if (m->detach_cursor < m->config.region_count || m->heard < m->detach_seq)
 			return false;
-		for (uint64_t r = hot_next_held(m->hot, 0);
-		     r < m->config.region_count && m->send_count < SWEEP_SENDS_MAX;
-		     r = hot_next_held(m->hot, r + 1)) {
-			if (group_in(m))
-				repair_add(m, r);
-			hot_unseen_set(m->hot, r, true);
-			hot_clear(m->hot, r);
-		}
-		m->detach_seq = m->seq;
 	}
-	return m->heard >= m->detach_seq || !group_in(m);
+	held_end(m, group_in(m));
+	return true;
 }
 
 /* The last copy has ended: leave the group, then the device. */
@@ -603,7 +630,8 @@ uint64_t device_deadline(const struct mlog *m)
 {
 	uint64_t at = patience(m);
 
-	if (m->phase == MLOG_DETACHING && late_clears(m))
+	if (m->phase == MLOG_DETACHING && late_clears(m) &&
+	    m->detach_cursor < m->config.region_count)
 		at = min_ms(at, m->detach_ms + LATE_CLEAR_MS);
 	if (m->phase == MLOG_DETACHING && m->left_last && m->operation == DEVICE_NOTHING) {
 		at = min_ms(at, m->left_ms + STUCK_MS);

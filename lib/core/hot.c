@@ -198,6 +198,14 @@ void hot_unseen_end_raise(struct hot *h, uint64_t region)
 		;
 }
 
+uint64_t hot_count_told(const struct hot *h)
+{
+	uint64_t count = atomic_load(&h->shared->in_sync_count);
+	bool holds = atomic_load(&h->shared->hold) == HOT_HOLD_MISSED;
+
+	return count == h->regions && holds && !mutation(MUTATE_MISSED_FULL) ? count - 1 : count;
+}
+
 void hot_unseen_set(struct hot *h, uint64_t region, bool unseen)
 {
 	if (map_test(h->unseen, region) == unseen)
@@ -465,7 +473,7 @@ enum hot_verdict hot_answer(struct hot *h, const struct mlog_request *request,
 		    ret, 1, !hot_held(h, request->region[0]) && !hot_dirty(h, request->region[0]),
 		    0);
 	case ULOG_GET_SYNC_COUNT:
-		return answer_words(ret, 1, atomic_load(&h->shared->in_sync_count), 0);
+		return answer_words(ret, 1, hot_count_told(h), 0);
 	case ULOG_IS_REMOTE_RECOVERING:
 		return answer_remote_recovering(h, request, ret);
 	case ULOG_GET_RESYNC_WORK:

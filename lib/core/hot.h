@@ -50,6 +50,13 @@ enum hot_leg {
 	HOT_LEG_OUTWRITTEN, /* and the leg of the others was written, by them or by it */
 };
 
+/* What does our kernel with a write that a leg has missed? */
+enum hot_hold {
+	HOT_HOLD_NO,	 /* it is done, when the region is known as stale (or that is not known) */
+	HOT_HOLD_YES,	 /* it waits for another table, so the region is as good as before */
+	HOT_HOLD_MISSED, /* and some do wait */
+};
+
 /* At the start of the mapped memory. */
 struct hot_shared {
 	_Atomic uint64_t in_sync_count; /* set bits of in_sync */
@@ -64,6 +71,7 @@ struct hot_shared {
 	_Atomic uint32_t slot;	     /* ours + 1, for the next daemon; 0: none */
 	_Atomic uint32_t leg;	     /* enum hot_leg */
 	_Atomic uint32_t inheriting; /* of a dead member's bits not all others may have heard */
+	_Atomic uint32_t hold;	     /* enum hot_hold; the daemon's, once it knows the table */
 	_Atomic uint32_t beside;     /* slots of who could go on, for the next daemon */
 	_Atomic uint64_t hint;	     /* below it the kernel need not ask about remote recovery */
 	_Atomic uint64_t unseen_end; /* stale regions below may be written without a mark */
@@ -117,6 +125,9 @@ bool hot_gated(const struct hot *h, uint64_t region);
 bool hot_dirty(const struct hot *h, uint64_t region);
 bool hot_in_sync(const struct hot *h, uint64_t region);
 bool hot_repair(const struct hot *h, uint64_t region);
+/* How many are in sync, as our kernel is told. One that has heard that all are forgets that a leg has
+ * failed, and lets go what it holds, to one leg only: it does not hear it while it holds a write. */
+uint64_t hot_count_told(const struct hot *h);
 /* Sets the bit and keeps in_sync_count true. */
 void hot_in_sync_set(struct hot *h, uint64_t region, bool in_sync);
 void hot_repair_set(struct hot *h, uint64_t region, bool repair);

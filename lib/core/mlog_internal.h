@@ -301,8 +301,9 @@ struct mlog {
 	uint32_t written_slot; /* mine when what is in flight began */
 	bool slot_known;       /* what my slot held at the attach: read, or taken for the worst */
 	uint64_t retry_ms;
-	uint64_t detach_ms; /* POSTSUSPEND came */
-	uint64_t detach_seq;
+	uint64_t detach_ms;	/* POSTSUSPEND came */
+	uint64_t detach_cursor; /* what is held from here on has not been told as crash-dirty */
+	uint64_t detach_seq;	/* of the last that was told */
 	uint64_t inherited_applied;
 	struct mlog_history inherited; /* from a reloaded table's predecessor; bits owned */
 
@@ -511,6 +512,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret); /* false: a lease has been as
 uint64_t sync_recovering(const struct mlog *m);	   /* region, or region_count */
 bool sync_leased_to_other(const struct mlog *m, uint64_t region);
 bool sync_remote_recovering(struct mlog *m, uint64_t region);
+bool sync_missed(struct mlog *m, uint64_t region);
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kernel */
 bool sync_recovered(struct mlog *m, uint64_t region); /* by my kernel; false: not without waiting */
 bool sync_telling(struct mlog *m, uint64_t region); /* that it was recovered: will soon be known */

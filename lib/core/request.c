@@ -177,6 +177,10 @@ static void admit_region_sync(struct mlog *m, const struct mlog_request *request
 		request_reply(m, request, 0);
 		return;
 	}
+	if (!request->in_sync && sync_missed(m, request->region[0])) {
+		request_reply(m, request, 0);
+		return;
+	}
 	if (!request->in_sync)
 		sync_reported(m, request->region[0], false);
 	pend(m, request);
@@ -230,7 +234,7 @@ static void admit_work(struct mlog *m, const struct mlog_request *request)
 static uint64_t sync_count(const struct mlog *m)
 {
 	uint64_t regions = m->config.region_count;
-	uint64_t count = atomic_load(&m->hot->shared->in_sync_count);
+	uint64_t count = hot_count_told(m->hot);
 
 	if (attached(m))
 		return count;
@@ -410,6 +414,8 @@ void request_group_lost(struct mlog *m)
 	for (uint32_t i = 0; i < m->pending_count; i++)
 		m->pending[i].sent = 0;
 	m->stale_acks = (struct acks){.seq = 0};
+	m->detach_cursor = 0;
+	m->detach_seq = 0;
 }
 
 /* Answers what can be answered; returns how many were admitted anew. */

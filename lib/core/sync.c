@@ -66,6 +66,22 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 	dirty_want(m, region);
 }
 
+/* A write of a region in sync that a leg has missed and that my kernel holds: nobody was told that it
+ * is done, so each leg holds old or new data, as after a crash. The mark says so, and stays, for the
+ * kernel does not clear the region any more. Were the others told that it is stale, they would write
+ * one leg only, and my kernel would read the other. False: it does not hold it. */
+bool sync_missed(struct mlog *m, uint64_t region)
+{
+	uint32_t hold = atomic_load(&m->hot->shared->hold);
+
+	if (hold == HOT_HOLD_NO || !hot_in_sync(m->hot, region) || sync_telling(m, region) ||
+	    (hold == HOT_HOLD_YES && !hot_held(m->hot, region)))
+		return false;
+	atomic_store(&m->hot->shared->hold, HOT_HOLD_MISSED);
+	leg_moved(m);
+	return true;
+}
+
 /* ---- what my kernel has recovered, until all know it */
 
 /* The kernel's thread does not wait for the group: regions are told a few at a time. */

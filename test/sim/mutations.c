@@ -45,6 +45,8 @@ static const char *const names[MUTATIONS] = {
     [MUTATE_SUSPENDED_STAYS] = "suspended-stays",
     [MUTATE_MINORITY_GOES_ON] = "minority-goes-on",
     [MUTATE_RECOVERED_NOT_HELD] = "recovered-not-held",
+    [MUTATE_MISSED_FULL] = "missed-full",
+    [MUTATE_MISSED_FORGOTTEN] = "missed-forgotten",
     [MUTATE_LOCK_NOT_PERSISTENT] = "lock-not-persistent",
 };
 

@@ -664,6 +664,35 @@ static void test_stale_and_crash_dirty_regions_are_not_clean_for_the_kernel(void
 	world_end(w);
 }
 
+static void test_a_write_that_the_kernel_holds_is_not_told_as_stale(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_NOSYNC, true);
+	uint32_t seq;
+
+	(void)state;
+	atomic_store(&w->hot.shared->hold, HOT_HOLD_YES);
+	answered(w, ask_one(w, ULOG_MARK_REGION, 9), 0);
+	answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &(uint64_t){9}, false), 0);
+	assert_int_equal(status_of(w).in_sync, REGIONS);
+	assert_int_equal(answer_word(w, ask_one(w, ULOG_IN_SYNC, 9), 0), 1);
+	/* or it would forget that the leg has failed */
+	assert_int_equal(answer_word(w, ask(w, ULOG_GET_SYNC_COUNT, 0, NULL, false), 0),
+			 REGIONS - 1);
+	/* what is not marked is no write that it holds */
+	atomic_store(&w->hot.shared->hold, HOT_HOLD_YES);
+	answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &(uint64_t){7}, false), 0);
+	assert_int_equal(status_of(w).in_sync, REGIONS - 1);
+	/* the table goes, and with it the write: the region is compared when the next one comes */
+	assert_true(bits_test(w->slot, 9));
+	w->copy_result = MLOG_COPY_ERROR;
+	answered(w, ask(w, ULOG_PRESUSPEND, 0, NULL, false), 0);
+	seq = ask(w, ULOG_POSTSUSPEND, 0, NULL, false);
+	pass(w, 200);
+	answered(w, seq, 0);
+	assert_false(bits_test(w->kernel, 9));
+	world_end(w);
+}
+
 /* ---- marks */
 
 static void test_mark_is_durable_before_its_reply(void **state)
@@ -1709,6 +1738,7 @@ int main(void)
 	    cmocka_unit_test(test_counts_before_the_first_resume),
 	    cmocka_unit_test(test_detach_leaves_a_clean_device),
 	    cmocka_unit_test(test_what_is_held_after_a_suspend_is_compared),
+	    cmocka_unit_test(test_a_write_that_the_kernel_holds_is_not_told_as_stale),
 	    cmocka_unit_test(test_stale_and_crash_dirty_regions_are_not_clean_for_the_kernel),
 	    cmocka_unit_test(test_mark_is_durable_before_its_reply),
 	    cmocka_unit_test(test_marks_meanwhile_share_the_next_write),
