@@ -15,7 +15,7 @@ libconfig_la_LIBADD = libcommon.la libmessage.la libbase.la $(INIH_LIBS)
 
 # What they say, and the page about it: all of messages.catalog.
 noinst_LTLIBRARIES += libmessage.la
-libmessage_la_SOURCES = daemons/common/message.c daemons/common/message.h
+libmessage_la_SOURCES = daemons/common/message.c daemons/common/message.h daemons/common/missing.h
 message_headers = daemons/common/message_ids.h daemons/common/message_table.h
 nodist_libmessage_la_SOURCES = $(message_headers)
 BUILT_SOURCES += $(message_headers)

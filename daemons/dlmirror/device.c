@@ -11,11 +11,25 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "daemons/common/missing.h"
 #include "daemons/dlmirror/block.h"
 #include "daemons/dlmirror/identity.h"
 #include "daemons/dlmirror/logdev.h"
 #include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/mirrors.h"
+
+static int missing_examine(struct spec_leg *leg)
+{
+	char error[MAPPER_ERROR_SIZE];
+
+	leg->device_sectors = MISSING_SECTORS;
+	leg->block_bytes = SECTOR_BYTES;
+	leg->missing = true;
+	if (mapper_missing(&leg->devno, error) != 0)
+		return ui_fail(UI_FAILED, MSG_DEVICE_MAPPER_FAILED, "%s cannot be made: %s",
+			       MISSING_PATH, error);
+	return UI_OK;
+}
 
 static int leg_examine(struct spec_leg *leg, bool force)
 {
@@ -23,6 +37,8 @@ static int leg_examine(struct spec_leg *leg, bool force)
 	struct block block;
 	enum block_use use;
 
+	if (strcmp(leg->path, MISSING_PATH) == 0)
+		return missing_examine(leg);
 	if (block_examine(leg->path, &block, text) != 0)
 		return ui_fail(UI_FAILED, MSG_WITHIN, "leg %s", text);
 	leg->devno = block.devno;

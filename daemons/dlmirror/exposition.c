@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemons/dlmirror/exposition.h"
 
+#include "daemons/common/missing.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
@@ -291,7 +293,8 @@ struct state {
 
 static const struct state healths[] = {{'A', "alive"},	     {'D', "dead"},
 				       {'S', "stale"},	     {'R', "read_error"},
-				       {'F', "flush_error"}, {'\0', "unknown"}};
+				       {'F', "flush_error"}, {MISSING_HEALTH, "missing"},
+				       {'\0', "unknown"}};
 static const struct state member_states[] = {
     {'R', "ready"}, {'J', "joining"}, {'G', "gone"}, {'\0', "unknown"}};
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemons/common/message.h"
+#include "daemons/common/missing.h"
 
 static const char units[] = "KMGTPE";
 
@@ -140,6 +141,8 @@ const char *format_leg_health(char health)
 		return "read error";
 	case 'F':
 		return "flush error";
+	case MISSING_HEALTH:
+		return "missing";
 	default:
 		return "not known";
 	}
@@ -248,6 +251,7 @@ static void activity_add(const struct dlmirror_mirror *m, const struct parts *pa
 {
 	uint32_t i;
 	unsigned failed = 0;
+	unsigned missing = 0;
 	unsigned gone = 0;
 
 	if (m->reload[0] != '\0')
@@ -270,7 +274,9 @@ static void activity_add(const struct dlmirror_mirror *m, const struct parts *pa
 		part_add(parts, MSG_SUSPENDED, "waits for a resume");
 	if (m->ordered)
 		part_add(parts, MSG_SUSPENDED, "is being suspended or resumed");
-	if (phase_is(m, "active"))
+	for (i = 0; i < m->leg_count; i++)
+		missing += m->leg[i].health == MISSING_HEALTH;
+	if (phase_is(m, "active") && missing == 0)
 		resync_add(m, parts);
 	if (m->repair > 0)
 		part_add(parts, MSG_REPAIR, "repair after a crash, %" PRIu64 " regions left",
@@ -287,7 +293,10 @@ static void activity_add(const struct dlmirror_mirror *m, const struct parts *pa
 		part_add(parts, MSG_LOG_FAILED,
 			 "waits for its log device, marks are kept in memory");
 	for (i = 0; i < m->leg_count; i++)
-		failed += m->leg[i].health != 'A' && m->leg[i].health != '?';
+		failed += m->leg[i].health != 'A' && m->leg[i].health != '?' &&
+			  m->leg[i].health != MISSING_HEALTH;
+	if (missing > 0)
+		part_add(parts, MSG_LEG_DROPPED, "goes on without a leg, until it is replaced");
 	if (failed > 0)
 		part_add(parts, MSG_LEG_FAILED, "waits for %u failed legs to be replaced", failed);
 	if (m->pending > 0)

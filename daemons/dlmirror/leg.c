@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemons/common/missing.h"
 #include "daemons/dlmirror/block.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/mirrors.h"
@@ -73,6 +74,33 @@ static int leg_replace(int argc, char **argv)
 	return reload_as(argv[0], &arguments, "--replace-leg", both);
 }
 
+/* Of a mirror of more than two it is taken away; else something has to stand in its place. */
+static int leg_drop(int argc, char **argv)
+{
+	char both[DLMIRROR_PATH_SIZE * 2 + 2];
+	struct verb_arguments arguments;
+	struct dlmirror_mirror m;
+	struct dlmirror *d;
+	int code;
+
+	shorthand_parse("MIRROR DEVICE",
+			"Goes on without a leg that has failed, on all nodes that have the mirror "
+			"active, also with one leg only.",
+			2, argc, argv, &arguments);
+	code = ui_connect(&d);
+	if (code != UI_OK)
+		return code;
+	code = mirror_get_with_legs(d, arguments.name[0], &m);
+	dlmirror_free(d);
+	if (code != UI_OK)
+		return code;
+	if (m.leg_count > 2)
+		return reload_as(argv[0], &arguments, "--remove-leg", arguments.name[1]);
+	(void)snprintf(both, sizeof(both), "%.*s=%s", DLMIRROR_PATH_SIZE - 1, arguments.name[1],
+		       MISSING_PATH);
+	return reload_as(argv[0], &arguments, "--replace-leg", both);
+}
+
 static void legs_print(const struct dlmirror_mirror *m, bool json)
 {
 	static const struct ui_column columns[] = {
@@ -129,6 +157,7 @@ int verb_leg(int argc, char **argv)
 	    {"add", "one more leg", leg_add},
 	    {"remove", "one leg less", leg_remove},
 	    {"replace", "another leg in the place of one", leg_replace},
+	    {"drop", "go on without a leg that has failed", leg_drop},
 	};
 
 	return verb_dispatch(argv[0], verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "daemons/common/missing.h"
 
 /* What libdevmapper said last of what went wrong: it has no other way to tell. */
 static char said[MAPPER_ERROR_SIZE];
@@ -161,6 +164,32 @@ int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, c
 			       dm_task_add_target(task, 0, length_sectors, "mirror", params) &&
 			       dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME),
 			   error);
+}
+
+static int missing_create(char error[MAPPER_ERROR_SIZE])
+{
+	struct dm_task *task = task_make(DM_DEVICE_CREATE, MISSING_NAME);
+
+	return task_finish(task,
+			   task && dm_task_set_uuid(task, MISSING_UUID) &&
+			       dm_task_add_target(task, 0, MISSING_SECTORS, "error", "") &&
+			       dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME),
+			   error);
+}
+
+int mapper_missing(dev_t *ret, char error[MAPPER_ERROR_SIZE])
+{
+	struct mapper_device device;
+	int result = mapper_examine(MISSING_NAME, &device, error);
+
+	if (result == 0 && !device.exists) {
+		result = missing_create(error);
+		if (result == 0 || result == -EBUSY) /* somebody else has */
+			result = mapper_examine(MISSING_NAME, &device, error);
+	}
+	if (result == 0)
+		*ret = makedev(device.major, device.minor);
+	return result;
 }
 
 int mapper_rename(const char *name, const char *fresh, char error[MAPPER_ERROR_SIZE])

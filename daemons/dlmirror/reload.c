@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "daemons/common/bytes.h"
+#include "daemons/common/missing.h"
+#include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/plan.h"
 #include "daemons/dlmirror/verb.h"
@@ -56,10 +58,13 @@ static void old_parse(struct argp_state *state, const char *argument, struct pla
 static void fresh_parse(struct argp_state *state, const char *argument, struct spec_leg *ret)
 {
 	char error[SPEC_ERROR_SIZE];
+	char why[MAPPER_ERROR_SIZE];
 	struct stat status;
 
 	if (spec_leg_parse(argument, ret, error) != 0)
 		argp_error(state, "%s", error);
+	if (strcmp(ret->path, MISSING_PATH) == 0 && mapper_missing(&ret->devno, why) == 0)
+		return;
 	if (stat(ret->path, &status) != 0)
 		argp_failure(state, UI_FAILED, errno, "leg %s", ret->path);
 	if (!S_ISBLK(status.st_mode))

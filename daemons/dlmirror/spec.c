@@ -230,6 +230,7 @@ int spec_params(const struct spec *spec, char *ret, size_t size)
 	struct text text = {.at = ret, .left = size};
 	/* What the count counts: uuid, log type and region size, and what of the rest is there. */
 	unsigned count = 3U + spec->integrated_flush + spec->has_log;
+	bool missing = false;
 	unsigned i;
 
 	count += spec->sync != SPEC_SYNC_KEEP;
@@ -247,7 +248,11 @@ int spec_params(const struct spec *spec, char *ret, size_t size)
 	for (i = 0; i < spec->leg_count; i++)
 		add(&text, " %u:%u %" PRIu64, major(spec->leg[i].devno), minor(spec->leg[i].devno),
 		    spec->leg[i].start_sector);
-	if (spec->handle_errors)
+	for (i = 0; i < spec->leg_count; i++)
+		missing = missing || spec->leg[i].missing;
+	if (missing)
+		add(&text, " 2 handle_errors keep_log");
+	else if (spec->handle_errors)
 		add(&text, " 1 handle_errors");
 	return text.failed ? -ENOSPC : 0;
 }

@@ -23,6 +23,7 @@ struct spec_leg {
 	dev_t devno;
 	uint64_t device_sectors;
 	uint32_t block_bytes; /* logical block size */
+	bool missing;	      /* it stands for one that there is not */
 };
 
 enum spec_sync { SPEC_SYNC_KEEP, SPEC_SYNC_NOSYNC, SPEC_SYNC_FORCE };

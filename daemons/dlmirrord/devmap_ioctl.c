@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "daemons/common/missing.h"
 #include "daemons/dlmirrord/devmap_parse.h"
 
 static void log_nothing(int level, const char *file, int line, int class_or_errno,
@@ -133,6 +134,52 @@ int devmap_table_read(dev_t devno, bool live, struct found_list *list,
 	return error == -ENXIO ? -ENODEV : error;
 }
 
+static int missing_look(dev_t *ret)
+{
+	struct dm_task *task = dm_task_create(DM_DEVICE_INFO);
+	struct dm_info info;
+	int error = -ENOMEM;
+
+	*ret = 0;
+	if (task != NULL && dm_task_set_name(task, MISSING_NAME))
+		error = task_run(task);
+	if (error == 0 && dm_task_get_info(task, &info) && info.exists)
+		*ret = makedev(info.major, info.minor);
+	if (task != NULL)
+		dm_task_destroy(task);
+	return error;
+}
+
+int devmap_missing(bool create, dev_t *ret)
+{
+	struct dm_task *task;
+	int error = missing_look(ret);
+
+	if (error != 0 || *ret != 0 || !create)
+		return error;
+	error = -ENOMEM;
+	task = dm_task_create(DM_DEVICE_CREATE);
+	if (task != NULL && dm_task_set_name(task, MISSING_NAME) &&
+	    dm_task_set_uuid(task, MISSING_UUID) &&
+	    dm_task_add_target(task, 0, MISSING_SECTORS, "error", ""))
+		error = task_run(task);
+	if (task != NULL)
+		dm_task_destroy(task);
+	return error == 0 || error == -EBUSY ? missing_look(ret)
+					     : error; /* EBUSY: somebody else's */
+}
+
+static void missing_show(struct devmap_mirror *mirror)
+{
+	dev_t missing;
+
+	if (devmap_missing(false, &missing) != 0 || missing == 0)
+		return;
+	for (uint32_t i = 0; i < mirror->legs.count && mirror->leg_health[i] != '\0'; i++)
+		if (mirror->legs.leg[i].devno == missing)
+			mirror->leg_health[i] = MISSING_HEALTH;
+}
+
 int devmap_health_read(struct found *found)
 {
 	struct dm_task *task = task_create(DM_DEVICE_STATUS, found->mirror.devno);
@@ -158,6 +205,8 @@ int devmap_health_read(struct found *found)
 		} while (next != NULL && error == -ENOENT);
 	}
 	dm_task_destroy(task);
+	if (error == 0)
+		missing_show(&found->mirror);
 	return error;
 }
 

@@ -54,6 +54,10 @@ int devmap_params_read(dev_t devno, uint64_t length_sectors, char ret[DEVMAP_PAR
 /* Loads one mirror target as the inactive table, read-only if the live one is. */
 int devmap_table_load(dev_t devno, uint64_t length_sectors, const char *params);
 
+/* The device that stands for a leg that there is not (missing.h); 0 when there is none and create is
+ * not said. */
+int devmap_missing(bool create, dev_t *ret);
+
 int devmap_device_suspend(dev_t devno); /* noflush, no lockfs */
 /* Puts a waiting table in force; suspends for that (noflush, no lockfs) what is not suspended. */
 int devmap_device_resume(dev_t devno);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "daemons/common/message.h"
+#include "daemons/common/missing.h"
 #include "daemons/dlmirrord/devmap_parse.h"
 
 #define SECTOR_BYTES 512U
@@ -175,6 +176,18 @@ static int check_device(struct load *load, uint32_t at, int fd)
 	return check_room(load, leg->path, bytes / SECTOR_BYTES, leg->start_sector);
 }
 
+/* It may stand in any number of tables. */
+static int add_missing(struct load *load, uint32_t at)
+{
+	int error = devmap_missing(true, &load->devno[at]);
+
+	snprintf(load->leg[at], LEG_SIZE, "%u:%u 0", major(load->devno[at]),
+		 minor(load->devno[at]));
+	return error != 0 ? refuse(load, error, MSG_DEVICE_MAPPER_FAILED, "%s cannot be made: %s",
+				   MISSING_PATH, strerror(-error))
+			  : 0;
+}
+
 static int add(struct load *load, uint32_t at)
 {
 	const char *path = load->plan->leg[at].path;
@@ -182,6 +195,8 @@ static int add(struct load *load, uint32_t at)
 	struct stat st;
 	int fd;
 
+	if (strcmp(path, MISSING_PATH) == 0)
+		return add_missing(load, at);
 	/* The path is another node's word, and to open a watchdog or a tape does something. */
 	if (stat(path, &st) == 0 && !S_ISBLK(st.st_mode))
 		return refuse(load, -ENOTBLK, MSG_NOT_A_BLOCK_DEVICE, "%s is not a block device",
@@ -205,6 +220,16 @@ static int add(struct load *load, uint32_t at)
 	return error;
 }
 
+/* What the new table says of legs that fail. NULL: what the old one says. */
+static const char *features(const struct load *load)
+{
+	for (uint32_t i = 0; i < load->plan->to_legs; i++)
+		if (load->plan->leg[i].fresh && strcmp(load->plan->leg[i].path, MISSING_PATH) == 0)
+			return "2 handle_errors keep_log";
+	return strchr(load->found->mirror.leg_health, MISSING_HEALTH) != NULL ? "1 handle_errors"
+									      : NULL;
+}
+
 static int compose(struct load *load, char ret[DEVMAP_PARAMS_SIZE])
 {
 	const struct dlmirror_plan *plan = load->plan;
@@ -221,7 +246,8 @@ static int compose(struct load *load, char ret[DEVMAP_PARAMS_SIZE])
 	}
 	if (error != 0)
 		return error;
-	error = devmap_parse_replace(params, leg, plan->to_legs, ret, DEVMAP_PARAMS_SIZE);
+	error = devmap_parse_replace(params, leg, plan->to_legs, features(load), ret,
+				     DEVMAP_PARAMS_SIZE);
 	return error != 0 ? refuse(load, error, MSG_TABLE_STRANGE, "its table cannot be read") : 0;
 }
 

@@ -239,8 +239,8 @@ static void text_append(struct words *words, char *ret, size_t cap, size_t *used
 	ret[*used] = '\0';
 }
 
-int devmap_parse_replace(const char *params, const char *const *leg, uint32_t count, char *ret,
-			 size_t cap)
+int devmap_parse_replace(const char *params, const char *const *leg, uint32_t count,
+			 const char *features, char *ret, size_t cap)
 {
 	struct words words = {.at = params};
 	struct words out = {.at = ""};
@@ -264,7 +264,12 @@ int devmap_parse_replace(const char *params, const char *const *leg, uint32_t co
 		text_append(&out, ret, cap, &used, " ", 1);
 		text_append(&out, ret, cap, &used, leg[i], strlen(leg[i]));
 	}
-	text_append(&out, ret, cap, &used, words.at, strlen(words.at));
+	if (features != NULL) {
+		text_append(&out, ret, cap, &used, " ", 1);
+		text_append(&out, ret, cap, &used, features, strlen(features));
+	} else {
+		text_append(&out, ret, cap, &used, words.at, strlen(words.at));
+	}
 	return out.failed ? -ENOSPC : 0;
 }
 

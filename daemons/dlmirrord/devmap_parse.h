@@ -26,8 +26,8 @@ int devmap_parse_table(uint64_t length_sectors, const char *params, struct devma
  * The params of a table like this one with other legs: leg is "<devno> <sector>" for each of count.
  * -EINVAL: params are not those of a mirror of ours; -ENOSPC: more than cap.
  */
-int devmap_parse_replace(const char *params, const char *const *leg, uint32_t count, char *ret,
-			 size_t cap);
+int devmap_parse_replace(const char *params, const char *const *leg, uint32_t count,
+			 const char *features, char *ret, size_t cap);
 /* Leg index of it, as devmap_parse_replace() takes it, into ret. */
 int devmap_parse_leg(const char *params, uint32_t index, char *ret, size_t cap);
 

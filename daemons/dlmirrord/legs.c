@@ -10,6 +10,7 @@
 
 #include <qb/qblog.h>
 
+#include "daemons/common/missing.h"
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/message_log.h"
@@ -162,6 +163,8 @@ static const char *leg_problem(char health)
 		return "a read failed";
 	case 'F':
 		return "a flush failed";
+	case MISSING_HEALTH:
+		return "it was dropped, the mirror goes on without it";
 	default:
 		return "its state is not known";
 	}
@@ -190,11 +193,13 @@ static void legs_tell(struct log *log)
  * leg has missed is so as long as the log lives. */
 static void hold_learn(struct log *log, const struct devmap_mirror *mirror)
 {
+	bool missing = strchr(mirror->leg_health, MISSING_HEALTH) != NULL;
 	uint32_t no = HOT_HOLD_NO;
 
-	if (mirror->live && mirror->handle_errors && !mirror->keep_log &&
+	if (mirror->live && mirror->handle_errors && (missing || !mirror->keep_log) &&
 	    atomic_load(&log->hot.shared->open) != 0)
-		atomic_compare_exchange_strong(&log->hot.shared->hold, &no, HOT_HOLD_YES);
+		atomic_compare_exchange_strong(&log->hot.shared->hold, &no,
+					       missing ? HOT_HOLD_VOID : HOT_HOLD_YES);
 }
 
 static void legs_learn(struct log *log, const struct devmap_mirror *mirror)

@@ -55,6 +55,7 @@ enum hot_hold {
 	HOT_HOLD_NO,	 /* it is done, when the region is known as stale (or that is not known) */
 	HOT_HOLD_YES,	 /* it waits for another table, so the region is as good as before */
 	HOT_HOLD_MISSED, /* and some do wait */
+	HOT_HOLD_VOID, /* a leg of its table, and of all others', is none: what is stale stays so */
 };
 
 /* At the start of the mapped memory. */

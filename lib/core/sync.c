@@ -74,8 +74,8 @@ bool sync_missed(struct mlog *m, uint64_t region)
 {
 	uint32_t hold = atomic_load(&m->hot->shared->hold);
 
-	if (hold == HOT_HOLD_NO || !hot_in_sync(m->hot, region) || sync_telling(m, region) ||
-	    (hold == HOT_HOLD_YES && !hot_held(m->hot, region)))
+	if (hold == HOT_HOLD_NO || hold == HOT_HOLD_VOID || !hot_in_sync(m->hot, region) ||
+	    sync_telling(m, region) || (hold == HOT_HOLD_YES && !hot_held(m->hot, region)))
 		return false;
 	atomic_store(&m->hot->shared->hold, HOT_HOLD_MISSED);
 	leg_moved(m);
@@ -482,6 +482,12 @@ static bool resting_work(struct mlog *m)
 	return false;
 }
 
+/* No region can be recovered, by nobody. */
+static bool recovery_void(const struct mlog *m)
+{
+	return atomic_load(&m->hot->shared->hold) == HOT_HOLD_VOID;
+}
+
 /* What to say to GET_RESYNC_WORK. False: a lease has been asked for, wait. */
 bool sync_work_due(struct mlog *m, uint64_t *ret)
 {
@@ -489,7 +495,8 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 	bool asked = m->lease_acks.seq != 0;
 
 	*ret = none;
-	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving || leg_distrusted(m))
+	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving || leg_distrusted(m) ||
+	    recovery_void(m))
 		return true;
 	m->woken_ms = m->now_ms;
 	m->wakes_unheard = 0;
@@ -530,7 +537,8 @@ static bool remote_recovering(struct mlog *m, uint64_t region)
 {
 	if (hot_gated(m->hot, region))
 		return true; /* the mover has it, and what is stale is written without a mark */
-	if (m->config.members == 1 || sync_mine(m, region) || mutation(MUTATE_REMOTE_NOT_HELD))
+	if (m->config.members == 1 || sync_mine(m, region) || recovery_void(m) ||
+	    mutation(MUTATE_REMOTE_NOT_HELD))
 		return false;
 	if (!group_in(m) || m->leaving)
 		return true;
@@ -565,7 +573,8 @@ static bool work_waits(const struct mlog *m)
 	uint64_t lease;
 
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
-	    m->stale_low == m->config.region_count || sync_recovering(m) != m->config.region_count)
+	    recovery_void(m) || m->stale_low == m->config.region_count ||
+	    sync_recovering(m) != m->config.region_count)
 		return false;
 	sync_lease_pick(m, m->self, m->resync_cursor, 1, &lease);
 	return lease != 0;
@@ -611,7 +620,7 @@ void sync_rate(struct mlog *m, uint64_t region_ns)
 static bool reload_helps(const struct mlog *m)
 {
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
-	    members_unsure(m))
+	    members_unsure(m) || recovery_void(m))
 		return false;
 	if (leg_distrusted(m) && m->stale_low < m->config.region_count)
 		return true;

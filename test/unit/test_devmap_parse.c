@@ -232,15 +232,18 @@ static void other_legs(void **state)
 	char ret[256];
 
 	(void)state;
-	assert_int_equal(devmap_parse_replace(params, legs, 3, ret, sizeof(ret)), 0);
+	assert_int_equal(devmap_parse_replace(params, legs, 3, NULL, ret, sizeof(ret)), 0);
 	assert_string_equal(ret, "userspace 5 LVM-m integrated_flush clustered-disk 253:0 1024 "
 				 "3 254:32 64 254:48 8 7:1 0 1 handle_errors");
-	assert_int_equal(devmap_parse_replace(params, legs, 2, ret, strlen(params)), -ENOSPC);
 	assert_int_equal(
-	    devmap_parse_replace("core 2 1024 nosync 2 1:1 0 1:2 0", legs, 2, ret, sizeof(ret)),
-	    -EINVAL);
-	assert_int_equal(devmap_parse_replace("userspace 3 u clustered-core 1024 2 1:1", legs, 2,
+	    devmap_parse_replace(params, legs, 2, "2 handle_errors keep_log", ret, sizeof(ret)), 0);
+	assert_non_null(strstr(ret, " 2 254:32 64 254:48 8 2 handle_errors keep_log"));
+	assert_int_equal(devmap_parse_replace(params, legs, 2, NULL, ret, strlen(params)), -ENOSPC);
+	assert_int_equal(devmap_parse_replace("core 2 1024 nosync 2 1:1 0 1:2 0", legs, 2, NULL,
 					      ret, sizeof(ret)),
+			 -EINVAL);
+	assert_int_equal(devmap_parse_replace("userspace 3 u clustered-core 1024 2 1:1", legs, 2,
+					      NULL, ret, sizeof(ret)),
 			 -EINVAL);
 	assert_int_equal(devmap_parse_leg(params, 1, ret, sizeof(ret)), 0);
 	assert_string_equal(ret, "254:32 64");
