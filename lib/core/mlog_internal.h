@@ -513,6 +513,7 @@ uint64_t sync_recovering(const struct mlog *m);	   /* region, or region_count */
 bool sync_leased_to_other(const struct mlog *m, uint64_t region);
 bool sync_remote_recovering(struct mlog *m, uint64_t region);
 bool sync_missed(struct mlog *m, uint64_t region);
+bool sync_void(const struct mlog *m);
 void sync_reported(struct mlog *m, uint64_t region, bool in_sync); /* by my kernel */
 bool sync_recovered(struct mlog *m, uint64_t region); /* by my kernel; false: not without waiting */
 bool sync_telling(struct mlog *m, uint64_t region); /* that it was recovered: will soon be known */

@@ -201,12 +201,14 @@ static bool in_sync_answer(struct mlog *m, const struct mlog_request *request)
 static bool remote_recovering_answer(struct mlog *m, const struct mlog_request *request)
 {
 	bool wait = false;
+	uint64_t hint;
 
 	if (sync_telling(m, request->region[0]))
 		return false;
 	if (!hot_in_sync(m->hot, request->region[0]))
 		wait = sync_remote_recovering(m, request->region[0]);
-	reply_words(m, request, 2, wait, atomic_load(&m->hot->shared->hint));
+	hint = sync_void(m) ? m->config.region_count : atomic_load(&m->hot->shared->hint);
+	reply_words(m, request, 2, wait, hint);
 	return true;
 }
 

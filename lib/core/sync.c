@@ -482,8 +482,9 @@ static bool resting_work(struct mlog *m)
 	return false;
 }
 
-/* No region can be recovered, by nobody. */
-static bool recovery_void(const struct mlog *m)
+/* No region can be recovered, by nobody: so my kernel need not ask who does, which it may do four times
+ * a second only. */
+bool sync_void(const struct mlog *m)
 {
 	return atomic_load(&m->hot->shared->hold) == HOT_HOLD_VOID;
 }
@@ -496,7 +497,7 @@ bool sync_work_due(struct mlog *m, uint64_t *ret)
 
 	*ret = none;
 	if (m->phase != MLOG_ACTIVE || !group_in(m) || m->leaving || leg_distrusted(m) ||
-	    recovery_void(m))
+	    sync_void(m))
 		return true;
 	m->woken_ms = m->now_ms;
 	m->wakes_unheard = 0;
@@ -537,7 +538,7 @@ static bool remote_recovering(struct mlog *m, uint64_t region)
 {
 	if (hot_gated(m->hot, region))
 		return true; /* the mover has it, and what is stale is written without a mark */
-	if (m->config.members == 1 || sync_mine(m, region) || recovery_void(m) ||
+	if (m->config.members == 1 || sync_mine(m, region) || sync_void(m) ||
 	    mutation(MUTATE_REMOTE_NOT_HELD))
 		return false;
 	if (!group_in(m) || m->leaving)
@@ -572,9 +573,8 @@ static bool work_waits(const struct mlog *m)
 {
 	uint64_t lease;
 
-	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
-	    recovery_void(m) || m->stale_low == m->config.region_count ||
-	    sync_recovering(m) != m->config.region_count)
+	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing || sync_void(m) ||
+	    m->stale_low == m->config.region_count || sync_recovering(m) != m->config.region_count)
 		return false;
 	sync_lease_pick(m, m->self, m->resync_cursor, 1, &lease);
 	return lease != 0;
@@ -620,7 +620,7 @@ void sync_rate(struct mlog *m, uint64_t region_ns)
 static bool reload_helps(const struct mlog *m)
 {
 	if (!group_in(m) || m->leaving || m->phase != MLOG_ACTIVE || m->quiescing ||
-	    members_unsure(m) || recovery_void(m))
+	    members_unsure(m) || sync_void(m))
 		return false;
 	if (leg_distrusted(m) && m->stale_low < m->config.region_count)
 		return true;
