@@ -348,7 +348,7 @@ static int reading_end(const struct reading *r, int result, const char *path,
 int mirror_file_parse(const char *text, const char *label, struct mirror_file *ret,
 		      char error[MIRROR_FILE_ERROR_SIZE])
 {
-	struct reading r = {.file.hold = true}; /* what is missing */
+	struct reading r = {.file.serial = 0};
 	int result = inifile_parse(text, label, on_option, &r, error, MIRROR_FILE_ERROR_SIZE);
 
 	return reading_end(&r, result, label, ret, error);
@@ -357,7 +357,7 @@ int mirror_file_parse(const char *text, const char *label, struct mirror_file *r
 int mirror_file_read(const char *directory, const char *name, struct mirror_file *ret,
 		     char error[MIRROR_FILE_ERROR_SIZE])
 {
-	struct reading r = {.file.hold = true}; /* what is missing */
+	struct reading r = {.file.serial = 0};
 	char path[PATH_SIZE];
 	int result = path_make(directory, name, SUFFIX, path, error);
 

@@ -31,7 +31,7 @@ struct mirror_file {
 	struct mirror_file_leg leg[DLMIRROR_LEGS_MAX];
 	char log[MIRROR_FILE_PATH_SIZE]; /* absolute; empty: in memory only */
 	bool integrated_flush;
-	bool hold; /* writes wait when a leg fails, until it is replaced (handle_errors) */
+	bool hold;	      /* a leg that fails is not dropped: what it misses waits for it */
 	uint64_t resync_rate; /* of a node, bytes per second; 0: without a limit */
 };
 

@@ -469,7 +469,7 @@ static void check_features(const struct telling *t, const struct facts_mirror *o
 {
 	if (!of->mirror.handle_errors)
 		say(t, CHECK_WARNING, "mirror-features",
-		    "leg_failure = hold in its configuration, when it is active nowhere",
+		    "dlmirror deactivate, and activate it again",
 		    "its table has no handle_errors: when the first leg fails, what is written "
 		    "then is "
 		    "lost, and a resync that failed on a leg counts as good");

@@ -85,7 +85,7 @@ static int file_of(const struct device_wish *wish, struct mirror_file *ret)
 	    .region_sectors = spec->region_sectors,
 	    .leg_count = spec->leg_count,
 	    .integrated_flush = spec->integrated_flush,
-	    .hold = spec->handle_errors,
+	    .hold = wish->hold,
 	    .resync_rate = wish->resync_rate,
 	};
 	memcpy(ret->uuid, spec->uuid, sizeof(ret->uuid));
@@ -236,15 +236,17 @@ void config_wish(const char *name, const struct mirror_file *file, struct device
 {
 	struct spec *spec = &ret->spec;
 
-	*ret = (struct device_wish){
-	    .log_path = file->log, .resync_rate = file->resync_rate, .known = true};
+	*ret = (struct device_wish){.log_path = file->log,
+				    .hold = file->hold,
+				    .resync_rate = file->resync_rate,
+				    .known = true};
 	spec->name = name;
 	memcpy(spec->uuid, file->uuid, sizeof(spec->uuid));
 	spec->has_log = file->log[0] != '\0';
 	spec->region_sectors = file->region_sectors;
 	spec->length_sectors = file->length_sectors;
 	spec->integrated_flush = file->integrated_flush;
-	spec->handle_errors = file->hold;
+	spec->handle_errors = true;
 	spec->leg_count = file->leg_count;
 	for (uint32_t i = 0; i < file->leg_count; i++) {
 		spec->leg[i].start_sector = file->leg[i].start_sector;

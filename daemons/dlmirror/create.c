@@ -12,6 +12,11 @@
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
 
+struct create_options {
+	struct device_wish wish;
+	bool hold_given;
+};
+
 enum {
 	OPTION_REGION_SIZE = 256,
 	OPTION_SYNC,
@@ -70,7 +75,8 @@ static bool hold_parse(const struct argp_state *state, const char *text)
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-	struct device_wish *wish = state->input;
+	struct create_options *options = state->input;
+	struct device_wish *wish = &options->wish;
 	struct spec *spec = &wish->spec;
 
 	switch (key) {
@@ -97,7 +103,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		spec->integrated_flush = true;
 		return 0;
 	case OPTION_LEG_FAILURE:
-		spec->handle_errors = hold_parse(state, argument);
+		wish->hold = hold_parse(state, argument);
+		options->hold_given = true;
 		return 0;
 	case OPTION_UUID:
 		uuid_set(state, spec, argument);
@@ -127,8 +134,9 @@ static void mirror_tell(const struct spec *spec, const char *log_path)
 }
 
 /* Asked for again, it is the same mirror; what was set since stays set. */
-static int configured_take(struct device_wish *wish)
+static int configured_take(struct create_options *options)
 {
+	struct device_wish *wish = &options->wish;
 	struct spec *spec = &wish->spec;
 	struct mirror_file file;
 	int code = config_load(spec->name, &file);
@@ -139,6 +147,8 @@ static int configured_take(struct device_wish *wish)
 		memcpy(spec->uuid, file.uuid, sizeof(spec->uuid));
 	if (wish->resync_rate == 0)
 		wish->resync_rate = file.resync_rate;
+	if (!options->hold_given)
+		wish->hold = file.hold;
 	return UI_OK;
 }
 
@@ -155,9 +165,9 @@ int verb_create(int argc, char **argv)
 	    {"integrated-flush", OPTION_INTEGRATED_FLUSH, NULL, 0, "one request for mark and flush",
 	     0},
 	    {"leg-failure", OPTION_LEG_FAILURE, "POLICY", 0,
-	     "what writes do when a leg fails: hold until it is mended or replaced (the default), "
-	     "or "
-	     "continue on the others, which loses data when the first leg fails",
+	     "when a leg fails: continue without it (the default), or hold what it misses until it "
+	     "is "
+	     "mended, replaced or dropped",
 	     0},
 	    {"resync-rate", OPTION_RESYNC_RATE, "SIZE", 0,
 	     "resync, repair and compare no more than SIZE in a second (unlimited)", 0},
@@ -165,12 +175,14 @@ int verb_create(int argc, char **argv)
 	    {"force", OPTION_FORCE, NULL, 0,
 	     "use devices that hold something or are part of another mapped device", 0},
 	    {0}};
-	struct device_wish wish = {.spec.region_sectors = SPEC_REGION_BYTES / SECTOR_BYTES,
-				   .spec.handle_errors = true};
+	struct create_options options = {.wish.spec.region_sectors =
+					     SPEC_REGION_BYTES / SECTOR_BYTES,
+					 .wish.spec.handle_errors = true};
+	struct device_wish *wish = &options.wish;
 	const struct verb_syntax syntax = {
 	    .options = table,
 	    .parser = parse,
-	    .input = &wish,
+	    .input = &options,
 	    .names = "NAME",
 	    .doc =
 		"Makes the mirror /dev/mapper/NAME, activates it here and writes its "
@@ -185,27 +197,27 @@ int verb_create(int argc, char **argv)
 	int code;
 
 	verb_parse(&syntax, argc, argv, &arguments);
-	wish.spec.name = arguments.name[0];
-	code = device_name_check(wish.spec.name);
+	wish->spec.name = arguments.name[0];
+	code = device_name_check(wish->spec.name);
 	if (code != UI_OK)
 		return code;
-	fresh = !config_exists(wish.spec.name);
+	fresh = !config_exists(wish->spec.name);
 	if (!fresh)
-		code = configured_take(&wish);
-	if (wish.resync_rate == UINT64_MAX)
-		wish.resync_rate = 0;
+		code = configured_take(&options);
+	if (wish->resync_rate == UINT64_MAX)
+		wish->resync_rate = 0;
 	if (code == UI_OK)
-		code = device_prepare(&wish);
+		code = device_prepare(wish);
 	if (code == UI_OK)
-		code = config_write(&wish);
+		code = config_write(wish);
 	if (code != UI_OK)
 		return code;
-	code = device_up(&wish);
+	code = device_up(wish);
 	if (code == UI_OK) {
-		mirror_tell(&wish.spec, wish.log_path);
-		shared_push(wish.spec.name);
+		mirror_tell(&wish->spec, wish->log_path);
+		shared_push(wish->spec.name);
 	} else if (fresh) {
-		(void)config_remove(wish.spec.name);
+		(void)config_remove(wish->spec.name);
 	}
 	return code;
 }

@@ -14,6 +14,7 @@ struct device_wish {
 	const char *log_path;	/* where spec.has_log */
 	struct disk_owner host; /* who we are on log devices; set by device_prepare() */
 	bool force; /* use devices that hold something or are part of another mapped device */
+	bool hold;  /* a leg that fails is not dropped: what it misses waits */
 	uint64_t resync_rate; /* bytes per second; 0: without a limit */
 	bool known;	      /* the mirror has been before, with this uuid */
 };

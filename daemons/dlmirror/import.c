@@ -43,6 +43,7 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 	spec->region_sectors = m.region_sectors;
 	spec->integrated_flush = m.integrated_flush;
 	spec->handle_errors = m.handle_errors;
+	wish.hold = true; /* who has made it may have other plans */
 	spec->leg_count = m.leg_count;
 	for (uint32_t i = 0; i < m.leg_count && code == UI_OK; i++) {
 		struct spec_leg *leg = &spec->leg[i];

@@ -7,9 +7,12 @@
 
 #include "daemons/common/missing.h"
 #include "daemons/dlmirror/block.h"
+#include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
+
+enum { OPTION_FAILED = 256 };
 
 static void shorthand_parse(const char *names, const char *doc, unsigned count, int argc,
 			    char **argv, struct verb_arguments *ret)
@@ -74,19 +77,87 @@ static int leg_replace(int argc, char **argv)
 	return reload_as(argv[0], &arguments, "--replace-leg", both);
 }
 
-/* Of a mirror of more than two it is taken away; else something has to stand in its place. */
-static int leg_drop(int argc, char **argv)
+struct dropping {
+	bool failed; /* the legs that have failed here, when the configuration wants it */
+};
+
+static error_t drop_parse(int key, char *argument, struct argp_state *state)
+{
+	struct dropping *dropping = state->input;
+
+	(void)argument;
+	if (key != OPTION_FAILED)
+		return ARGP_ERR_UNKNOWN;
+	dropping->failed = true;
+	return 0;
+}
+
+/* Of a mirror of more than two legs it is taken away; else something has to stand in its place. */
+static int drop(const struct dlmirror_mirror *m, const char *leg, bool json, char *program)
 {
 	char both[DLMIRROR_PATH_SIZE * 2 + 2];
+	const struct verb_arguments arguments = {.json = json, .name = {m->uuid}};
+
+	if (m->leg_count > 2)
+		return reload_as(program, &arguments, "--remove-leg", leg);
+	(void)snprintf(both, sizeof(both), "%.*s=%s", DLMIRROR_PATH_SIZE - 1, leg, MISSING_PATH);
+	return reload_as(program, &arguments, "--replace-leg", both);
+}
+
+static bool writes_fail(const struct dlmirror_leg *leg)
+{
+	return leg->health == 'D' || leg->health == 'S' || leg->health == 'F';
+}
+
+/* What the daemon has done when a leg fails; another node may have done it. One at a time: with the
+ * others comes another table. */
+static int drop_failed(const struct dlmirror_mirror *m, bool json, char *program)
+{
+	char name[DLMIRROR_NAME_SIZE];
+	struct mirror_file file;
+	int code = config_find(m->uuid, name, &file);
+
+	if (code != UI_OK || file.hold)
+		return code == UI_NO_MIRROR ? UI_OK : code;
+	for (uint32_t i = 0; i < m->leg_count; i++) {
+		char number[32];
+
+		if (!writes_fail(&m->leg[i]))
+			continue;
+		(void)snprintf(number, sizeof(number), "%u:%u", m->leg[i].major, m->leg[i].minor);
+		return drop(m, number, json, program);
+	}
+	return UI_OK;
+}
+
+static int leg_drop(int argc, char **argv)
+{
+	static const struct argp_option table[] = {
+	    {"failed", OPTION_FAILED, NULL, 0,
+	     "one that has failed on this node, if the configuration says leg_failure = continue",
+	     0},
+	    {0}};
+	struct dropping dropping = {0};
+	const struct verb_syntax syntax = {
+	    .options = table,
+	    .parser = drop_parse,
+	    .input = &dropping,
+	    .names = "MIRROR [DEVICE]",
+	    .doc = "Goes on without a leg that has failed, on all nodes that have the mirror "
+		   "active, also with one leg only.",
+	    .min = 1,
+	    .max = 2,
+	    .json = true,
+	    .quiet = true};
 	struct verb_arguments arguments;
 	struct dlmirror_mirror m;
 	struct dlmirror *d;
 	int code;
 
-	shorthand_parse("MIRROR DEVICE",
-			"Goes on without a leg that has failed, on all nodes that have the mirror "
-			"active, also with one leg only.",
-			2, argc, argv, &arguments);
+	verb_parse(&syntax, argc, argv, &arguments);
+	if (dropping.failed == (arguments.names == 2))
+		return ui_fail(UI_USAGE, MSG_LEG_OR_FAILED,
+			       "give either the DEVICE that is the leg or --failed");
 	code = ui_connect(&d);
 	if (code != UI_OK)
 		return code;
@@ -94,11 +165,8 @@ static int leg_drop(int argc, char **argv)
 	dlmirror_free(d);
 	if (code != UI_OK)
 		return code;
-	if (m.leg_count > 2)
-		return reload_as(argv[0], &arguments, "--remove-leg", arguments.name[1]);
-	(void)snprintf(both, sizeof(both), "%.*s=%s", DLMIRROR_PATH_SIZE - 1, arguments.name[1],
-		       MISSING_PATH);
-	return reload_as(argv[0], &arguments, "--replace-leg", both);
+	return dropping.failed ? drop_failed(&m, arguments.json, argv[0])
+			       : drop(&m, arguments.name[1], arguments.json, argv[0]);
 }
 
 static void legs_print(const struct dlmirror_mirror *m, bool json)

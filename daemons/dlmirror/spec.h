@@ -39,7 +39,7 @@ struct spec {
 	uint64_t length_sectors; /* 0: as long as the legs, which then must agree */
 	enum spec_sync sync;
 	bool integrated_flush;
-	bool handle_errors;
+	bool handle_errors; /* writes wait for a leg that has missed them */
 };
 
 /* "DEVICE" or "DEVICE@OFFSET" (a size) into path and start_sector. -EINVAL, and error says why. */

@@ -181,6 +181,8 @@ void legs_suspect(struct log *log, bool finish);
 void legs_lost(struct daemon *d, const char *uuid);
 /* What could not be done of that, from time to time; and says what takes long. */
 void legs_reset_again(struct log *log);
+/* Has a leg dropped for which writes wait, if the mirror is to go on without it. */
+void legs_drop_failed(struct log *log);
 /* Makes the kernel ask for resync work. */
 void legs_wake(struct log *log);
 /* Makes the kernel forget all that it knows of regions, when no leg is missing. */

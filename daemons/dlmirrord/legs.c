@@ -19,6 +19,7 @@
 #define LEGS_WAIT_MS  2000U
 #define RESET_GAP_MS  10000U
 #define RESET_SLOW_MS 30000U
+#define DROP_GAP_MS   5000U
 #define RELOAD_GAP_MS 10000U /* a table that is loaded again and again serves nobody */
 
 static struct mlog_event copied(uint64_t region, enum mlog_copy_result result)
@@ -359,6 +360,38 @@ void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode)
 		log->waiting_ms = clock_ms();
 	log->waiting[log->waiting_count].region = region;
 	log->waiting[log->waiting_count++].mode = mode;
+}
+
+static void on_dropped(void *context, uint8_t code, const char *text)
+{
+	struct log *log = ticket_take(context);
+
+	if (log != NULL && code != 0)
+		message_log(LOG_WARNING, MSG_LEG_NOT_DROPPED,
+			    "%s: a leg that has failed was not dropped: %.*s", log->uuid,
+			    (int)strcspn(text, "\n"), text);
+}
+
+/* Writes wait for a leg. The command knows whether the mirror is to go on without it; other nodes may
+ * do it first. What cannot be done now, perhaps it can later. */
+void legs_drop_failed(struct log *log)
+{
+	const char *const word[RUNNER_WORDS] = {"leg", "drop", "--failed", log->uuid};
+	struct ticket *ticket;
+
+	if (atomic_load(&log->hot.shared->hold) != HOT_HOLD_MISSED ||
+	    atomic_load(&log->hot.shared->open) == 0 || log->daemon->restart_ms != 0 ||
+	    (log->drop_ms != 0 && clock_ms() - log->drop_ms < DROP_GAP_MS))
+		return;
+	if (log->drop_ms == 0)
+		message_log(LOG_WARNING, MSG_WRITE_HELD,
+			    "%s: writes wait for a leg that has failed",
+			    log->name[0] != '\0' ? log->name : log->uuid);
+	log->drop_ms = clock_ms();
+	legs_refresh(log);
+	ticket = ticket_make(&log->daemon->registry, log);
+	if (ticket != NULL && errands_own(log->daemon->errands, word, "", on_dropped, ticket) != 0)
+		free(ticket);
 }
 
 static void on_woken(void *context, const char *uuid, int error)

@@ -79,6 +79,27 @@ int mover_copy(struct mover *mover, uint64_t cookie, const struct mover_legs *le
 	return 0;
 }
 
+static struct {
+	errands_done_fn *done;
+	void *context;
+	unsigned asked;
+} drop;
+
+int errands_own(struct errands *e, const char *const word[RUNNER_WORDS], const char *text,
+		errands_done_fn *done, void *context)
+{
+	(void)e;
+	assert_string_equal(word[0], "leg");
+	assert_string_equal(word[1], "drop");
+	assert_string_equal(word[2], "--failed");
+	assert_string_equal(word[3], "data-1");
+	assert_string_equal(text, "");
+	drop.done = done;
+	drop.context = context;
+	drop.asked++;
+	return 0;
+}
+
 bool control_listens(const struct log *log)
 {
 	(void)log;
@@ -256,6 +277,29 @@ static void test_a_reset_is_told(void **state)
 	log_end(log);
 }
 
+static void test_a_leg_that_writes_wait_for_is_dropped(void **state)
+{
+	struct log *log = log_make(1);
+
+	(void)state;
+	drop.asked = 0;
+	atomic_store(&log->hot.shared->open, 1);
+	atomic_store(&log->hot.shared->hold, HOT_HOLD_YES);
+	legs_drop_failed(log);
+	assert_int_equal(drop.asked, 0);
+	atomic_store(&log->hot.shared->hold, HOT_HOLD_MISSED);
+	legs_drop_failed(log);
+	assert_int_equal(drop.asked, 1);
+	drop.done(drop.context, 1, "another reload is under way\n");
+	legs_drop_failed(log); /* not at once */
+	assert_int_equal(drop.asked, 1);
+	log->drop_ms -= 5000;
+	legs_drop_failed(log);
+	assert_int_equal(drop.asked, 2);
+	log_end(log); /* and what comes then is nobody's */
+	drop.done(drop.context, 0, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +307,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_the_next_table_knows_what_was_told, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(test_a_reset_is_told, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_leg_that_writes_wait_for_is_dropped, setup,
+					    teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
