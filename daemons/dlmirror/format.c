@@ -247,11 +247,20 @@ static void resync_add(const struct dlmirror_mirror *m, const struct parts *part
 			 "%" PRIu64 " regions wait for the kernel to resync them", left);
 }
 
+static unsigned legs_missing(const struct dlmirror_mirror *m)
+{
+	unsigned missing = 0;
+
+	for (uint32_t i = 0; i < m->leg_count; i++)
+		missing += m->leg[i].health == MISSING_HEALTH;
+	return missing;
+}
+
 static void activity_add(const struct dlmirror_mirror *m, const struct parts *parts)
 {
 	uint32_t i;
+	unsigned missing = legs_missing(m);
 	unsigned failed = 0;
-	unsigned missing = 0;
 	unsigned gone = 0;
 
 	if (m->reload[0] != '\0')
@@ -274,8 +283,6 @@ static void activity_add(const struct dlmirror_mirror *m, const struct parts *pa
 		part_add(parts, MSG_SUSPENDED, "waits for a resume");
 	if (m->ordered)
 		part_add(parts, MSG_SUSPENDED, "is being suspended or resumed");
-	for (i = 0; i < m->leg_count; i++)
-		missing += m->leg[i].health == MISSING_HEALTH;
 	if (phase_is(m, "active") && missing == 0)
 		resync_add(m, parts);
 	if (m->repair > 0)
@@ -323,7 +330,7 @@ bool format_settled(const struct dlmirror_mirror *m)
 {
 	if (m->reload[0] != '\0')
 		return false;
-	if (phase_is(m, "suspended"))
+	if (phase_is(m, "suspended") || (phase_is(m, "active") && legs_missing(m) > 0))
 		return true;
 	return phase_is(m, "active") && m->in_sync >= m->region_count && m->repair == 0 &&
 	       m->copying == 0 && !m->verifying && !m->suspect;

@@ -30,7 +30,7 @@ int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPE
 /* Creates, loads and resumes. Nothing is left of the device when it fails. */
 int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, const char *params,
 		  char error[MAPPER_ERROR_SIZE]);
-/* The device that stands for a leg that there is not (missing.h), which is made when there is none. */
+/* The device that stands for a leg that there is not (missing.h); made when there is none. */
 int mapper_missing(dev_t *ret, char error[MAPPER_ERROR_SIZE]);
 int mapper_rename(const char *name, const char *fresh, char error[MAPPER_ERROR_SIZE]);
 int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE]);

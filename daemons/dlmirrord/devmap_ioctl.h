@@ -54,7 +54,7 @@ int devmap_params_read(dev_t devno, uint64_t length_sectors, char ret[DEVMAP_PAR
 /* Loads one mirror target as the inactive table, read-only if the live one is. */
 int devmap_table_load(dev_t devno, uint64_t length_sectors, const char *params);
 
-/* The device that stands for a leg that there is not (missing.h); 0 when there is none and create is
+/* The device that stands for a leg that there is not (missing.h); 0: there is none, and create was
  * not said. */
 int devmap_missing(bool create, dev_t *ret);
 

@@ -693,6 +693,19 @@ static void test_a_write_that_the_kernel_holds_is_not_told_as_stale(void **state
 	world_end(w);
 }
 
+static void test_without_a_leg_nothing_is_recovered(void **state)
+{
+	struct world *w = world_active(MLOG_SYNC_FORCE, true);
+
+	(void)state;
+	atomic_store(&w->hot.shared->hold, HOT_HOLD_VOID);
+	assert_int_equal(answer_word(w, ask(w, ULOG_GET_RESYNC_WORK, 0, NULL, false), 0), 0);
+	/* and the kernel need not ask whether somebody does */
+	assert_int_equal(answer_word(w, ask_one(w, ULOG_IS_REMOTE_RECOVERING, 5), 0), 0);
+	assert_int_equal(answer_word(w, ask_one(w, ULOG_IS_REMOTE_RECOVERING, 5), 1), REGIONS);
+	world_end(w);
+}
+
 /* ---- marks */
 
 static void test_mark_is_durable_before_its_reply(void **state)
@@ -1738,6 +1751,7 @@ int main(void)
 	    cmocka_unit_test(test_counts_before_the_first_resume),
 	    cmocka_unit_test(test_detach_leaves_a_clean_device),
 	    cmocka_unit_test(test_what_is_held_after_a_suspend_is_compared),
+	    cmocka_unit_test(test_without_a_leg_nothing_is_recovered),
 	    cmocka_unit_test(test_a_write_that_the_kernel_holds_is_not_told_as_stale),
 	    cmocka_unit_test(test_stale_and_crash_dirty_regions_are_not_clean_for_the_kernel),
 	    cmocka_unit_test(test_mark_is_durable_before_its_reply),
