@@ -366,10 +366,12 @@ static void on_dropped(void *context, uint8_t code, const char *text)
 {
 	struct log *log = ticket_take(context);
 
-	if (log != NULL && code != 0)
-		message_log(LOG_WARNING, MSG_LEG_NOT_DROPPED,
-			    "%s: a leg that has failed was not dropped: %.*s", log->uuid,
-			    (int)strcspn(text, "\n"), text);
+	if (log == NULL || code == 0 || log->drop_told)
+		return;
+	log->drop_told = true;
+	message_log(LOG_WARNING, MSG_LEG_NOT_DROPPED,
+		    "%s: a leg that has failed was not dropped: %.*s", log->uuid,
+		    (int)strcspn(text, "\n"), text);
 }
 
 /* Writes wait for a leg. The command knows whether the mirror is to go on without it; other nodes may

@@ -73,13 +73,14 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
 bool sync_missed(struct mlog *m, uint64_t region)
 {
 	uint32_t hold = atomic_load(&m->hot->shared->hold);
+	bool marked = hold == HOT_HOLD_MISSED || hot_held(m->hot, region);
 
-	if (hold == HOT_HOLD_NO || hold == HOT_HOLD_VOID || !hot_in_sync(m->hot, region) ||
-	    sync_telling(m, region) || (hold == HOT_HOLD_YES && !hot_held(m->hot, region)))
+	if (hold == HOT_HOLD_NO || hold == HOT_HOLD_VOID)
 		return false;
+	/* Also when it was stale: with a leg that has failed it holds all that it would write. */
 	atomic_store(&m->hot->shared->hold, HOT_HOLD_MISSED);
 	leg_moved(m);
-	return true;
+	return marked && hot_in_sync(m->hot, region) && !sync_telling(m, region);
 }
 
 /* ---- what my kernel has recovered, until all know it */

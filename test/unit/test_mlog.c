@@ -682,6 +682,7 @@ static void test_a_write_that_the_kernel_holds_is_not_told_as_stale(void **state
 	atomic_store(&w->hot.shared->hold, HOT_HOLD_YES);
 	answered(w, ask(w, ULOG_SET_REGION_SYNC, 1, &(uint64_t){7}, false), 0);
 	assert_int_equal(status_of(w).in_sync, REGIONS - 1);
+	assert_int_equal(atomic_load(&w->hot.shared->hold), HOT_HOLD_MISSED);
 	/* the table goes, and with it the write: the region is compared when the next one comes */
 	assert_true(bits_test(w->slot, 9));
 	w->copy_result = MLOG_COPY_ERROR;
