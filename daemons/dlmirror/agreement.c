@@ -51,6 +51,30 @@ int agreement_read(const char *text, uint32_t node, struct agreement_entry *entr
 	return 0;
 }
 
+bool agreement_same(const struct agreement_entry *entry, size_t count,
+		    char text[AGREEMENT_ERROR_SIZE])
+{
+	for (size_t i = 1; i < count; i++) {
+		const struct agreement_entry *e = &entry[i];
+
+		for (size_t k = 0; k < i; k++) {
+			const struct agreement_entry *other = &entry[k];
+
+			if (strcmp(e->uuid, other->uuid) != 0 ||
+			    (e->serial == other->serial && e->digest == other->digest &&
+			     strcmp(e->name, other->name) == 0))
+				continue;
+			(void)snprintf(text, AGREEMENT_ERROR_SIZE,
+				       "%s on node %" PRIu32 " has serial %" PRIu64
+				       ", %s on node %" PRIu32 " has serial %" PRIu64,
+				       other->name, other->node, other->serial, e->name, e->node,
+				       e->serial);
+			return false;
+		}
+	}
+	return true;
+}
+
 static enum agreement disagree(char *error, const struct agreement_entry *a, const char *what,
 			       const struct agreement_entry *b, const char *remedy)
 {

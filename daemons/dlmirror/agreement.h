@@ -43,6 +43,11 @@ int agreement_parse(const char *line, uint32_t node, struct agreement_entry *ret
 int agreement_read(const char *text, uint32_t node, struct agreement_entry *entry, size_t room,
 		   size_t *count, const char **ret_rest);
 
+/* Of any number of mirrors: whether those that several nodes have are the same there. Else text names
+ * one that is not, and two of its nodes. */
+bool agreement_same(const struct agreement_entry *entry, size_t count,
+		    char text[AGREEMENT_ERROR_SIZE]);
+
 /* self: our node; others: how many others have answered. *ret: the index of what counts, when OURS
  * or THEIRS. */
 enum agreement agreement_find(const struct agreement_entry *entry, size_t count, uint32_t self,

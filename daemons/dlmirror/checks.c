@@ -390,6 +390,20 @@ static void check_group(const struct telling *t, const struct facts *f)
 		    c->damaged, c->refused);
 }
 
+/* Who is behind takes the newest when it activates the mirror; but not everything may be newest. */
+static void check_mirrors_same(const struct telling *t, const struct facts *f)
+{
+	if (!known(t, &f->mirrors_same, "cluster-mirrors", "the nodes' configurations of mirrors"))
+		return;
+	if (f->mirrors_same.value)
+		say(t, CHECK_OK, "cluster-mirrors", NULL,
+		    "the nodes have the same configurations of mirrors");
+	else
+		say(t, CHECK_WARNING, "cluster-mirrors",
+		    "dlmirror config list; and where it is right, dlmirror config push NAME", "%s",
+		    f->mirrors_differ);
+}
+
 static void check_cluster(const struct telling *t, const struct facts *f)
 {
 	bool enabled = cluster_enabled(f);
@@ -407,11 +421,13 @@ static void check_cluster(const struct telling *t, const struct facts *f)
 	}
 	check_corosync(t, f);
 	check_dlm_conf(t, f);
-	if (daemon_answers(f))
+	if (daemon_answers(f)) {
 		check_group(t, f);
-	else
+		check_mirrors_same(t, f);
+	} else {
 		say(t, CHECK_UNKNOWN, "cluster-group", NULL,
 		    "group, quorum, lockspace, fencing and protocol: no daemon tells");
+	}
 	for (i = 1; i < CHECKS_UNITS; i++)
 		check_unit(t, &f->unit[i]);
 }

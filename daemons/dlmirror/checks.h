@@ -73,6 +73,8 @@ struct facts {
 	struct fact dlm_conf_fencing; /* of dlm.conf; 1 when it says nothing */
 	struct fact hung_task_s;      /* 0: off */
 	struct fact hung_task_panic;
+	struct fact mirrors_same; /* the nodes' configurations of them; clusters only */
+	char mirrors_differ[CHECKS_TEXT_SIZE];
 	struct facts_unit unit[CHECKS_UNITS]; /* dlmirrord's first, then those of a cluster */
 };
 

@@ -16,15 +16,19 @@
 
 #include <corosync/cmap.h>
 
+#include "codec/group.h"
+#include "daemons/dlmirror/agreement.h"
 #include "daemons/dlmirror/apart.h"
 #include "daemons/dlmirror/block.h"
 #include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/mirrors.h"
+#include "daemons/dlmirror/nodes.h"
 #include "daemons/dlmirror/snapshot.h"
 #include "daemons/dlmirror/ui.h"
 
 #define DLM_CONF     "/etc/dlm/dlm.conf"
 #define TIMEOUT_MS   3000
+#define MIRRORS_MAX  1024U
 #define REFRESH_MS   300U /* for the health of the legs */
 #define READ_BYTES   4096U
 #define COMMAND_SIZE 128U
@@ -418,6 +422,55 @@ static void config_survey(const char *path, struct facts *f)
 		f->config_good = fact_is(1);
 }
 
+static int mirrors_read(const struct nodes_answers *answers, struct agreement_entry *entry,
+			size_t room, size_t *ret_count)
+{
+	const char *rest;
+
+	*ret_count = 0;
+	for (unsigned i = 0; i < answers->count; i++)
+		if (answers->answer[i].code != UI_OK ||
+		    agreement_read(answers->answer[i].text, answers->answer[i].node, entry, room,
+				   ret_count, &rest) != 0)
+			return -EIO;
+	return 0;
+}
+
+static struct fact mirrors_compare(struct dlmirror *d, char text[CHECKS_TEXT_SIZE])
+{
+	const struct nodes all = {.all = true};
+	const struct nodes_wish wish = {.what = DLMIRROR_ERRAND_TELL, .nodes = &all};
+	static struct agreement_entry entry[MIRRORS_MAX];
+	char differ[AGREEMENT_ERROR_SIZE];
+	struct nodes_answers answers;
+	size_t count;
+	int error;
+
+	if (nodes_ask(d, &wish, &answers) != UI_OK)
+		return fact_unknown("the nodes cannot be asked");
+	error = mirrors_read(&answers, entry, MIRRORS_MAX, &count);
+	nodes_free(&answers);
+	if (error != 0)
+		return fact_unknown("not all nodes say what they have: dlmirror config list");
+	if (agreement_same(entry, count, differ))
+		return fact_is(1);
+	(void)snprintf(text, CHECKS_TEXT_SIZE, "%.*s", (int)CHECKS_TEXT_SIZE - 1, differ);
+	return fact_is(0);
+}
+
+static void mirrors_same_survey(struct facts *f)
+{
+	const struct dlmirror_cluster *c = &f->daemon.cluster;
+	struct dlmirror *d;
+
+	f->mirrors_same = fact_unknown("nobody can be asked");
+	if (!f->reachable.known || f->reachable.value == 0 || !c->joined || !c->quorate ||
+	    c->protocol < GROUP_ERRAND_VERSION || dlmirror_connect(&d) != 0)
+		return;
+	f->mirrors_same = mirrors_compare(d, f->mirrors_differ);
+	dlmirror_free(d);
+}
+
 int survey_make(const char *config_path, struct facts *ret)
 {
 	struct facts f = {.version = PACKAGE_VERSION};
@@ -430,6 +483,7 @@ int survey_make(const char *config_path, struct facts *ret)
 	corosync_survey(&f);
 	f.dlm_conf_fencing = dlm_conf_read();
 	units_survey(&f);
+	mirrors_same_survey(&f);
 	*ret = f;
 	return 0;
 }

@@ -138,12 +138,29 @@ static void test_text(void **state)
 	assert_string_equal(rest, "");
 }
 
+static void test_all_the_same(void **state)
+{
+	struct agreement_entry list[] = {entry(1, 4), entry(1, 9), entry(2, 4), entry(3, 4)};
+	char text[AGREEMENT_ERROR_SIZE];
+
+	(void)state;
+	strcpy(list[1].uuid, "other-1"); /* which one node has only */
+	assert_true(agreement_same(list, 4, text));
+	assert_true(agreement_same(list, 0, text));
+	list[3].serial = 5;
+	assert_false(agreement_same(list, 4, text));
+	assert_non_null(strstr(text, "web on node 1 has serial 4, web on node 3 has serial 5"));
+	list[3].serial = 4;
+	list[3].digest++;
+	assert_false(agreement_same(list, 4, text));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_newest),	   cmocka_unit_test(test_removed_elsewhere),
 	    cmocka_unit_test(test_contradictions), cmocka_unit_test(test_lines),
-	    cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_text),	   cmocka_unit_test(test_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,7 @@ static int good_host(void **state)
 			       .log_module = is(FACTS_MODULE_THERE),
 			       .mirror_target = is(1),
 			       .corosync = is(1),
+			       .mirrors_same = is(1),
 			       .token_ms = is(3000),
 			       .consensus_ms = is(3600),
 			       .dlm_conf_fencing = is(1),
@@ -349,6 +350,16 @@ static void test_protocol(void **state)
 	only(CHECK_UNKNOWN, "cluster-protocol", "have not said it yet");
 }
 
+static void test_configurations(void **state)
+{
+	(void)state;
+	facts.mirrors_same = is(0);
+	strcpy(facts.mirrors_differ, "web on node 1 has serial 4, web on node 3 has serial 5");
+	only(CHECK_WARNING, "cluster-mirrors", "web on node 3 has serial 5");
+	facts.mirrors_same.known = false;
+	only(CHECK_UNKNOWN, "cluster-mirrors", "configurations of mirrors");
+}
+
 static void test_alone(void **state)
 {
 	(void)state;
@@ -450,6 +461,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_hung_task, good_host),
 	    cmocka_unit_test_setup(test_cluster, good_host),
 	    cmocka_unit_test_setup(test_protocol, good_host),
+	    cmocka_unit_test_setup(test_configurations, good_host),
 	    cmocka_unit_test_setup(test_alone, good_host),
 	    cmocka_unit_test_setup(test_mirror_state, good_host),
 	    cmocka_unit_test_setup(test_mirror_table, good_host),
