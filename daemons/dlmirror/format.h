@@ -38,11 +38,6 @@ void format_log_state(const struct dlmirror_mirror *m, char *ret, size_t size);
 int format_line_length(const char *text);
 const char *format_next_line(const char *text);
 
-/* Text of several lines: the characters of its first one, and where the next begins, which is the end
- * when there is none. */
-int format_line_length(const char *text);
-const char *format_next_line(const char *text);
-
 /* "3, 7-9, 12" of regions in this order, ending in "..." when it does not fit; of none: "-". */
 void format_regions(const uint64_t *region, uint32_t count, char *ret, size_t size);
 

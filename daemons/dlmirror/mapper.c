@@ -152,8 +152,8 @@ static int task_finish(struct dm_task *task, bool ready, char error[MAPPER_ERROR
 	return result;
 }
 
-int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, const char *params,
-		  char error[MAPPER_ERROR_SIZE])
+static int create(const char *name, const char *uuid, uint64_t length_sectors, const char *target,
+		  const char *params, char error[MAPPER_ERROR_SIZE])
 {
 	struct dm_task *task;
 
@@ -161,20 +161,15 @@ int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, c
 	task = task_make(DM_DEVICE_CREATE, name);
 	return task_finish(task,
 			   task && dm_task_set_uuid(task, uuid) &&
-			       dm_task_add_target(task, 0, length_sectors, "mirror", params) &&
+			       dm_task_add_target(task, 0, length_sectors, target, params) &&
 			       dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME),
 			   error);
 }
 
-static int missing_create(char error[MAPPER_ERROR_SIZE])
+int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, const char *params,
+		  char error[MAPPER_ERROR_SIZE])
 {
-	struct dm_task *task = task_make(DM_DEVICE_CREATE, MISSING_NAME);
-
-	return task_finish(task,
-			   task && dm_task_set_uuid(task, MISSING_UUID) &&
-			       dm_task_add_target(task, 0, MISSING_SECTORS, "error", "") &&
-			       dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME),
-			   error);
+	return create(name, uuid, length_sectors, "mirror", params, error);
 }
 
 int mapper_missing(dev_t *ret, char error[MAPPER_ERROR_SIZE])
@@ -183,7 +178,7 @@ int mapper_missing(dev_t *ret, char error[MAPPER_ERROR_SIZE])
 	int result = mapper_examine(MISSING_NAME, &device, error);
 
 	if (result == 0 && !device.exists) {
-		result = missing_create(error);
+		result = create(MISSING_NAME, MISSING_UUID, MISSING_SECTORS, "error", "", error);
 		if (result == 0 || result == -EBUSY) /* somebody else has */
 			result = mapper_examine(MISSING_NAME, &device, error);
 	}

@@ -39,6 +39,11 @@ void nodes_option(const char *text, const struct argp_state *state, struct nodes
 		argp_error(state, "nodes are 'all', or numbers like 1,3, not '%s'", text);
 }
 
+bool nodes_able(const struct dlmirror_cluster *cluster)
+{
+	return cluster->protocol >= GROUP_ERRAND_VERSION;
+}
+
 int nodes_look(struct dlmirror *d, struct nodes_view *ret)
 {
 	struct dlmirror_daemon daemon;
@@ -49,7 +54,7 @@ int nodes_look(struct dlmirror *d, struct nodes_view *ret)
 		return ui_fail_daemon(d, error);
 	*ret = (struct nodes_view){.clustered = c->enabled,
 				   .quorate = c->joined && c->quorate,
-				   .able = c->protocol >= GROUP_ERRAND_VERSION,
+				   .able = nodes_able(c),
 				   .self = c->node};
 	for (uint32_t i = 0; i < c->view_count; i++)
 		if (c->view[i] != c->node)

@@ -49,6 +49,8 @@ struct nodes_view {
 	struct nodes others;
 };
 
+/* Are all of its daemons new enough for errands? */
+bool nodes_able(const struct dlmirror_cluster *cluster);
 int nodes_look(struct dlmirror *d, struct nodes_view *ret);
 /* Asks and waits. *ret is freed with nodes_free() when the code is UI_OK. */
 int nodes_ask(struct dlmirror *d, const struct nodes_wish *wish, struct nodes_answers *ret);

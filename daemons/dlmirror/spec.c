@@ -11,6 +11,7 @@
 
 #include "daemons/common/bytes.h"
 #include "daemons/common/message.h"
+#include "daemons/common/missing.h"
 #include "daemons/dlmirror/format.h"
 
 #define SECTOR_BYTES	   512U
@@ -251,7 +252,7 @@ int spec_params(const struct spec *spec, char *ret, size_t size)
 	for (i = 0; i < spec->leg_count; i++)
 		missing = missing || spec->leg[i].missing;
 	if (missing)
-		add(&text, " 2 handle_errors keep_log");
+		add(&text, " " MISSING_FEATURES);
 	else if (spec->handle_errors)
 		add(&text, " 1 handle_errors");
 	return text.failed ? -ENOSPC : 0;

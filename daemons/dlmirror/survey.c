@@ -16,7 +16,6 @@
 
 #include <corosync/cmap.h>
 
-#include "codec/group.h"
 #include "daemons/dlmirror/agreement.h"
 #include "daemons/dlmirror/apart.h"
 #include "daemons/dlmirror/block.h"
@@ -465,7 +464,7 @@ static void mirrors_same_survey(struct facts *f)
 
 	f->mirrors_same = fact_unknown("nobody can be asked");
 	if (!f->reachable.known || f->reachable.value == 0 || !c->joined || !c->quorate ||
-	    c->protocol < GROUP_ERRAND_VERSION || dlmirror_connect(&d) != 0)
+	    !nodes_able(c) || dlmirror_connect(&d) != 0)
 		return;
 	f->mirrors_same = mirrors_compare(d, f->mirrors_differ);
 	dlmirror_free(d);

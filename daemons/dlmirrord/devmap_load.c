@@ -225,7 +225,7 @@ static const char *features(const struct load *load)
 {
 	for (uint32_t i = 0; i < load->plan->to_legs; i++)
 		if (load->plan->leg[i].fresh && strcmp(load->plan->leg[i].path, MISSING_PATH) == 0)
-			return "2 handle_errors keep_log";
+			return MISSING_FEATURES;
 	return strchr(load->found->mirror.leg_health, MISSING_HEALTH) != NULL ? "1 handle_errors"
 									      : NULL;
 }

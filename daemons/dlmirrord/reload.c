@@ -388,16 +388,9 @@ static void on_loaded(void *context, const char *uuid, int error, const char *te
 	did(reload, GROUP_RELOAD_NO, text);
 }
 
-/* A node that dies meanwhile ends the reload, so what is to be repaired now is what a kernel held for
- * want of a leg when it was suspended: it writes that anew, whatever the leg has that is the first. */
-static bool holds(const struct log *log)
-{
-	uint32_t hold = atomic_load(&log->hot.shared->hold);
-
-	return hold == HOT_HOLD_YES || hold == HOT_HOLD_MISSED;
-}
-
-/* The last of all nodes to suspend has heard what the others made stale. */
+/* The last of all nodes to suspend has heard what the others made stale. A node that dies meanwhile
+ * ends the reload, so what is to be repaired now is what a kernel held for want of a leg when it was
+ * suspended: it writes that anew, whatever the leg has that is the first. */
 static bool still_in_sync(const struct reload *reload)
 {
 	const struct log *log = registry_find_id(&reload->owner->daemon->registry, reload->log_id);
@@ -406,7 +399,8 @@ static bool still_in_sync(const struct reload *reload)
 	if (log == NULL)
 		return false;
 	mlog_status(log->pump.mlog, &status);
-	return status.in_sync == status.region_count && (status.repair == 0 || holds(log));
+	return status.in_sync == status.region_count &&
+	       (status.repair == 0 || hot_holds(&log->hot));
 }
 
 static void on_suspended(void *context, const char *uuid, int error)

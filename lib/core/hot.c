@@ -198,6 +198,13 @@ void hot_unseen_end_raise(struct hot *h, uint64_t region)
 		;
 }
 
+bool hot_holds(const struct hot *h)
+{
+	uint32_t hold = atomic_load(&h->shared->hold);
+
+	return hold == HOT_HOLD_YES || hold == HOT_HOLD_MISSED;
+}
+
 uint64_t hot_count_told(const struct hot *h)
 {
 	uint64_t count = atomic_load(&h->shared->in_sync_count);

@@ -126,6 +126,8 @@ bool hot_gated(const struct hot *h, uint64_t region);
 bool hot_dirty(const struct hot *h, uint64_t region);
 bool hot_in_sync(const struct hot *h, uint64_t region);
 bool hot_repair(const struct hot *h, uint64_t region);
+/* Does our kernel hold what a leg misses? False also when that is not known. */
+bool hot_holds(const struct hot *h);
 /* How many are in sync, as our kernel is told. One that has heard that all are forgets that a leg has
  * failed, and lets go what it holds, to one leg only: it does not hear it while it holds a write. */
 uint64_t hot_count_told(const struct hot *h);

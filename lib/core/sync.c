@@ -72,10 +72,10 @@ void sync_reported(struct mlog *m, uint64_t region, bool in_sync)
  * one leg only, and my kernel would read the other. False: it does not hold it. */
 bool sync_missed(struct mlog *m, uint64_t region)
 {
-	uint32_t hold = atomic_load(&m->hot->shared->hold);
-	bool marked = hold == HOT_HOLD_MISSED || hot_held(m->hot, region);
+	bool marked =
+	    atomic_load(&m->hot->shared->hold) == HOT_HOLD_MISSED || hot_held(m->hot, region);
 
-	if (hold == HOT_HOLD_NO || hold == HOT_HOLD_VOID)
+	if (!hot_holds(m->hot))
 		return false;
 	/* Also when it was stale: with a leg that has failed it holds all that it would write. */
 	atomic_store(&m->hot->shared->hold, HOT_HOLD_MISSED);

@@ -345,7 +345,7 @@ static bool reads_elsewhere(const struct checker *c, const struct node *node,
 	if (leg == kernel_default_leg(k) && checker_is_stale(c, mirror, region))
 		return true;
 	/* It holds what a leg has missed, and the others write all legs. */
-	if (mirror->plan->handle_errors && !mirror->plan->keep_log && hot != NULL)
+	if (scenario_holds(mirror->plan) && hot != NULL)
 		return !hot_in_sync(hot, region);
 	return kernel_region(k, region) == KERNEL_NOSYNC || hot == NULL ||
 	       !hot_in_sync(hot, region);

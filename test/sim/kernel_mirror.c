@@ -439,7 +439,7 @@ static void dispatch_nosync(struct mirror_set *s)
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(&s->run.nosync)) != NULL) {
-		if (s->leg_failure && plan->handle_errors && !plan->keep_log) {
+		if (s->leg_failure && scenario_holds(plan)) {
 			bio_list_add(&s->failures, bio);
 			set_wake(s);
 			continue;
@@ -479,7 +479,7 @@ static void failure_end(struct mirror_set *s, struct bio *bio)
 
 	if (!any_valid_leg(s, &leg) || (plan->keep_log && s->log_failure))
 		device_bio_ended(bio, BIO_ERROR);
-	else if (plan->handle_errors && !plan->keep_log)
+	else if (scenario_holds(plan))
 		bio_hold(s, bio);
 	else
 		device_bio_ended(bio, BIO_OK);

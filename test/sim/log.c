@@ -225,8 +225,7 @@ static void core_create(struct log *log)
 				  .ports = &ports,
 				  .context = log,
 				  .queue = &log->node->queue};
-	if (log->mirror->plan->handle_errors && !log->mirror->plan->keep_log &&
-	    atomic_load(&log->hot.shared->hold) == HOT_HOLD_NO)
+	if (scenario_holds(log->mirror->plan) && atomic_load(&log->hot.shared->hold) == HOT_HOLD_NO)
 		atomic_store(&log->hot.shared->hold, HOT_HOLD_YES);
 	meter_of(log)->core_bytes = meter_memory(watched) - before;
 	meter_of(log)->shared_bytes = hot_bytes(log->table.region_count, shift_of(log->mirror));

@@ -79,10 +79,16 @@ struct scenario_mirror {
 	bool blank;	       /* new: no history on the log device; else clean and in sync */
 	uint32_t legs;	       /* 2..SIM_LEGS_MAX */
 	bool integrated_flush; /* FLUSH carries the marks */
-	bool handle_errors;    /* writes are held when a leg fails */
+	bool handle_errors;    /* writes are held when a leg fails, without keep_log */
 	bool keep_log;
 	struct scenario_load load;
 };
+
+/* Does the kernel hold what a leg misses? */
+static inline bool scenario_holds(const struct scenario_mirror *plan)
+{
+	return plan->handle_errors && !plan->keep_log;
+}
 
 struct scenario {
 	uint64_t seed;
