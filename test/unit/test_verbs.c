@@ -362,6 +362,9 @@ static void test_set(void **state)
 	assert_int_equal(command("set data resync-rate=0"), 2);
 	assert_int_equal(command("set data resync-rate=fast"), 2);
 	assert_int_equal(command("set data resync-rate"), 2);
+	assert_int_equal(command("set data leg-failure=hold"), 4); /* it is nowhere configured */
+	assert_int_equal(command("set data leg-failure=stop"), 2);
+	assert_int_equal(command("set data leg-failures=hold"), 2);
 	assert_int_equal(command("set data"), 2);
 	assert_int_equal(command("verify data --rate=0"), 2);
 }
