@@ -5,15 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
 #define FOLLOW_MS   500U /* between two looks */
 #define HISTORY	    40U
 #define HISTORY_MAX 100000U
-#define TIME_SIZE   32U
 
 struct events_options {
 	bool follow;
@@ -72,28 +71,14 @@ static size_t select_events(const struct selection *selection, struct dlmirror_e
 	return kept;
 }
 
-static void time_text(const struct dlmirror_event *event, bool utc, char ret[TIME_SIZE])
-{
-	time_t seconds = (time_t)(event->time_ms / 1000);
-	struct tm split;
-
-	ret[0] = '\0';
-	if (!(utc ? gmtime_r(&seconds, &split) : localtime_r(&seconds, &split)))
-		return;
-	(void)strftime(ret, TIME_SIZE, utc ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &split);
-	if (utc)
-		(void)snprintf(ret + strlen(ret), TIME_SIZE - strlen(ret), ".%03uZ",
-			       (unsigned)(event->time_ms % 1000));
-}
-
 static void text_print(const struct dlmirror_event *event, size_t count)
 {
-	char time[TIME_SIZE];
+	char time[FORMAT_SIZE];
 
 	for (size_t i = 0; i < count; i++) {
 		const char *label = event[i].name[0] ? event[i].name : event[i].uuid;
 
-		time_text(&event[i], false, time);
+		format_time(event[i].time_ms, time);
 		(void)printf("%-19s  %-12s  %-16s  %s\n", time, label[0] ? label : "-", event[i].id,
 			     event[i].text);
 	}
@@ -103,9 +88,9 @@ static void text_print(const struct dlmirror_event *event, size_t count)
 static void event_json(struct libscols_table *table, const struct dlmirror_event *event)
 {
 	struct libscols_line *row = ui_row(table, NULL);
-	char time[TIME_SIZE];
+	char time[FORMAT_SIZE];
 
-	time_text(event, true, time);
+	format_time_utc(event->time_ms, time);
 	if (event->seq != 0)
 		ui_cell(row, 0, "%" PRIu64, event->seq);
 	ui_cell(row, 1, "%s", time);

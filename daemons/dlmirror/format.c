@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemons/common/message.h"
 #include "daemons/common/missing.h"
@@ -67,6 +68,30 @@ void format_microseconds(uint64_t microseconds, char ret[FORMAT_SIZE])
 		(void)snprintf(ret, FORMAT_SIZE, "%.1f ms", (double)microseconds / 1000);
 	else
 		(void)snprintf(ret, FORMAT_SIZE, "%.1f s", (double)microseconds / 1000000);
+}
+
+void format_time(uint64_t time_ms, char ret[FORMAT_SIZE])
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	struct tm split;
+
+	if (!localtime_r(&seconds, &split) ||
+	    strftime(ret, FORMAT_SIZE, "%Y-%m-%d %H:%M:%S", &split) == 0)
+		ret[0] = '\0';
+}
+
+void format_time_utc(uint64_t time_ms, char ret[FORMAT_SIZE])
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	struct tm split;
+	size_t length = 0;
+
+	if (gmtime_r(&seconds, &split))
+		length = strftime(ret, FORMAT_SIZE, "%Y-%m-%dT%H:%M:%S", &split);
+	ret[length] = '\0';
+	if (length > 0)
+		(void)snprintf(ret + length, FORMAT_SIZE - length, ".%03uZ",
+			       (unsigned)(time_ms % 1000));
 }
 
 uint64_t format_quantile_us(const struct dlmirror_counter *counter, unsigned per_mille)

@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
 	daemons/dlmirror/agreement.c daemons/dlmirror/agreement.h \
 	daemons/dlmirror/checks.c daemons/dlmirror/checks.h \
+	daemons/dlmirror/drawing.c daemons/dlmirror/drawing.h \
 	daemons/dlmirror/explanation.c daemons/dlmirror/explanation.h \
 	daemons/dlmirror/export.c daemons/dlmirror/export.h \
 	daemons/dlmirror/exposition.c daemons/dlmirror/exposition.h \
@@ -24,6 +25,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/chosen.c daemons/dlmirror/chosen.h \
 	daemons/dlmirror/config.c \
 	daemons/dlmirror/configured.c daemons/dlmirror/configured.h \
+	daemons/dlmirror/course.c daemons/dlmirror/course.h \
 	daemons/dlmirror/create.c \
 	daemons/dlmirror/daemon.c \
 	daemons/dlmirror/deactivate.c \
@@ -43,6 +45,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/metrics.c \
 	daemons/dlmirror/mirrors.c daemons/dlmirror/mirrors.h \
 	daemons/dlmirror/nodes.c daemons/dlmirror/nodes.h \
+	daemons/dlmirror/region_map.c daemons/dlmirror/region_map.h \
 	daemons/dlmirror/reload.c \
 	daemons/dlmirror/remove.c \
 	daemons/dlmirror/rename.c \

@@ -10,10 +10,9 @@
 
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/mirrors.h"
-#include "daemons/dlmirror/picture.h"
+#include "daemons/dlmirror/region_map.h"
 #include "daemons/dlmirror/verb.h"
 
-#define ATTEMPTS     3U	 /* when the mirror is given another size meanwhile */
 #define REGIONS_SIZE 96U /* of a list of regions for people */
 #define ARRAY_SIZE   2048U
 
@@ -49,31 +48,7 @@ static unsigned terminal_width(void)
 	return size.ws_col > PICTURE_WIDTH_MAX ? PICTURE_WIDTH_MAX : size.ws_col;
 }
 
-struct map {
-	struct dlmirror_mirror mirror;
-	struct picture picture;
-	struct dlmirror_cell cell[PICTURE_CELLS_MAX];
-	struct dlmirror_map about;
-};
-
-static int map_read(struct dlmirror *d, const char *name, unsigned width, struct map *ret)
-{
-	int error = -EAGAIN;
-
-	for (unsigned attempt = 0; attempt < ATTEMPTS && error == -EAGAIN; attempt++) {
-		error = dlmirror_get(d, name, &ret->mirror);
-		if (error != 0)
-			break;
-		ret->picture = picture_of(ret->mirror.region_count, width);
-		error = dlmirror_map(d, name, 0, ret->picture.per_cell, ret->picture.cells,
-				     ret->cell, &ret->about);
-		if (error == 0 && ret->about.region_count != ret->mirror.region_count)
-			error = -EAGAIN;
-	}
-	return error;
-}
-
-static void heading_print(const struct map *map)
+static void heading_print(const struct region_map *map)
 {
 	const struct dlmirror_mirror *m = &map->mirror;
 	char region[FORMAT_SIZE];
@@ -124,7 +99,7 @@ static void work_add(struct libscols_table *table, const struct dlmirror_mirror 
 	ui_cell(row, 4, "%s", text);
 }
 
-static void works_print(const struct map *map)
+static void works_print(const struct region_map *map)
 {
 	static const struct ui_column columns[] = {{"MEMBER", 0, 0},
 						   {"SLOT", SCOLS_FL_RIGHT, 0},
@@ -140,7 +115,7 @@ static void works_print(const struct map *map)
 	ui_print(table);
 }
 
-static void text_print(const struct map *map)
+static void text_print(const struct region_map *map)
 {
 	bool colour = ui_colour();
 
@@ -151,7 +126,7 @@ static void text_print(const struct map *map)
 	works_print(map);
 }
 
-static struct libscols_table *cells_json(const struct map *map)
+static struct libscols_table *cells_json(const struct region_map *map)
 {
 	static const struct ui_column columns[] = {
 	    {"first", 0, SCOLS_JSON_NUMBER},	   {"regions", 0, SCOLS_JSON_NUMBER},
@@ -192,7 +167,7 @@ static void array_cell(struct libscols_line *row, size_t column, const uint64_t 
 		ui_cell(row, column, "%s", text);
 }
 
-static struct libscols_table *works_json(const struct map *map)
+static struct libscols_table *works_json(const struct region_map *map)
 {
 	static const struct ui_column columns[] = {
 	    {"node", 0, SCOLS_JSON_NUMBER},	   {"slot", 0, SCOLS_JSON_NUMBER},
@@ -219,20 +194,20 @@ static struct libscols_table *works_json(const struct map *map)
 
 static int map_run(struct dlmirror **d, const char *name, const void *input, bool json)
 {
-	static struct map map; /* large */
 	const struct map_options *options = input;
-	int error = map_read(*d, name, options->width ? options->width : terminal_width(), &map);
+	struct region_map map;
+	int error =
+	    region_map_read(*d, name, options->width ? options->width : terminal_width(), &map);
 
-	if (error != 0)
-		return ui_fail_daemon(*d, error);
-	if (json) {
+	if (error == 0 && json) {
 		struct libscols_table *tables[] = {cells_json(&map), works_json(&map)};
 
 		ui_print_json(tables, 2);
-	} else {
+	} else if (error == 0) {
 		text_print(&map);
 	}
-	return UI_OK;
+	region_map_free(&map);
+	return error == 0 ? UI_OK : ui_fail_daemon(*d, error);
 }
 
 int verb_map(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "daemons/dlmirror/drawing.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/utf8.h"
 
@@ -26,7 +27,12 @@ static const char style[] =
     "th{font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums}\n"
     "p,.faint{color:var(--faint)}meter{width:12rem}\n"
     ".ok{color:var(--ok)}.warning{color:var(--warning)}.problem{color:var(--problem)}"
-    ".unknown{color:var(--unknown)}\n";
+    ".unknown{color:var(--unknown)}\n"
+    "svg.map{width:100%;display:block}svg.patch{width:.8rem;height:.8rem}"
+    "svg.curve{width:24rem;height:2.5rem;display:block}\n"
+    "polyline{fill:none;stroke:var(--ok);stroke-width:2;vector-effect:non-scaling-stroke}\n"
+    ".in-sync{fill:#7dbb8a}.dirty{fill:#3d6fb6}.copying{fill:#22a7b8}.crash-dirty{fill:#a63db0}"
+    ".stale{fill:#c9302c}\n";
 
 /* Prints what stands for itself in HTML, whatever it holds. */
 static void __attribute__((format(printf, 2, 3))) say(FILE *to, const char *format, ...)
@@ -195,6 +201,118 @@ static void regions_write(const struct dlmirror_mirror *m, FILE *to)
 	section_end(to);
 }
 
+/* Where they are. */
+static void map_write(const struct region_map *map, FILE *to)
+{
+	char heading[TEXT_SIZE];
+
+	(void)snprintf(heading, sizeof(heading), "%s: map", label(&map->mirror));
+	section_begin(to, heading);
+	for (unsigned i = 0; i < DLMIRROR_REGIONS; i++) {
+		enum dlmirror_region state = (enum dlmirror_region)i;
+
+		(void)fputs("<tr><td>", to);
+		drawing_patch(to, state);
+		(void)fputs("</td>", to);
+		cell_number(to, picture_state_regions(&map->picture, map->cell, state));
+		cell(to, picture_state_meaning(state));
+		(void)fputs("</tr>\n", to);
+	}
+	(void)fputs("</table>\n", to);
+	if (map->picture.per_cell > 1) {
+		(void)fputs("<p>", to);
+		say(to, "A cell is %" PRIu64 " regions, and shows the worst of them.",
+		    map->picture.per_cell);
+		(void)fputs("</p>\n", to);
+	}
+	drawing_regions(to, &map->picture, map->cell);
+	(void)fputs("\n</section>\n", to);
+}
+
+/* ---- how busy a mirror was while the page was made */
+
+static void rate_cell(FILE *to, enum course_kind kind, double rate)
+{
+	char text[FORMAT_SIZE];
+	uint64_t tenths = (uint64_t)(rate * 10 + 0.5);
+
+	if (kind == COURSE_SYNCED)
+		format_bytes((uint64_t)rate, text);
+	else
+		(void)snprintf(text, sizeof(text), "%" PRIu64 ".%u", tenths / 10,
+			       (unsigned)(tenths % 10));
+	(void)fputs("<td class=\"n\">", to);
+	say(to, "%s", text);
+	(void)fputs("</td>", to);
+}
+
+static void rate_write(FILE *to, enum course_kind kind, const struct course *course)
+{
+	static const char *const names[COURSE_KINDS] = {
+	    [COURSE_REQUESTS] = "requests",
+	    [COURSE_MARKS] = "marks",
+	    [COURSE_LOG_WRITES] = "writes to the log device",
+	    [COURSE_SYNCED] = "brought in sync",
+	};
+	const double *rate = course->rate[kind];
+	double sum = 0;
+	double most = 0;
+
+	for (unsigned i = 0; i < course->points; i++) {
+		sum += rate[i];
+		most = rate[i] > most ? rate[i] : most;
+	}
+	(void)fputs("<tr>", to);
+	cell(to, names[kind]);
+	(void)fputs("<td>", to);
+	drawing_line(to, rate, course->points);
+	(void)fputs("</td>", to);
+	rate_cell(to, kind, sum / course->points);
+	rate_cell(to, kind, most);
+	(void)fputs("</tr>\n", to);
+}
+
+static void course_write(const struct courses *courses, const struct dlmirror_mirror *m, FILE *to)
+{
+	const struct course *course = NULL;
+	char heading[TEXT_SIZE];
+	char seconds[FORMAT_SIZE];
+
+	for (size_t i = 0; i < courses->count && !course; i++)
+		if (strcmp(courses->course[i].uuid, m->uuid) == 0)
+			course = &courses->course[i];
+	if (!course || course->points == 0)
+		return;
+	format_duration((uint64_t)course->points * courses->step_ms / 1000, seconds);
+	(void)snprintf(heading, sizeof(heading), "%s: rates of %s", label(m), seconds);
+	section_begin(to, heading);
+	headings(to, (const char *const[]){"Each second", "", "Mean", "Most"}, 4);
+	for (unsigned kind = 0; kind < COURSE_KINDS; kind++)
+		rate_write(to, (enum course_kind)kind, course);
+	section_end(to);
+}
+
+/* ---- what happened */
+
+static void events_write(const struct page *page, FILE *to)
+{
+	section_begin(to, "Events, the newest first");
+	headings(to, (const char *const[]){"Time", "Mirror", "Event", "What"}, 4);
+	for (size_t i = page->event_count; i > 0; i--) {
+		const struct dlmirror_event *event = &page->event[i - 1];
+		char time[FORMAT_SIZE];
+
+		format_time(event->time_ms, time);
+		(void)fputs("<tr>", to);
+		cell(to, time);
+		cell(to, event->name[0] ? event->name : event->uuid);
+		cell(to, event->id);
+		cell(to, event->text);
+		(void)fputs("</tr>\n", to);
+	}
+	section_end(to);
+}
+
 static void parts_write(const struct facts_mirror *of, FILE *to)
 {
 	const struct dlmirror_mirror *m = &of->mirror;
@@ -289,11 +407,8 @@ static void daemon_write(const struct dlmirror_daemon *d, FILE *to)
 		cluster_write(&d->cluster, to);
 }
 
-void page_write(const struct facts *f, const char *now, FILE *to)
+static void head_write(const struct page *page, bool answers, FILE *to)
 {
-	bool answers = f->reachable.known && f->reachable.value != 0;
-	size_t i;
-
 	(void)fprintf(to,
 		      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		      "<meta name=\"viewport\" content=\"width=device-width\">\n"
@@ -302,18 +417,33 @@ void page_write(const struct facts *f, const char *now, FILE *to)
 		      "<style>\n%s</style>\n</head>\n<body>\n<h1>Mirrors",
 		      style);
 	if (answers)
-		say(to, " of %s", f->daemon.host_name);
+		say(to, " of %s", page->facts->daemon.host_name);
 	(void)fputs("</h1>\n<p>", to);
-	say(to, "%s, dlmirror %s", now, f->version);
+	say(to, "%s, dlmirror %s", page->now, page->facts->version);
 	(void)fputs("</p>\n", to);
+}
+
+void page_write(const struct page *page, FILE *to)
+{
+	const struct facts *f = page->facts;
+	bool answers = f->reachable.known && f->reachable.value != 0;
+	size_t i;
+
+	head_write(page, answers, to);
 	if (f->mirror_count > 0)
 		mirrors_write(f, to);
 	checks_write(f, to);
 	for (i = 0; i < f->mirror_count; i++) {
 		regions_write(&f->mirror[i].mirror, to);
+		if (page->map && page->map[i].cell)
+			map_write(&page->map[i], to);
+		if (page->courses)
+			course_write(page->courses, &f->mirror[i].mirror, to);
 		parts_write(&f->mirror[i], to);
 		counters_write(&f->mirror[i], to);
 	}
+	if (page->event_count > 0)
+		events_write(page, to);
 	if (answers)
 		daemon_write(&f->daemon, to);
 	(void)fputs("</body>\n</html>\n", to);

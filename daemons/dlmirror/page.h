@@ -9,8 +9,20 @@
 #include <stdio.h>
 
 #include "daemons/dlmirror/checks.h"
+#include "daemons/dlmirror/course.h"
+#include "daemons/dlmirror/region_map.h"
 
-/* now: when the facts were found, for people. Failures stay in the stream. */
-void page_write(const struct facts *f, const char *now, FILE *to);
+struct page {
+	const struct facts *facts;
+	const char *now; /* when they were found, for people */
+	/* One for each mirror of the facts; its cells are NULL when there is no map. NULL: none at all. */
+	const struct region_map *map;
+	const struct courses *courses;
+	size_t event_count;
+	const struct dlmirror_event *event; /* the oldest first */
+};
+
+/* Failures stay in the stream. */
+void page_write(const struct page *page, FILE *to);
 
 #endif

@@ -58,6 +58,21 @@ const char *picture_state_name(enum dlmirror_region state)
 	return states[state].name;
 }
 
+const char *picture_state_meaning(enum dlmirror_region state)
+{
+	return states[state].meaning;
+}
+
+uint64_t picture_state_regions(const struct picture *picture, const struct dlmirror_cell *cells,
+			       enum dlmirror_region state)
+{
+	uint64_t regions = 0;
+
+	for (uint32_t i = 0; i < picture->cells; i++)
+		regions += cells[i].count[state];
+	return regions;
+}
+
 static void colour_set(FILE *to, const char *colour)
 {
 	(void)fprintf(to, "\033[%sm", colour);
@@ -98,15 +113,13 @@ void picture_legend(FILE *to, const struct picture *picture, const struct dlmirr
 	int digits = (int)digits_of(picture->region_count);
 
 	for (unsigned state = 0; state < DLMIRROR_REGIONS; state++) {
-		uint64_t regions = 0;
-
-		for (uint32_t i = 0; i < picture->cells; i++)
-			regions += cells[i].count[state];
 		if (colour)
 			colour_set(to, states[state].colour);
 		(void)fputc(states[state].character, to);
 		if (colour)
 			colour_set(to, "0");
-		(void)fprintf(to, " %*" PRIu64 " %s\n", digits, regions, states[state].meaning);
+		(void)fprintf(to, " %*" PRIu64 " %s\n", digits,
+			      picture_state_regions(picture, cells, (enum dlmirror_region)state),
+			      states[state].meaning);
 	}
 }

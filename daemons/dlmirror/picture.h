@@ -33,6 +33,11 @@ struct picture picture_of(uint64_t region_count, unsigned width);
 enum dlmirror_region picture_worst(const struct dlmirror_cell *cell);
 /* "in-sync", …: for programs. */
 const char *picture_state_name(enum dlmirror_region state);
+/* "in sync", "dirty: marked by this node", …: for people. */
+const char *picture_state_meaning(enum dlmirror_region state);
+/* Regions that are so. */
+uint64_t picture_state_regions(const struct picture *picture, const struct dlmirror_cell *cells,
+			       enum dlmirror_region state);
 /* The lines, each with the number of its first region. */
 void picture_print(FILE *to, const struct picture *picture, const struct dlmirror_cell *cells,
 		   bool colour);

@@ -25,6 +25,11 @@
 
 static struct facts facts;
 static struct facts_mirror mirror;
+static struct region_map map;
+static struct course course;
+static struct dlmirror_event event;
+static struct dlmirror_cell cells[300];
+static const struct courses courses = {.step_ms = 500, .count = 1, .course = &course};
 
 static struct fact is(uint64_t value)
 {
@@ -78,6 +83,13 @@ static int hostile_host(void **state)
 			       .config_good = is(0),
 			       .config_error = HOSTILE,
 			       .unit = {{.name = HOSTILE}, {.name = HOSTILE}, {.name = HOSTILE}}};
+	map = (struct region_map){.mirror = *m, .picture = picture_of(300, 136), .cell = cells};
+	memset(cells, 0, sizeof(cells));
+	for (i = 0; i < 300; i++)
+		cells[i].count[i < 130 ? DLMIRROR_REGION_IN_SYNC : DLMIRROR_REGION_STALE] = 1;
+	course = (struct course){.uuid = HOSTILE, .points = 3};
+	course.rate[COURSE_MARKS][1] = 12.5;
+	event = (struct dlmirror_event){.id = "</td>", .uuid = HOSTILE, .text = HOSTILE};
 	unknown(&facts.mirror_target);
 	unknown(&facts.corosync);
 	unknown(&facts.hung_task_s);
@@ -91,6 +103,17 @@ static int hostile_host(void **state)
 	return 0;
 }
 
+static void write_to(FILE *file)
+{
+	page_write(&(struct page){.facts = &facts,
+				  .now = HOSTILE,
+				  .map = &map,
+				  .courses = &courses,
+				  .event_count = 1,
+				  .event = &event},
+		   file);
+}
+
 static char *page(void)
 {
 	size_t size;
@@ -98,7 +121,7 @@ static char *page(void)
 	FILE *file = open_memstream(&text, &size);
 
 	assert_non_null(file);
-	page_write(&facts, HOSTILE, file);
+	write_to(file);
 	assert_int_equal(fclose(file), 0);
 	assert_int_equal(strlen(text), size);
 	return text;
@@ -107,9 +130,9 @@ static char *page(void)
 /* The page's own tags, in order and each with its end; what is between them has no other '<'. */
 static void structure_check(const char *at)
 {
-	static const char *const tags[] = {"html", "head", "title", "style",  "body",
-					   "h1",   "h2",   "p",	    "table",  "tr",
-					   "th",   "td",   "meter", "section"};
+	static const char *const tags[] = {"html",  "head",    "title", "style", "body",    "h1",
+					   "h2",    "p",       "table", "tr",	 "th",	    "td",
+					   "meter", "section", "svg",	"rect",	 "polyline"};
 	char open[DEPTH_MAX][NAME_SIZE];
 	size_t depth = 0;
 
@@ -197,6 +220,26 @@ static void test_contents(void **state)
 	free(text);
 }
 
+static void test_drawings(void **state)
+{
+	char *text = page();
+
+	(void)state;
+	assert_int_equal(map.picture.columns, 128);
+	assert_non_null(strstr(text, "viewBox=\"0 0 128 3\""));
+	/* A line ends a run. */
+	assert_non_null(strstr(text, "<rect class=\"in-sync\" x=\"0\" y=\"0\" width=\"128\""));
+	assert_non_null(strstr(text, "<title>128 to 129: in sync</title>"));
+	assert_non_null(strstr(text, "<title>130 to 255: stale"));
+	assert_non_null(strstr(text, "<title>256 to 299: stale"));
+	assert_non_null(strstr(text, "<td class=\"n\">170</td><td>stale"));
+	assert_non_null(strstr(text, ": rates of 1 s</h2>"));
+	assert_non_null(strstr(text, "<polyline points=\"0,100 10,0 20,100 \">"));
+	assert_non_null(strstr(text, "<td class=\"n\">4.2</td><td class=\"n\">12.5</td>"));
+	assert_non_null(strstr(text, "<td>&#60;/td&#62;</td><td>" HARMLESS "</td></tr>"));
+	free(text);
+}
+
 static void test_no_daemon(void **state)
 {
 	char *text;
@@ -204,22 +247,31 @@ static void test_no_daemon(void **state)
 	(void)state;
 	facts.reachable = is(0);
 	facts.mirror_count = 0;
+	facts.mirror = NULL;
 	strcpy(facts.daemon_error, HOSTILE);
 	text = page();
 	structure_check(text);
 	assert_non_null(strstr(text, "<h1>Mirrors</h1>"));
 	assert_non_null(strstr(text, "<td>" HARMLESS "</td><td>systemctl start dlmirrord</td>"));
-	assert_int_equal(times(text, "<h2>"), 1);
+	assert_int_equal(times(text, "<h2>"), 2); /* diagnosis, and the event */
 	free(text);
 }
 
-int main(void)
+/* With an argument: prints the page, for test/check/page. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_escapes, hostile_host),
 	    cmocka_unit_test_setup(test_contents, hostile_host),
+	    cmocka_unit_test_setup(test_drawings, hostile_host),
 	    cmocka_unit_test_setup(test_no_daemon, hostile_host),
 	};
 
+	(void)argv;
+	if (argc > 1) {
+		(void)hostile_host(NULL);
+		write_to(stdout);
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

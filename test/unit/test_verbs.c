@@ -111,6 +111,33 @@ static int source_log_retry(void *context, const char *mirror, char *why, size_t
 	return -EBUSY;
 }
 
+static int source_map(void *context, const char *mirror, uint64_t first, uint64_t per_cell,
+		      uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret)
+{
+	(void)context;
+	(void)mirror;
+	assert_int_equal(first, 0);
+	assert_int_equal(per_cell, 1);
+	assert_int_equal(cells, 2);
+	memset(ret_cells, 0, cells * sizeof(*ret_cells));
+	ret_cells[0].count[DLMIRROR_REGION_IN_SYNC] = 1;
+	ret_cells[1].count[DLMIRROR_REGION_DIRTY] = 1;
+	*ret = (struct dlmirror_map){.region_count = 2};
+	return 0;
+}
+
+static void source_events(void *context, uint64_t record, uint64_t after, struct admin_events *ret)
+{
+	(void)context;
+	(void)record;
+	*ret = (struct admin_events){.record = 1, .newest = 1, .count = after < 1};
+	ret->event[0] = (struct dlmirror_event){.seq = 1,
+						.id = "attached",
+						.uuid = "data-01234567",
+						.name = "data",
+						.text = "it is here"};
+}
+
 static void source_daemon(void *context, struct dlmirror_daemon *ret)
 {
 	(void)context;
@@ -127,7 +154,9 @@ static void server_run(int ready)
 					    .rate = source_rate,
 					    .verify = source_verify,
 					    .log_retry = source_log_retry,
-					    .daemon = source_daemon};
+					    .daemon = source_daemon,
+					    .map = source_map,
+					    .events = source_events};
 	struct admin_server *server;
 	qb_loop_t *loop = qb_loop_create();
 	int result = admin_server_create(loop, NULL, &source, &server);
@@ -372,14 +401,21 @@ static void test_set(void **state)
 static void test_report(void **state)
 {
 	(void)state;
-	assert_int_equal(command("report --html=-"), 0);
+	assert_int_equal(command("report --html=- --seconds=2"), 0);
 	assert_int_equal(times("<h1>Mirrors of seven</h1>"), 1);
 	assert_int_equal(times("<h2>data: 2 regions of 512 KiB</h2>"), 1);
 	assert_int_equal(times("<td>511:1048575 is gone</td>"), 1);
 	assert_int_equal(times("<tr><td>mark</td>"), 1);
+	assert_int_equal(times("<h2>data: map</h2>"), 1);
+	assert_int_equal(times("<h2>data: rates of 2 s</h2>"), 1);
+	assert_int_equal(times("<td>attached</td><td>it is here</td>"), 1);
 	assert_int_equal(times("</html>\n"), 1);
+	assert_int_equal(command("report --html=- --seconds=0"), 0);
+	assert_int_equal(times(": rates of "), 0);
 	assert_int_equal(command("report"), 2);
-	assert_int_equal(command("report --html=/nonexistent/page"), 1);
+	assert_int_equal(command("report --html=- --seconds=-1"), 2);
+	assert_int_equal(command("report --html=- --seconds="), 2);
+	assert_int_equal(command("report --html=/nonexistent/page --seconds=0"), 1);
 }
 
 static void test_explain(void **state)
