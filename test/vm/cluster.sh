@@ -5,7 +5,8 @@
 
 ALL="1 2 3"
 # shellcheck disable=SC2034 # for scenarios
-MIRROR_MIB=256 # of mirror m; small, so that a resync under emulation ends
+MIRROR=m
+MIRROR_MIB=256 # small, so that a resync under emulation ends
 
 # nodes_up: three nodes with corosync and DLM, which this host fences when DLM asks for it. With a token of 1000 ms
 # emulated nodes on a busy host were seen to part from each other for no reason.
@@ -195,16 +196,16 @@ device_becomes() {
 	on "$3" "dmsetup suspend --noflush $2 && dmsetup load $2 --table '$1' && dmsetup resume $2"
 }
 
-# mirror_on I: mirror m there. SYNC=sync or "" instead of nosync; MIRROR_OPTIONS as "1 handle_errors"
+# mirror_on I: the mirror there. SYNC=sync or "" instead of nosync; MIRROR_OPTIONS as "1 handle_errors"
 mirror_on() {
 	on "$1" "[ -e /dev/mapper/log ]" || devices_on "$1"
-	on "$1" "set -- cluster-m clustered-disk \$(stat -Lc %Hr:%Lr /dev/mapper/log) $REGION ${SYNC-nosync}
-		dmsetup create m --table \"0 $((MIRROR_MIB * MIB)) mirror userspace \$# \$* 2 /dev/mapper/a 0 /dev/mapper/b 0 ${MIRROR_OPTIONS:-}\""
+	on "$1" "set -- cluster-$MIRROR clustered-disk \$(stat -Lc %Hr:%Lr /dev/mapper/log) $REGION ${SYNC-nosync}
+		dmsetup create $MIRROR --table \"0 $((MIRROR_MIB * MIB)) mirror userspace \$# \$* 2 /dev/mapper/a 0 /dev/mapper/b 0 ${MIRROR_OPTIONS:-}\""
 }
 
 # mirror_off I: taken down; something may look at the device for a moment
 mirror_off() {
-	wait_for 30 "node $1 has removed m" on "$1" "dmsetup remove m"
+	wait_for 30 "node $1 has removed $MIRROR" on "$1" "dmsetup remove $MIRROR"
 }
 
 # cluster_up [NODES]: booted, with daemon and mirror on each of NODES (all)
@@ -215,9 +216,9 @@ cluster_up() {
 	all_whole "${1:-$ALL}"
 }
 
-# ready_members I: of mirror m, as I knows them, when nobody is on the way in or out
+# ready_members I: of the mirror, as I knows them, when nobody is on the way in or out
 ready_members() {
-	ask "$1" "dlmirror status m --json" | jq -r '[.. | objects | select(has("members"))][0] |
+	ask "$1" "dlmirror status $MIRROR --json" | jq -r '[.. | objects | select(has("members"))][0] |
 		if all(.member_states[]; . == "ready") then .members | sort | map(tostring) | join(" ") else "changing" end'
 }
 
@@ -226,13 +227,13 @@ members_are() {
 }
 
 whole_with() {
-	mirror_whole "$1" m && members_are "$1" "$2"
+	mirror_whole "$1" "$MIRROR" && members_are "$1" "$2"
 }
 
-# all_whole NODES [SECONDS]: they, and nobody else, have m, and each of them says that nothing is left to do
+# all_whole NODES [SECONDS]: they, and nobody else, have the mirror, and each of them says that nothing is left to do
 all_whole() {
 	local i
-	for i in $1; do wait_for "${2:-60}" "m is whole on node $i, its members $1" whole_with "$i" "$1"; done
+	for i in $1; do wait_for "${2:-60}" "$MIRROR is whole on node $i, its members $1" whole_with "$i" "$1"; done
 }
 
 # kernel_content I: no complaint in its log but one of DLM's own: it copies a message that arrives while it recovers with
@@ -241,7 +242,7 @@ kernel_content() {
 	! on "$1" dmesg | grep -E 'BUG:|WARNING:|Oops|blocked for more than' | grep -v 'fs/dlm/requestqueue.c'
 }
 
-# cluster_end [NODES]: the legs are alike while m is active and when it is down; nothing is held or in use any more
+# cluster_end [NODES]: the legs are alike while the mirror is active and when it is down; nothing is held or in use any more
 cluster_end() {
 	local i nodes=${1:-$ALL}
 	all_whole "$nodes"
@@ -285,7 +286,7 @@ load_begin() {
 	local i seconds=$1
 	shift
 	for i; do
-		background "$SCENARIO_LOG/fio.$i" load_fio "$i" /dev/mapper/m "$seconds" "--offset=$(((i - 1) * AREA_MIB))M --size=${AREA_MIB}M"
+		background "$SCENARIO_LOG/fio.$i" load_fio "$i" "/dev/mapper/$MIRROR" "$seconds" "--offset=$(((i - 1) * AREA_MIB))M --size=${AREA_MIB}M"
 		LOAD[$i]=$BACKGROUND
 	done
 }
@@ -322,7 +323,7 @@ writers_start() {
 	local i seconds=$1
 	shift
 	for i; do
-		background "$SCENARIO_LOG/wtimer.$i" on "$i" "wtimer -s $seconds -o $((SHARED_KIB + (i - 1) * 128)) -r 128 /dev/mapper/m"
+		background "$SCENARIO_LOG/wtimer.$i" on "$i" "wtimer -s $seconds -o $((SHARED_KIB + (i - 1) * 128)) -r 128 /dev/mapper/$MIRROR"
 		WRITER[$i]=$BACKGROUND
 	done
 }
