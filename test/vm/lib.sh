@@ -105,6 +105,15 @@ random() {
 echo "$SEED" >"$SCENARIO_LOG/random"
 echo "seed: $SEED"
 
+# document_box FILE HEADING: the commands of the indented boxes below that heading of a document, without their comments
+document_box() {
+	local lines
+	lines=$(awk -v heading="## $2" '$0 == heading { here = 1; next } /^## / { here = 0 } here && /^    [a-z]/' "$VM/../../$1" |
+		sed 's/^    //; s/  *#.*//')
+	[ -n "$lines" ] || fail "$1 has no box below '$2'"
+	echo "$lines"
+}
+
 # --- device-mapper without us -----------------------------------------------------------------------
 
 # kernel_mirror I NAME MIB LOG_ARGUMENTS: a table with legs a and b and a log of the kernel's, as
