@@ -35,6 +35,14 @@ enum {
 	OPTION_NO_WAIT
 };
 
+/* The device of a missing leg has a number before it has a path. */
+static bool missing_named(const char *path, dev_t *ret)
+{
+	char why[MAPPER_ERROR_SIZE];
+
+	return strcmp(path, MISSING_PATH) == 0 && mapper_missing(ret, why) == 0;
+}
+
 /* A device that may be gone can also be named by its number. */
 static void old_parse(struct argp_state *state, const char *argument, struct plan_old *ret)
 {
@@ -44,6 +52,8 @@ static void old_parse(struct argp_state *state, const char *argument, struct pla
 	char behind;
 
 	ret->name = argument;
+	if (missing_named(argument, &ret->devno))
+		return;
 	if (argument[0] != '/' && sscanf(argument, "%u:%u%c", &major, &minor, &behind) == 2)
 		ret->devno = makedev(major, minor);
 	else if (stat(argument, &status) == 0 && S_ISBLK(status.st_mode))
@@ -58,12 +68,11 @@ static void old_parse(struct argp_state *state, const char *argument, struct pla
 static void fresh_parse(struct argp_state *state, const char *argument, struct spec_leg *ret)
 {
 	char error[SPEC_ERROR_SIZE];
-	char why[MAPPER_ERROR_SIZE];
 	struct stat status;
 
 	if (spec_leg_parse(argument, ret, error) != 0)
 		argp_error(state, "%s", error);
-	if (strcmp(ret->path, MISSING_PATH) == 0 && mapper_missing(&ret->devno, why) == 0)
+	if (missing_named(ret->path, &ret->devno))
 		return;
 	if (stat(ret->path, &status) != 0)
 		argp_failure(state, UI_FAILED, errno, "leg %s", ret->path);
