@@ -558,8 +558,11 @@ static bool repair_goes_on(const struct checker *c, const struct mirror *mirror)
 	return false;
 }
 
+/* As far as it can be. */
 static bool in_sync(const struct checker *c, const struct mirror *mirror)
 {
+	if (mirror->plan->missing)
+		return true;
 	for (unsigned i = 0; i < world_nodes(c->world); i++) {
 		const struct node *node = world_node(c->world, i);
 		const struct mlog *m = active_on(node, mirror) ? mlog_on(node, mirror) : NULL;
@@ -690,8 +693,8 @@ static bool node_converged(const struct node *node, const struct mirror *mirror)
 	if (m == NULL || !kernel_operated(kernel_on(node, mirror)))
 		return false;
 	mlog_status(m, &status);
-	return status.in_sync == status.region_count && !status.verifying &&
-	       (status.log == MLOG_LOG_OK || status.log == MLOG_LOG_NONE);
+	return (mirror->plan->missing || status.in_sync == status.region_count) &&
+	       !status.verifying && (status.log == MLOG_LOG_OK || status.log == MLOG_LOG_NONE);
 }
 
 static bool mirror_converged(const struct checker *c, const struct mirror *mirror)

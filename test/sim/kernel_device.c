@@ -661,9 +661,10 @@ bool kernel_writing(const struct kernel *k, uint32_t region)
 	return false;
 }
 
+/* With a leg missing each flush fails, and there is nothing that could be taken for in sync. */
 static bool set_misled(const struct mirror_set *s)
 {
-	return s != NULL && (s->misled || s->flush_failure);
+	return s != NULL && (s->misled || (s->flush_failure && !plan_of(s)->missing));
 }
 
 bool kernel_misled(const struct kernel *k)

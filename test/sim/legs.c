@@ -468,15 +468,20 @@ void legs_fail(struct legs *l, unsigned leg, uint32_t mask, bool failing)
 	}
 }
 
+static bool leg_missing(const struct legs *l, unsigned leg)
+{
+	return l->mirror->plan->missing && leg == l->count - 1;
+}
+
 bool legs_failing(const struct legs *l, const struct node *node, unsigned leg)
 {
-	return (l->failing[leg] >> node_index(node) & 1) != 0;
+	return leg_missing(l, leg) || (l->failing[leg] >> node_index(node) & 1) != 0;
 }
 
 bool legs_healthy(const struct legs *l, const struct node *node)
 {
 	for (unsigned leg = 0; leg < l->count; leg++)
-		if (legs_failing(l, node, leg))
+		if (!leg_missing(l, leg) && legs_failing(l, node, leg))
 			return false;
 	return true;
 }

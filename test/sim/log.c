@@ -214,6 +214,13 @@ static void rate_tell(struct log *log)
 		pump_event(&log->pump, &event);
 }
 
+static uint32_t hold_of(const struct scenario_mirror *plan)
+{
+	if (plan->missing)
+		return HOT_HOLD_VOID;
+	return scenario_holds(plan) ? HOT_HOLD_YES : HOT_HOLD_NO;
+}
+
 static void core_create(struct log *log)
 {
 	bool watched = world_watched(log->node->world);
@@ -225,8 +232,8 @@ static void core_create(struct log *log)
 				  .ports = &ports,
 				  .context = log,
 				  .queue = &log->node->queue};
-	if (scenario_holds(log->mirror->plan) && atomic_load(&log->hot.shared->hold) == HOT_HOLD_NO)
-		atomic_store(&log->hot.shared->hold, HOT_HOLD_YES);
+	if (atomic_load(&log->hot.shared->hold) == HOT_HOLD_NO)
+		atomic_store(&log->hot.shared->hold, hold_of(log->mirror->plan));
 	meter_of(log)->core_bytes = meter_memory(watched) - before;
 	meter_of(log)->shared_bytes = hot_bytes(log->table.region_count, shift_of(log->mirror));
 }

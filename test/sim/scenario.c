@@ -113,6 +113,7 @@ static const struct field mirror_fields[] = {
     FIELD(scenario_mirror, integrated_flush),
     FIELD(scenario_mirror, handle_errors),
     FIELD(scenario_mirror, keep_log),
+    FIELD(scenario_mirror, missing),
     FIELD(scenario_mirror, load.writers),
     FIELD(scenario_mirror, load.readers),
     FIELD(scenario_mirror, load.write_gap_us),
@@ -279,12 +280,19 @@ unsigned scenario_read(FILE *stream, struct scenario *ret)
 	return 0;
 }
 
+/* A leg goes by a reload, after which nothing is in sync. */
+static bool missing_valid(const struct scenario_mirror *m)
+{
+	return !m->missing || (m->blank && m->sync != SIM_SYNC_NOSYNC && m->handle_errors &&
+			       m->keep_log && m->load.discard_permille == 0);
+}
+
 static bool mirror_valid(const struct scenario *s, const struct scenario_mirror *m)
 {
 	return m->regions >= 1 && m->regions <= SIM_REGIONS_MAX && m->region_sectors >= 8 &&
 	       (m->region_sectors & (m->region_sectors - 1)) == 0 && m->page_bytes >= 8 &&
 	       m->page_bytes % 8 == 0 && m->slots >= s->nodes && m->slots <= 32 && m->shift <= 8 &&
-	       m->legs >= 2 && m->legs <= SIM_LEGS_MAX;
+	       m->legs >= 2 && m->legs <= SIM_LEGS_MAX && missing_valid(m);
 }
 
 static bool numbers_valid(const struct scenario *s)
@@ -352,6 +360,15 @@ static void draw_load(struct random *r, const struct scenario_mirror *mirror,
 	ret->own = random_chance(r, 300);
 }
 
+/* A table as the daemons load it when a leg is dropped. */
+static void missing_set(struct scenario_mirror *ret)
+{
+	ret->missing = true;
+	ret->handle_errors = true;
+	if (ret->sync == SIM_SYNC_NOSYNC)
+		ret->sync = SIM_SYNC_KEEP;
+}
+
 static void draw_mirror(struct random *r, uint32_t nodes, struct scenario_mirror *ret)
 {
 	static const uint32_t pages[] = {8, 8, 16, 32, 512};
@@ -370,7 +387,12 @@ static void draw_mirror(struct random *r, uint32_t nodes, struct scenario_mirror
 	ret->integrated_flush = random_chance(r, 400);
 	ret->handle_errors = random_chance(r, 700);
 	ret->keep_log = !ret->handle_errors && random_chance(r, 500);
+	/* No draw of its own: that would make another scenario of every seed. */
+	if (ret->keep_log && ret->legs == 2 && ret->blank && ret->slots % 2 == 0)
+		missing_set(ret);
 	draw_load(r, ret, &ret->load);
+	if (ret->missing)
+		ret->load.discard_permille = 0; /* a device that is none takes no discards */
 }
 
 static void draw_fault(struct random *r, const struct scenario *s, const uint32_t *leg,
@@ -480,7 +502,7 @@ static void draw_chain_setting(struct random *r, struct scenario *s)
 		struct scenario_load *load = &s->mirror[m].load;
 
 		if (random_chance(r, 700)) {
-			s->mirror[m].blank = false;
+			s->mirror[m].blank = s->mirror[m].missing;
 			s->mirror[m].sync = SIM_SYNC_KEEP;
 		}
 		load->writers = (uint32_t)between(r, 1, 4);

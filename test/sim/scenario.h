@@ -81,6 +81,7 @@ struct scenario_mirror {
 	bool integrated_flush; /* FLUSH carries the marks */
 	bool handle_errors;    /* writes are held when a leg fails, without keep_log */
 	bool keep_log;
+	bool missing; /* the last leg is none: all fails on it, and the log has been told */
 	struct scenario_load load;
 };
 
