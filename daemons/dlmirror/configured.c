@@ -188,6 +188,7 @@ static int change(const char *before, const struct mirror_file *old, const char 
 		return code;
 	active = mapper_is(&device, old->uuid);
 	limited.resync_rate = old->resync_rate;
+	limited.hold = old->hold;
 	if (active && !mirror_file_same(old, &limited))
 		return ui_fail(UI_FAILED, MSG_CONFIG_IN_USE,
 			       "%s is active with the legs that its configuration here has: reload "
