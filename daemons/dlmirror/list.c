@@ -2,10 +2,9 @@
 /* dlmirror list: a line for each mirror, active here or only configured. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/inactive.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -26,55 +25,25 @@ static void row_fill(struct libscols_line *row, const struct dlmirror_mirror *m)
 	ui_cell(row, 5, "%s", m->has_disk ? log : "in memory");
 }
 
-static bool is_active(const char *uuid, const struct dlmirror_mirror *mirrors, size_t count)
+static void inactive_row(const struct inactive *list, const char *name,
+			 const struct mirror_file *file)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(mirrors[i].uuid, uuid) == 0)
-			return true;
-	return false;
-}
-
-struct inactive {
-	const struct dlmirror_mirror *mirrors; /* that are active */
-	size_t count;
-	struct libscols_table *table;
-	bool json;
-};
-
-static int inactive_row(const char *name, const void *input)
-{
-	const struct inactive *list = input;
-	struct libscols_line *row;
+	struct libscols_line *row = ui_row(list->table, NULL);
 	char size[FORMAT_SIZE];
-	struct mirror_file file;
-	int code = config_load(name, &file);
 
-	if (code != UI_OK || is_active(file.uuid, list->mirrors, list->count))
-		return code;
-	row = ui_row(list->table, NULL);
+	format_bytes(file->length_sectors * SECTOR_BYTES, size);
 	ui_cell(row, 0, "%s", name);
-	ui_cell(row, 1, "%s", list->json ? file.uuid : "inactive");
-	if (list->json)
-		return UI_OK;
-	format_bytes(file.length_sectors * SECTOR_BYTES, size);
+	ui_cell(row, 1, "inactive");
 	ui_cell(row, 2, "%s", size);
-	ui_cell(row, 4, "%u", file.leg_count);
-	ui_cell(row, 5, "%s", file.log[0] ? file.log : "in memory");
-	return UI_OK;
+	ui_cell(row, 4, "%u", file->leg_count);
+	ui_cell(row, 5, "%s", file->log[0] ? file->log : "in memory");
 }
 
 static int print_json(const struct dlmirror_mirror *mirrors, size_t count)
 {
-	static const struct ui_column columns[] = {{"name", 0, SCOLS_JSON_STRING},
-						   {"uuid", 0, SCOLS_JSON_STRING}};
-	struct inactive list = {.mirrors = mirrors, .count = count, .json = true};
-	struct libscols_table *tables[2];
-	int code;
+	struct libscols_table *tables[2] = {mirrors_json(mirrors, count)};
+	int code = inactive_json(mirrors, count, &tables[1]);
 
-	list.table = ui_table("inactive", columns, 2, true);
-	code = config_each(NULL, inactive_row, &list);
-	tables[0] = mirrors_json(mirrors, count);
-	tables[1] = list.table;
 	ui_print_json(tables, 2);
 	return code;
 }
@@ -112,12 +81,12 @@ int verb_list(int argc, char **argv)
 	if (arguments.json) {
 		code = print_json(mirrors, count);
 	} else {
-		list = (struct inactive){.mirrors = mirrors, .count = count};
+		list = (struct inactive){.active = mirrors, .count = count, .tell = inactive_row};
 		list.table =
 		    ui_table("mirrors", columns, sizeof(columns) / sizeof(columns[0]), false);
 		for (i = 0; i < count; i++)
 			row_fill(ui_row(list.table, NULL), &mirrors[i]);
-		code = config_each(NULL, inactive_row, &list);
+		code = inactive_each(&list);
 		ui_print(list.table);
 	}
 	free(mirrors);

@@ -36,6 +36,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/explain.c \
 	daemons/dlmirror/identity.c daemons/dlmirror/identity.h \
 	daemons/dlmirror/import.c \
+	daemons/dlmirror/inactive.c daemons/dlmirror/inactive.h \
 	daemons/dlmirror/leg.c \
 	daemons/dlmirror/list.c \
 	daemons/dlmirror/log.c \

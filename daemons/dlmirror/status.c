@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/inactive.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
 
 #define INTERVAL_MS 1000U
+#define PACE_MS	    500U
 
 struct status_options {
 	bool watch;
@@ -184,8 +186,20 @@ static void mirror_add(struct libscols_table *table, const struct dlmirror_mirro
 	members_add(table, row, m);
 }
 
-static void screen_print(const struct dlmirror_mirror *mirrors, size_t count,
-			 const struct watch *watch)
+static void inactive_add(const struct inactive *list, const char *name,
+			 const struct mirror_file *file)
+{
+	struct libscols_line *row = ui_row(list->table, NULL);
+
+	(void)file;
+	ui_cell(row, COLUMN_NAME, "%s", name);
+	ui_cell(row, COLUMN_STATE, "inactive");
+	ui_cell(row, COLUMN_ACTIVITY, "-");
+}
+
+/* all: also those that are not active; the exit code is of looking for them. */
+static int screen_print(const struct dlmirror_mirror *mirrors, size_t count,
+			const struct watch *watch, bool all)
 {
 	static const struct ui_column columns[COLUMNS] = {
 	    {"NAME", SCOLS_FL_TREE, 0},	   {"STATE", 0, 0},
@@ -195,11 +209,17 @@ static void screen_print(const struct dlmirror_mirror *mirrors, size_t count,
 	};
 	struct libscols_table *table =
 	    ui_table("mirrors", columns, watch ? COLUMNS : COLUMN_SPEED, false);
+	const struct inactive list = {
+	    .active = mirrors, .count = count, .tell = inactive_add, .table = table};
+	int code = UI_OK;
 	size_t i;
 
 	for (i = 0; i < count; i++)
 		mirror_add(table, &mirrors[i], watch);
+	if (all)
+		code = inactive_each(&list);
 	ui_print(table);
+	return code;
 }
 
 /* For a log file or a pipe: a line for each mirror. */
@@ -270,7 +290,7 @@ static int status_watch(struct dlmirror **d, const char *name, const struct stat
 		code = watch_update(&watch, mirrors, count);
 		if (code == UI_OK && tty) {
 			(void)fputs(UI_CLEAR_SCREEN, stdout);
-			screen_print(mirrors, count, &watch);
+			code = screen_print(mirrors, count, &watch, !name);
 			(void)fflush(stdout);
 		} else if (code == UI_OK) {
 			lines_print(mirrors, count, &watch);
@@ -286,20 +306,87 @@ static int status_watch(struct dlmirror **d, const char *name, const struct stat
 	return code;
 }
 
-static int status_once(struct dlmirror *d, const char *name, bool json)
+/* What is missing in the cluster: nothing where there is none. */
+static int problem_get(struct dlmirror *d, char ret[DLMIRROR_TEXT_SIZE])
 {
+	struct dlmirror_daemon daemon;
+	int error = dlmirror_daemon(d, &daemon);
+
+	if (error != 0)
+		return ui_fail_daemon(d, error);
+	(void)snprintf(ret, DLMIRROR_TEXT_SIZE, "%s", daemon.cluster.problem);
+	return UI_OK;
+}
+
+static int status_json(const struct dlmirror_mirror *mirrors, size_t count, bool all,
+		       const char *problem)
+{
+	static const struct ui_column columns[] = {{"problem", 0, SCOLS_JSON_STRING}};
+	struct libscols_table *tables[3] = {mirrors_json(mirrors, count)};
+	size_t used = 1;
+	int code = UI_OK;
+
+	if (all)
+		code = inactive_json(mirrors, count, &tables[used++]);
+	tables[used++] = ui_table("problems", columns, 1, true);
+	if (problem[0])
+		ui_cell(ui_row(tables[used - 1], NULL), 0, "%s", problem);
+	ui_print_json(tables, used);
+	return code;
+}
+
+/* How fast what is under way goes: that takes a second look. */
+static int paces_get(struct dlmirror **d, const char *name, struct watch *watch,
+		     struct dlmirror_mirror **mirrors, size_t *count)
+{
+	bool moves = false;
+	int code;
+
+	for (size_t i = 0; i < *count; i++)
+		moves = moves || format_regions_left(&(*mirrors)[i]) > 0;
+	if (!moves)
+		return UI_OK;
+	code = watch_update(watch, *mirrors, *count);
+	if (code != UI_OK)
+		return code;
+	ui_pause_ms(PACE_MS);
+	free(*mirrors);
+	*mirrors = NULL;
+	code = look(d, name, mirrors, count);
+	return code == UI_OK ? watch_update(watch, *mirrors, *count) : code;
+}
+
+static int status_text(struct dlmirror **d, const char *name, struct dlmirror_mirror **mirrors,
+		       size_t count, const char *problem)
+{
+	struct watch watch = {0};
+	int code = paces_get(d, name, &watch, mirrors, &count);
+
+	if (code == UI_OK)
+		code = screen_print(*mirrors, count, watch.pace ? &watch : NULL, !name);
+	if (code == UI_OK && problem[0])
+		(void)printf("Problem: %s\n", problem);
+	free(watch.pace);
+	return code;
+}
+
+static int status_once(struct dlmirror **d, const char *name, bool json)
+{
+	char problem[DLMIRROR_TEXT_SIZE];
 	struct dlmirror_mirror *mirrors;
 	size_t count;
-	int code = mirrors_get(d, name, &mirrors, &count);
+	int code = problem_get(*d, problem);
 
+	if (code == UI_OK)
+		code = mirrors_get(*d, name, &mirrors, &count);
 	if (code != UI_OK)
 		return code;
 	if (json)
-		ui_print(mirrors_json(mirrors, count));
+		code = status_json(mirrors, count, !name, problem);
 	else
-		screen_print(mirrors, count, NULL);
+		code = status_text(d, name, &mirrors, count, problem);
 	free(mirrors);
-	return UI_OK;
+	return code;
 }
 
 int verb_status(int argc, char **argv)
@@ -333,7 +420,7 @@ int verb_status(int argc, char **argv)
 	if (options.watch)
 		code = status_watch(&d, arguments.name[0], &options);
 	else
-		code = status_once(d, arguments.name[0], arguments.json);
+		code = status_once(&d, arguments.name[0], arguments.json);
 	dlmirror_free(d);
 	return code;
 }

@@ -303,13 +303,10 @@ static char *json_text(struct libscols_table *table)
 void ui_print(struct libscols_table *table)
 {
 	if (scols_table_is_json(table)) {
-		char *text = json_text(table);
-
-		(void)fputs(text, stdout);
-		free(text);
-	} else {
-		(void)scols_print_table(table);
+		ui_print_json(&table, 1);
+		return;
 	}
+	(void)scols_print_table(table);
 	scols_unref_table(table);
 }
 
@@ -332,11 +329,11 @@ void ui_print_json(struct libscols_table *const *tables, size_t count)
 {
 	size_t i;
 
-	(void)putchar('{');
+	(void)printf("{\n   \"schema\": %d", UI_SCHEMA);
 	for (i = 0; i < count; i++) {
 		char *text = members(tables[i]);
 
-		(void)printf("%s%s", i > 0 ? "," : "", text);
+		(void)printf(",%s", text);
 		free(text);
 		scols_unref_table(tables[i]);
 	}

@@ -62,6 +62,10 @@ struct libscols_table *ui_table(const char *name, const struct ui_column *column
 struct libscols_line *ui_row(struct libscols_table *table, struct libscols_line *parent);
 void ui_cell(struct libscols_line *row, size_t column, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The version of what is printed as JSON: the first member, "schema". Members may be added without
+ * another one; none goes, or means something else. */
+#define UI_SCHEMA 1
+
 /* Prints and frees it. With JSON the list may be empty; for people nothing is printed then. */
 void ui_print(struct libscols_table *table);
 /* Several JSON tables as members of one object. Frees them. */
