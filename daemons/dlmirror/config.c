@@ -279,6 +279,23 @@ static int config_follow(int argc, char **argv)
 		       VERB_MIRRORS_DIR, name, name);
 }
 
+/* Who has it active has followed, or says that it has not. */
+static int config_give(int argc, char **argv)
+{
+	char name[DLMIRROR_NAME_SIZE];
+	struct verb_arguments arguments;
+	struct mirror_file file;
+	int code;
+
+	names_parse("UUID",
+		    "Gives the configuration of a mirror that a reload has changed to others.", 1,
+		    1, argc, argv, &arguments);
+	code = config_find(arguments.name[0], name, &file);
+	if (code == UI_OK)
+		shared_push(name);
+	return code == UI_NO_MIRROR ? UI_OK : code;
+}
+
 int verb_config(int argc, char **argv)
 {
 	static const struct verb verbs[] = {
@@ -289,6 +306,7 @@ int verb_config(int argc, char **argv)
 	    {"take", "take what another node has", config_take_verb},
 	    {"forget", "forget a mirror that another node has removed", config_forget},
 	    {"follow", "change it as a reload has changed the mirror", config_follow},
+	    {"give", "give it to the nodes that have the mirror not active", config_give},
 	};
 
 	return verb_dispatch(argv[0], verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);

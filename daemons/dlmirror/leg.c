@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* dlmirror leg, grow and resync: short for what reload does, and the list of legs. */
+#include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
+
+#define DROP_TIMEOUT_S 30U
 
 enum { OPTION_FAILED = 256 };
 
@@ -23,22 +27,59 @@ static void shorthand_parse(const char *names, const char *doc, unsigned count, 
 	verb_parse(&syntax, argc, argv, ret);
 }
 
-/* What "dlmirror reload MIRROR OPTION=VALUE" does; value may be NULL. */
-static int reload_as(char *program, const struct verb_arguments *arguments, const char *option,
-		     const char *value)
-{
-	char text[DLMIRROR_PATH_SIZE * 2 + 64];
-	char name[DLMIRROR_NAME_SIZE + 32];
-	char json[] = "--json";
-	char *argv[] = {program, name, text, arguments->json ? json : NULL, NULL};
-	int length =
-	    snprintf(text, sizeof(text), "%s%s%s", option, value ? "=" : "", value ? value : "");
+#define RELOAD_WORDS (2U * DLMIRROR_LEGS_MAX + 4U)
+#define WORD_SIZE    (DLMIRROR_PATH_SIZE * 2U + 64U)
 
-	if (length < 0 || (size_t)length >= sizeof(text) ||
-	    strlen(arguments->name[0]) >= sizeof(name))
+/* The arguments of "dlmirror reload" as they grow. */
+struct reload {
+	int count;
+	bool too_long;
+	char *argv[RELOAD_WORDS + 1];
+	char word[RELOAD_WORDS][WORD_SIZE];
+};
+
+static void __attribute__((format(printf, 2, 3)))
+word_add(struct reload *reload, const char *format, ...)
+{
+	char *word = reload->word[reload->count];
+	va_list args;
+	int length;
+
+	assert(reload->count < (int)RELOAD_WORDS);
+	va_start(args, format);
+	length = vsnprintf(word, WORD_SIZE, format, args);
+	va_end(args);
+	reload->too_long = reload->too_long || length < 0 || (size_t)length >= WORD_SIZE;
+	reload->argv[reload->count++] = word;
+}
+
+static void reload_begin(struct reload *reload, const char *program, const char *mirror)
+{
+	reload->count = 0;
+	reload->too_long = false;
+	word_add(reload, "%s", program);
+	word_add(reload, "%s", mirror);
+}
+
+static int reload_run(struct reload *reload, bool json)
+{
+	if (json)
+		word_add(reload, "--json");
+	reload->argv[reload->count] = NULL;
+	if (reload->too_long)
 		return ui_fail(UI_USAGE, MSG_ARGUMENTS_TOO_LONG, "the arguments are too long");
-	strcpy(name, arguments->name[0]);
-	return verb_reload(arguments->json ? 4 : 3, argv);
+	return verb_reload(reload->count, reload->argv);
+}
+
+/* What "dlmirror reload MIRROR OPTION=VALUE" does; value may be NULL. */
+static int reload_as(const char *program, const struct verb_arguments *arguments,
+		     const char *option, const char *value)
+{
+	static struct reload reload; /* large */
+
+	reload_begin(&reload, program, arguments->name[0]);
+	word_add(&reload, "%s%s%s", option, value ? "=" : "", value ? value : "");
+	return reload_run(&reload, arguments->json);
 }
 
 static int leg_add(int argc, char **argv)
@@ -92,16 +133,25 @@ static error_t drop_parse(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
-/* Of a mirror of more than two legs it is taken away; else something has to stand in its place. */
-static int drop(const struct dlmirror_mirror *m, const char *leg, bool json, char *program)
+/*
+ * All of legs at once, because with one that has failed no table would be taken. What stays is a
+ * mirror, or one leg with something in the place of the other. timeout_s: 0: none.
+ */
+static int drop(const struct dlmirror_mirror *m, const char *const *leg, unsigned count,
+		unsigned timeout_s, bool json, const char *program)
 {
-	char both[DLMIRROR_PATH_SIZE * 2 + 2];
-	const struct verb_arguments arguments = {.json = json, .name = {m->uuid}};
+	static struct reload reload; /* large */
+	bool alone = m->leg_count < count + 2;
 
-	if (m->leg_count > 2)
-		return reload_as(program, &arguments, "--remove-leg", leg);
-	(void)snprintf(both, sizeof(both), "%.*s=%s", DLMIRROR_PATH_SIZE - 1, leg, MISSING_PATH);
-	return reload_as(program, &arguments, "--replace-leg", both);
+	reload_begin(&reload, program, m->uuid);
+	for (unsigned i = 0; i < count; i++)
+		if (alone && i == 0)
+			word_add(&reload, "--replace-leg=%s=%s", leg[i], MISSING_PATH);
+		else
+			word_add(&reload, "--remove-leg=%s", leg[i]);
+	if (timeout_s > 0)
+		word_add(&reload, "--timeout=%u", timeout_s);
+	return reload_run(&reload, json);
 }
 
 static bool writes_fail(const struct dlmirror_leg *leg)
@@ -109,25 +159,30 @@ static bool writes_fail(const struct dlmirror_leg *leg)
 	return leg->health == 'D' || leg->health == 'S' || leg->health == 'F';
 }
 
-/* What the daemon has done when a leg fails; another node may have done it. One at a time: with the
- * others comes another table. */
-static int drop_failed(const struct dlmirror_mirror *m, bool json, char *program)
+/* What the daemon has done when a leg fails; another node may have done it. Where I/O does not end at
+ * all on one node, the others do not wait for it. */
+static int drop_failed(const struct dlmirror_mirror *m, bool json, const char *program)
 {
+	char number[DLMIRROR_LEGS_MAX][32];
+	const char *leg[DLMIRROR_LEGS_MAX];
 	char name[DLMIRROR_NAME_SIZE];
 	struct mirror_file file;
+	unsigned count = 0;
 	int code = config_find(m->uuid, name, &file);
 
 	if (code != UI_OK || file.hold)
 		return code == UI_NO_MIRROR ? UI_OK : code;
 	for (uint32_t i = 0; i < m->leg_count; i++) {
-		char number[32];
-
 		if (!writes_fail(&m->leg[i]))
 			continue;
-		(void)snprintf(number, sizeof(number), "%u:%u", m->leg[i].major, m->leg[i].minor);
-		return drop(m, number, json, program);
+		(void)snprintf(number[count], sizeof(number[count]), "%u:%u", m->leg[i].major,
+			       m->leg[i].minor);
+		leg[count] = number[count];
+		count++;
 	}
-	return UI_OK;
+	if (count == 0 || count == m->leg_count)
+		return UI_OK;
+	return drop(m, leg, count, DROP_TIMEOUT_S, json, program);
 }
 
 static int leg_drop(int argc, char **argv)
@@ -166,7 +221,7 @@ static int leg_drop(int argc, char **argv)
 	if (code != UI_OK)
 		return code;
 	return dropping.failed ? drop_failed(&m, arguments.json, argv[0])
-			       : drop(&m, arguments.name[1], arguments.json, argv[0]);
+			       : drop(&m, &arguments.name[1], 1, 0, arguments.json, argv[0]);
 }
 
 static void legs_print(const struct dlmirror_mirror *m, bool json)

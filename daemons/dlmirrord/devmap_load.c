@@ -72,23 +72,31 @@ static int check_table(struct load *load)
 	return 0;
 }
 
-static bool leg_works(const struct load *load, uint32_t index)
+/* It has missed nothing: a read that failed changes no leg. */
+static bool leg_whole(const struct load *load, uint32_t index)
 {
-	return load->found->mirror.leg_health[index] == 'A';
+	char health = load->found->mirror.leg_health[index];
+
+	return health == 'A' || health == 'R';
 }
 
-/* The kernel takes the first leg of a table for the one that has everything. So it must be so. */
+/* The kernel takes the first leg of a table for the one that has everything. So it must be so, also
+ * when the one that has it does not work: it may be back tomorrow. */
 static int check_source(struct load *load, bool in_sync)
 {
 	uint32_t source = load->plan->leg[0].index;
 
-	for (uint32_t i = 0; i < source && !in_sync; i++)
-		if (leg_works(load, i))
+	if (source == 0 || in_sync)
+		return 0;
+	for (uint32_t i = 0; i < source; i++)
+		if (leg_whole(load, i))
 			return refuse(load, -EBUSY, MSG_NOT_IN_SYNC,
 				      "not all regions are in sync, and leg %" PRIu32
 				      " has the data of those that are not: wait for the resync",
 				      i + 1);
-	return 0;
+	return refuse(load, -EBUSY, MSG_ONLY_LEG_FAILED,
+		      "not all regions are in sync, and only leg 1, which has failed, has the data "
+		      "of those that are not: make it work again");
 }
 
 static uint64_t sysfs_sectors(dev_t devno)
@@ -129,7 +137,7 @@ static int keep(struct load *load, uint32_t at, const char *params)
 	snprintf(what, sizeof(what), "leg %" PRIu32 " (%u:%u)", index + 1, major(leg->devno),
 		 minor(leg->devno));
 	/* One that has failed may work again; what it has missed does not matter. */
-	if (!leg_works(load, index) && !load->plan->leg[at].stale)
+	if (!leg_whole(load, index) && !load->plan->leg[at].stale)
 		return refuse(load, -EIO, MSG_LEG_FAILED,
 			      "%s has failed: replace or remove it in the same reload", what);
 	load->devno[at] = leg->devno;
@@ -176,11 +184,16 @@ static int check_device(struct load *load, uint32_t at, int fd)
 	return check_room(load, leg->path, bytes / SECTOR_BYTES, leg->start_sector);
 }
 
-/* It may stand in any number of tables. */
+/* It may stand in any number of tables, but only beside one leg: with it nothing is in sync. */
 static int add_missing(struct load *load, uint32_t at)
 {
-	int error = devmap_missing(true, &load->devno[at]);
+	int error;
 
+	if (load->plan->to_legs > 2)
+		return refuse(load, -EINVAL, MSG_MISSING_LEG_NEEDLESS,
+			      "%s stands for the second leg of two; with more remove the leg",
+			      MISSING_PATH);
+	error = devmap_missing(true, &load->devno[at]);
 	snprintf(load->leg[at], LEG_SIZE, "%u:%u 0", major(load->devno[at]),
 		 minor(load->devno[at]));
 	return error != 0 ? refuse(load, error, MSG_DEVICE_MAPPER_FAILED, "%s cannot be made: %s",
@@ -223,9 +236,13 @@ static int add(struct load *load, uint32_t at)
 /* What the new table says of legs that fail. NULL: what the old one says. */
 static const char *features(const struct load *load)
 {
-	for (uint32_t i = 0; i < load->plan->to_legs; i++)
-		if (load->plan->leg[i].fresh && strcmp(load->plan->leg[i].path, MISSING_PATH) == 0)
+	for (uint32_t i = 0; i < load->plan->to_legs; i++) {
+		const struct dlmirror_plan_leg *leg = &load->plan->leg[i];
+
+		if (leg->fresh ? strcmp(leg->path, MISSING_PATH) == 0
+			       : load->found->mirror.leg_health[leg->index] == MISSING_HEALTH)
 			return MISSING_FEATURES;
+	}
 	return strchr(load->found->mirror.leg_health, MISSING_HEALTH) != NULL ? "1 handle_errors"
 									      : NULL;
 }

@@ -143,6 +143,19 @@ static void words_set(struct runner_order *order, const char *const word[RUNNER_
 			snprintf(order->word[at++], sizeof(order->word[0]), "%s", word[i]);
 }
 
+/* A drop of a leg ends when its reload has, which wants something done itself. */
+bool errands_crowded(const struct errands *e)
+{
+	const struct doing *doing;
+	unsigned own = 0;
+
+	TAILQ_FOREACH (doing, &e->waiting, next)
+		own += doing->task.node == 0;
+	TAILQ_FOREACH (doing, &e->doing, next)
+		own += doing->task.node == 0;
+	return own >= DOING_MAX / 2;
+}
+
 int errands_own(struct errands *e, const char *const word[RUNNER_WORDS], const char *text,
 		errands_done_fn *done, void *context)
 {

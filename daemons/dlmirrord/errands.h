@@ -47,5 +47,7 @@ int errands_result(const struct errands *e, uint64_t id, uint32_t index,
  * ends before; negative errno: it will not be. */
 int errands_own(struct errands *e, const char *const word[RUNNER_WORDS], const char *text,
 		errands_done_fn *done, void *context);
+/* Half of what can be done at a time is ours: what can wait does, for the sake of what cannot. */
+bool errands_crowded(const struct errands *e);
 
 #endif

@@ -383,7 +383,8 @@ void legs_drop_failed(struct log *log)
 
 	if (atomic_load(&log->hot.shared->hold) != HOT_HOLD_MISSED ||
 	    atomic_load(&log->hot.shared->open) == 0 || log->daemon->restart_ms != 0 ||
-	    (log->drop_ms != 0 && clock_ms() - log->drop_ms < DROP_GAP_MS))
+	    (log->drop_ms != 0 && clock_ms() - log->drop_ms < DROP_GAP_MS) ||
+	    errands_crowded(log->daemon->errands))
 		return;
 	if (log->drop_ms == 0)
 		message_log(LOG_WARNING, MSG_WRITE_HELD,

@@ -20,10 +20,11 @@
 #include "daemons/dlmirrord/reload_course.h"
 
 #define RELOADS_MAX  64U
-#define NOTE_VERSION 1
+#define NOTE_VERSION 2	 /* 1: without the plan */
 #define SWEEPS	     40U /* s: more than the kernel takes to repeat what a dead daemon had read */
 #define SWEEP_GAP    4U
-#define NOTE_SIZE    2048U /* all nodes of a view, and a uuid */
+#define NOTE_LINE    2048U /* all nodes of a view, and a uuid */
+#define NOTE_SIZE    (NOTE_LINE + PLAN_TEXT_SIZE)
 
 struct reload {
 	LIST_ENTRY(reload) next;
@@ -43,6 +44,7 @@ struct reload {
 	int note_fd;
 	uint64_t log_id;       /* of the live table, as it was */
 	bool needs_sync;       /* the new source is not the old one, and must have everything */
+	bool followed;	       /* the configuration has the new table */
 	enum course_work owed; /* could not be begun for want of memory */
 	uint64_t deadline_ms;  /* ours, until it is cancelled; 0: none */
 	char refused[GROUP_TEXT_SIZE];
@@ -158,8 +160,9 @@ static struct reload *add(struct reloads *r, const struct group_mirror *mirror,
 	return reload;
 }
 
-/* ---- the note: version, id, what is known, who we are, the nodes and who takes part, uuid. One
- * write into memory that is there, so that it is whole whenever the daemon dies. */
+/* ---- the note: version, id, what is known, who we are, the nodes and who takes part, uuid; behind
+ * that line the plan. One write into memory that is there, so that it is whole whenever the daemon
+ * dies. */
 
 static void note_path(const struct reloads *r, const struct group_mirror *mirror, char *ret,
 		      size_t size)
@@ -194,20 +197,23 @@ static bool note_write(struct reload *reload)
 {
 	const struct course *c = &reload->course;
 	char text[NOTE_SIZE];
+	char plan[PLAN_TEXT_SIZE];
 	size_t used;
 
 	if (note_open(reload) != 0)
 		return false;
 	memset(text, ' ', sizeof(text));
-	used = (size_t)snprintf(text, sizeof(text),
+	plan_text(&reload->plan, plan);
+	memcpy(text + NOTE_LINE, plan, strlen(plan));
+	used = (size_t)snprintf(text, NOTE_LINE,
 				"%d %" PRIu32 " %" PRIu64 " %d %" PRIu32 " %" PRIu32, NOTE_VERSION,
 				c->id.node, c->id.number, (int)course_note(c), c->self, c->count);
 	for (uint32_t i = 0; i < c->count; i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, " %" PRIu32 " %d",
+		used += (size_t)snprintf(text + used, NOTE_LINE - used, " %" PRIu32 " %d",
 					 c->node[i].node, c->node[i].part);
-	used += (size_t)snprintf(text + used, sizeof(text) - used, " %s", reload->uuid);
+	used += (size_t)snprintf(text + used, NOTE_LINE - used, " %s", reload->uuid);
 	text[used] = ' ';
-	text[sizeof(text) - 1] = '\n';
+	text[NOTE_LINE - 1] = '\n';
 	return pwrite(reload->note_fd, text, sizeof(text), 0) == (ssize_t)sizeof(text);
 }
 
@@ -218,7 +224,23 @@ struct note {
 	uint32_t count;
 	uint32_t node[MLOG_VIEW_MAX];
 	char uuid[KMSG_UUID_SIZE];
+	struct dlmirror_plan plan; /* empty: not known */
 };
+
+/* A plan that cannot be read is not known. */
+static void note_plan_scan(FILE *file, struct note *ret)
+{
+	char text[PLAN_TEXT_SIZE + 1] = "";
+	size_t size = 0;
+
+	if (fseek(file, NOTE_LINE, SEEK_SET) == 0)
+		size = fread(text, 1, PLAN_TEXT_SIZE, file);
+	while (size > 0 && text[size - 1] == ' ')
+		size--;
+	text[size] = '\0';
+	if (plan_text_parse(text, &ret->plan) != 0)
+		ret->plan = (struct dlmirror_plan){0};
+}
 
 static bool note_scan(FILE *file, struct note *ret)
 {
@@ -227,7 +249,7 @@ static bool note_scan(FILE *file, struct note *ret)
 
 	if (fscanf(file, "%d %" SCNu32 " %" SCNu64 " %d %" SCNu32 " %" SCNu32, &version,
 		   &ret->id.node, &ret->id.number, &ret->known, &ret->self, &count) != 6 ||
-	    version != NOTE_VERSION || count > MLOG_VIEW_MAX)
+	    version < 1 || version > NOTE_VERSION || count > MLOG_VIEW_MAX)
 		return false;
 	ret->count = 0;
 	for (uint32_t i = 0; i < count; i++) {
@@ -240,8 +262,11 @@ static bool note_scan(FILE *file, struct note *ret)
 		if (part != 0 || ret->known == COURSE_NOTE_PREPARED || node == ret->self)
 			ret->node[ret->count++] = node;
 	}
-	return fscanf(file, "%128s", ret->uuid) == 1 && ret->known > COURSE_NOTE_NONE &&
-	       ret->known <= COURSE_NOTE_NO;
+	if (fscanf(file, "%128s", ret->uuid) != 1 || ret->known <= COURSE_NOTE_NONE ||
+	    ret->known > COURSE_NOTE_NO)
+		return false;
+	note_plan_scan(file, ret);
+	return true;
 }
 
 static void note_take(struct reloads *r, const char *path)
@@ -260,6 +285,7 @@ static void note_take(struct reloads *r, const char *path)
 			snprintf(reload->uuid, sizeof(reload->uuid), "%s", note.uuid);
 			reload->recovered = true;
 			reload->recovery_owed = true;
+			reload->plan = note.plan;
 			reload->note = (enum course_note)note.known;
 			reload->course.self = note.self;
 			reload->course.count = note.count;
@@ -428,28 +454,66 @@ static void ended(struct reload *reload, int error)
 	    error == 0 ? "" : strerror(-error));
 }
 
-static void on_followed(void *context, uint8_t code, const char *text)
+/* Not when an older daemon has left it. */
+static bool plan_known(const struct reload *reload)
 {
-	const struct reload *reload = context;
+	return reload->plan.to_legs > 0;
+}
 
-	if (code != 0)
-		reload_tell(reload, EVENT_CONFIG_BEHIND, code,
-			    "its configuration does not have the new table: %.*s",
-			    (int)strcspn(text, "\n"), text);
-	ended(context, 0);
+/* What was the source of all others does not count any more. */
+static bool source_changes(const struct reload *reload)
+{
+	return reload->plan.leg[0].index > 0;
 }
 
 /* Each node changes its own file: what was done on one only would be outdated on the others. */
-static void config_follow(struct reload *reload)
+static void config_follow(struct reload *reload, errands_done_fn *done)
 {
 	const char *const word[RUNNER_WORDS] = {"config", "follow", reload->uuid};
 	char text[PLAN_TEXT_SIZE];
 	int error;
 
 	plan_text(&reload->plan, text);
-	error = errands_own(reload->owner->daemon->errands, word, text, on_followed, reload);
+	error = errands_own(reload->owner->daemon->errands, word, text, done, reload);
 	if (error != 0)
-		on_followed(reload, 1, strerror(-error));
+		done(reload, 1, strerror(-error));
+}
+
+static void followed(const struct reload *reload, uint8_t code, const char *text)
+{
+	if (code != 0)
+		reload_tell(reload, EVENT_CONFIG_BEHIND, code,
+			    "its configuration does not have the new table: %.*s",
+			    (int)strcspn(text, "\n"), text);
+}
+
+static void on_given(void *context, uint8_t code, const char *text)
+{
+	(void)context;
+	(void)code;
+	(void)text;
+}
+
+/* Those that have the mirror not active do not follow by themselves. */
+static void config_give(const struct reload *reload)
+{
+	const char *const word[RUNNER_WORDS] = {"config", "give", reload->uuid};
+	const struct daemon *d = reload->owner->daemon;
+
+	if (d->cluster != NULL && reload->course.id.node == reload->course.self)
+		(void)errands_own(d->errands, word, "", on_given, NULL);
+}
+
+static void resumed(struct reload *reload)
+{
+	config_give(reload);
+	ended(reload, 0);
+}
+
+static void on_followed(void *context, uint8_t code, const char *text)
+{
+	followed(context, code, text);
+	resumed(context);
 }
 
 static void on_ended(void *context, const char *uuid, int error)
@@ -471,10 +535,40 @@ static void on_ended(void *context, const char *uuid, int error)
 			    "a reload was given up, it has its old table");
 	if (error != 0 || !fresh)
 		ended(reload, error);
-	else if (!reload->recovered)
-		config_follow(reload);
-	else
+	else if (!plan_known(reload))
 		on_followed(reload, 1, "what the last daemon was told is not known any more");
+	else if (source_changes(reload))
+		resumed(reload); /* it has followed already */
+	else
+		config_follow(reload, on_followed);
+}
+
+static int table_switch(struct reload *reload)
+{
+	return devmap_switch(reload->owner->daemon->devmap, reload->uuid, on_ended, reload);
+}
+
+static void on_followed_first(void *context, uint8_t code, const char *text)
+{
+	struct reload *reload = context;
+
+	followed(reload, code, text);
+	reload->followed = true;
+	if (table_switch(reload) != 0)
+		reload->owed = COURSE_RESUME;
+}
+
+/*
+ * Who was the source and is none any more must not become one again: not by an outdated file after
+ * the next power cut either. So the file comes before the first write. Should it come to nothing,
+ * the file is no lie: what stays has everything.
+ */
+static int resume_begin(struct reload *reload)
+{
+	if (reload->followed || !plan_known(reload) || !source_changes(reload))
+		return table_switch(reload);
+	config_follow(reload, on_followed_first);
+	return 0;
 }
 
 /* The one that is in use here. */
@@ -549,13 +643,16 @@ static const char *hindrance(const struct log *log, char *text, size_t size)
 	return others_hinder(log, text, size);
 }
 
+/* Has each leg everything? Where the kernel holds what a leg misses, also a region to be repaired, or
+ * to be compared after a gap, has on each leg all that was acknowledged. */
 static bool is_in_sync(const struct log *log)
 {
 	struct mlog_status status;
 
 	mlog_status(log->pump.mlog, &status);
-	return status.in_sync == status.region_count && status.repair == 0 &&
-	       atomic_load(&log->hot.shared->suspect) == SUSPECT_NO;
+	return status.in_sync == status.region_count &&
+	       (hot_holds(&log->hot) ||
+		(status.repair == 0 && atomic_load(&log->hot.shared->suspect) == SUSPECT_NO));
 }
 
 static int prepare(struct reload *reload)
@@ -580,7 +677,7 @@ static int prepare(struct reload *reload)
 	reload->log_id = log->id;
 	load.log_device = log->table.has_disk ? log->device : "";
 	load.in_sync = is_in_sync(log);
-	reload->needs_sync = load.in_sync && reload->plan.leg[0].index > 0;
+	reload->needs_sync = source_changes(reload);
 	if (!note_write(reload)) {
 		did(reload, GROUP_RELOAD_NO,
 		    because(text, sizeof(text), MSG_DAEMON_NO_MEMORY,
@@ -605,7 +702,7 @@ static int work_begin(struct reload *reload, enum course_work work)
 	case COURSE_SUSPEND:
 		return devmap_suspend(devmap, reload->uuid, on_suspended, reload);
 	case COURSE_RESUME:
-		return devmap_switch(devmap, reload->uuid, on_ended, reload);
+		return resume_begin(reload);
 	case COURSE_UNDO:
 		return devmap_unload(devmap, reload->uuid, on_ended, reload);
 	case COURSE_NOTHING:
