@@ -549,6 +549,7 @@ static void on_heartbeat(void *context)
 		legs_expire(d->registry.log[i]);
 		legs_reset_again(d->registry.log[i]);
 		legs_drop_failed(d->registry.log[i]);
+		legs_lone_again(d->registry.log[i]);
 	}
 	reload_tick(d->reloads);
 	report_problems(d);

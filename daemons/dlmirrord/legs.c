@@ -19,6 +19,7 @@
 #define LEGS_WAIT_MS  2000U
 #define RESET_GAP_MS  10000U
 #define RESET_SLOW_MS 30000U
+#define LONE_GAP_MS   5000U
 #define DROP_GAP_MS   5000U
 #define RELOAD_GAP_MS 10000U /* a table that is loaded again and again serves nobody */
 
@@ -395,6 +396,23 @@ void legs_drop_failed(struct log *log)
 	ticket = ticket_make(&log->daemon->registry, log);
 	if (ticket != NULL && errands_own(log->daemon->errands, word, "", on_dropped, ticket) != 0)
 		free(ticket);
+}
+
+/*
+ * An error on the only leg makes the kernel take the device that stands for the other one for the
+ * default, and all I/O fails from then on, also when the leg works again. A table that is loaded anew
+ * begins with the first leg.
+ */
+void legs_lone_again(struct log *log)
+{
+	if (atomic_load(&log->hot.shared->hold) != HOT_HOLD_VOID || !reload_allowed(log) ||
+	    clock_ms() - log->lone_ms < LONE_GAP_MS)
+		return;
+	log->lone_ms = clock_ms();
+	if (log->leg_health[0] != 'A' && log->leg_health[0] != '\0')
+		reload_start(log);
+	else
+		legs_refresh(log);
 }
 
 static void on_woken(void *context, const char *uuid, int error)

@@ -101,6 +101,7 @@ struct log {
 	char leg_health[MOVER_LEGS_MAX + 1];
 	uint64_t drop_ms; /* when a leg that had failed was to be dropped last; 0: not yet */
 	bool drop_told;	  /* that it could not be */
+	uint64_t lone_ms; /* when the only leg was looked at last */
 	char leg_told[MOVER_LEGS_MAX + 1]; /* leg_health as events say it; "": all alive */
 	uint64_t legs_ms;		   /* when that was seen; 0: never */
 	bool finding;
