@@ -29,22 +29,24 @@ const char *check_result_name(enum check_result result)
 
 /* remedy: NULL when there is none. */
 static void __attribute__((format(printf, 5, 6)))
-say(const struct telling *t, enum check_result result, const char *name, const char *remedy,
+say(const struct telling *t, enum check_result result, enum message name, const char *remedy,
     const char *format, ...)
 {
 	struct check check = {.result = result, .name = name, .mirror = t->mirror};
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(check.what, sizeof(check.what), format, args);
+	message_vmake(check.what, sizeof(check.what), name, format, args);
 	va_end(args);
+	check.id = message_of(check.what);
+	check.what[strlen(check.what) - strlen(message_id(check.id)) - strlen(" []")] = '\0';
 	if (remedy)
 		(void)snprintf(check.remedy, sizeof(check.remedy), "%s", remedy);
 	t->tell(t->context, &check);
 }
 
 /* True when the fact is known; else that is what is told. */
-static bool known(const struct telling *t, const struct fact *fact, const char *name,
+static bool known(const struct telling *t, const struct fact *fact, enum message name,
 		  const char *subject)
 {
 	if (!fact->known)
@@ -68,10 +70,10 @@ static bool cluster_enabled(const struct facts *f)
 static void check_version(const struct telling *t, const struct facts *f)
 {
 	if (strcmp(f->daemon.version, f->version) == 0)
-		say(t, CHECK_OK, "daemon-version", NULL, "daemon and command have version %s",
+		say(t, CHECK_OK, MSG_DAEMON_VERSION, NULL, "daemon and command have version %s",
 		    f->version);
 	else
-		say(t, CHECK_WARNING, "daemon-version",
+		say(t, CHECK_WARNING, MSG_DAEMON_VERSION,
 		    "dlmirror daemon restart, once the newer one is installed",
 		    "the daemon has version %s, this command %s", f->daemon.version, f->version);
 }
@@ -81,42 +83,43 @@ static void check_messages(const struct telling *t, const struct facts *f)
 	const struct dlmirror_daemon *d = &f->daemon;
 
 	if (d->overruns > 0)
-		say(t, CHECK_WARNING, "daemon-messages",
+		say(t, CHECK_WARNING, MSG_DAEMON_MESSAGES,
 		    "raise receive_buffer_mib in dlmirror.conf",
 		    "the kernel's messages overran the receive buffer %" PRIu64
 		    " times, and legs were compared for it",
 		    d->overruns);
 	else if (d->malformed > 0)
-		say(t, CHECK_WARNING, "daemon-messages", "look at the daemon's log",
+		say(t, CHECK_WARNING, MSG_DAEMON_MESSAGES, "look at the daemon's log",
 		    "%" PRIu64 " messages were refused as malformed", d->malformed);
 	else
-		say(t, CHECK_OK, "daemon-messages", NULL, "no message of the kernel was lost");
+		say(t, CHECK_OK, MSG_DAEMON_MESSAGES, NULL, "no message of the kernel was lost");
 }
 
 static void check_daemon(const struct telling *t, const struct facts *f)
 {
-	if (!known(t, &f->reachable, "daemon", "the daemon"))
+	if (!known(t, &f->reachable, MSG_DAEMON_ANSWERS, "the daemon"))
 		return;
 	if (!f->reachable.value) {
-		say(t, CHECK_PROBLEM, "daemon", "systemctl start dlmirrord", "%s", f->daemon_error);
+		say(t, CHECK_PROBLEM, MSG_DAEMON_ANSWERS, "systemctl start dlmirrord", "%s",
+		    f->daemon_error);
 		return;
 	}
-	say(t, CHECK_OK, "daemon", NULL, "the daemon answers");
+	say(t, CHECK_OK, MSG_DAEMON_ANSWERS, NULL, "the daemon answers");
 	check_version(t, f);
 	check_messages(t, f);
 }
 
 static void check_config(const struct telling *t, const struct facts *f)
 {
-	if (!known(t, &f->config_good, "config", f->config_path))
+	if (!known(t, &f->config_good, MSG_CONFIG_VALID, f->config_path))
 		return;
 	if (!f->config_good.value)
-		say(t, CHECK_PROBLEM, "config", "mend the line: the daemon does not start with it",
-		    "%s", f->config_error);
+		say(t, CHECK_PROBLEM, MSG_CONFIG_VALID,
+		    "mend the line: the daemon does not start with it", "%s", f->config_error);
 	else if (f->config_there)
-		say(t, CHECK_OK, "config", NULL, "%s is valid", f->config_path);
+		say(t, CHECK_OK, MSG_CONFIG_VALID, NULL, "%s is valid", f->config_path);
 	else
-		say(t, CHECK_OK, "config", NULL, "there is no %s: the defaults hold",
+		say(t, CHECK_OK, MSG_CONFIG_VALID, NULL, "there is no %s: the defaults hold",
 		    f->config_path);
 }
 
@@ -124,14 +127,15 @@ static void check_unit(const struct telling *t, const struct facts_unit *unit)
 {
 	char remedy[CHECKS_TEXT_SIZE];
 
-	if (!known(t, &unit->enabled, "unit", unit->name))
+	if (!known(t, &unit->enabled, MSG_UNIT_ENABLED, unit->name))
 		return;
 	if (unit->enabled.value) {
-		say(t, CHECK_OK, "unit", NULL, "%s starts with the system", unit->name);
+		say(t, CHECK_OK, MSG_UNIT_ENABLED, NULL, "%s starts with the system", unit->name);
 		return;
 	}
 	(void)snprintf(remedy, sizeof(remedy), "systemctl enable %s", unit->name);
-	say(t, CHECK_WARNING, "unit", remedy, "%s does not start with the system", unit->name);
+	say(t, CHECK_WARNING, MSG_UNIT_ENABLED, remedy, "%s does not start with the system",
+	    unit->name);
 }
 
 /* ---- the kernel */
@@ -140,20 +144,20 @@ static void check_module(const struct telling *t, const struct fact *module, con
 {
 	char remedy[CHECKS_TEXT_SIZE];
 
-	if (!known(t, module, "kernel-module", name))
+	if (!known(t, module, MSG_KERNEL_MODULE, name))
 		return;
 	switch ((enum facts_module)module->value) {
 	case FACTS_MODULE_THERE:
-		say(t, CHECK_OK, "kernel-module", NULL, "the kernel has %s", name);
+		say(t, CHECK_OK, MSG_KERNEL_MODULE, NULL, "the kernel has %s", name);
 		break;
 	case FACTS_MODULE_AVAILABLE:
-		say(t, CHECK_OK, "kernel-module", NULL,
+		say(t, CHECK_OK, MSG_KERNEL_MODULE, NULL,
 		    "%s is not loaded; the kernel does that when it is needed", name);
 		break;
 	case FACTS_MODULE_MISSING:
 		(void)snprintf(remedy, sizeof(remedy),
 			       "install or boot a kernel that was built with %s", name);
-		say(t, CHECK_PROBLEM, "kernel-module", remedy, "the running kernel has no %s",
+		say(t, CHECK_PROBLEM, MSG_KERNEL_MODULE, remedy, "the running kernel has no %s",
 		    name);
 		break;
 	}
@@ -161,15 +165,15 @@ static void check_module(const struct telling *t, const struct fact *module, con
 
 static void check_target(const struct telling *t, const struct facts *f)
 {
-	if (!known(t, &f->mirror_target, "kernel-target", "device-mapper"))
+	if (!known(t, &f->mirror_target, MSG_KERNEL_TARGET, "device-mapper"))
 		return;
 	if (f->mirror_target.value)
-		say(t, CHECK_OK, "kernel-target", NULL, "device-mapper has the target mirror");
+		say(t, CHECK_OK, MSG_KERNEL_TARGET, NULL, "device-mapper has the target mirror");
 	else if (f->module.known && f->module.value == FACTS_MODULE_AVAILABLE)
-		say(t, CHECK_OK, "kernel-target", NULL,
+		say(t, CHECK_OK, MSG_KERNEL_TARGET, NULL,
 		    "device-mapper has no target mirror yet; its module can be loaded");
 	else
-		say(t, CHECK_PROBLEM, "kernel-target",
+		say(t, CHECK_PROBLEM, MSG_KERNEL_TARGET,
 		    "modprobe dm-mirror, and look at what it says",
 		    "device-mapper has no target mirror");
 }
@@ -200,7 +204,7 @@ static uint64_t longest_wait_ms(const struct facts *f)
 }
 
 /* The times of a file that cannot be read are not known, and neither is what depends on them. */
-static bool times_known(const struct telling *t, const struct facts *f, const char *name)
+static bool times_known(const struct telling *t, const struct facts *f, enum message name)
 {
 	if (f->config_good.known && f->config_good.value)
 		return true;
@@ -215,17 +219,17 @@ static void check_hung_task(const struct telling *t, const struct facts *f)
 	uint64_t longest_ms = longest_wait_ms(f);
 	bool panics = f->hung_task_panic.known && f->hung_task_panic.value;
 
-	if (!known(t, &f->hung_task_s, "time-hung-task", subject) ||
-	    !times_known(t, f, "time-hung-task"))
+	if (!known(t, &f->hung_task_s, MSG_TIME_HUNG_TASK, subject) ||
+	    !times_known(t, f, MSG_TIME_HUNG_TASK))
 		return;
 	if (f->hung_task_s.value == 0)
-		say(t, CHECK_OK, "time-hung-task", NULL, "%s is off", subject);
+		say(t, CHECK_OK, MSG_TIME_HUNG_TASK, NULL, "%s is off", subject);
 	else if (f->hung_task_s.value * 1000 > longest_ms)
-		say(t, CHECK_OK, "time-hung-task", NULL,
+		say(t, CHECK_OK, MSG_TIME_HUNG_TASK, NULL,
 		    "%s (%" PRIu64 " s) is longer than any wait that is meant to be (%.1f s)",
 		    subject, f->hung_task_s.value, (double)longest_ms / 1000);
 	else
-		say(t, panics ? CHECK_PROBLEM : CHECK_WARNING, "time-hung-task",
+		say(t, panics ? CHECK_PROBLEM : CHECK_WARNING, MSG_TIME_HUNG_TASK,
 		    "raise it, or lower watchdog_s or log_timeout_ms in dlmirror.conf",
 		    "%s is %" PRIu64 " s, and a write may have to wait for %.1f s: the kernel %s",
 		    subject, f->hung_task_s.value, (double)longest_ms / 1000,
@@ -234,14 +238,15 @@ static void check_hung_task(const struct telling *t, const struct facts *f)
 
 static void check_watchdog(const struct telling *t, const struct facts *f)
 {
-	if (!times_known(t, f, "time-watchdog"))
+	if (!times_known(t, f, MSG_TIME_WATCHDOG))
 		return;
 	if (f->config.watchdog_s == 0)
-		say(t, CHECK_WARNING, "time-watchdog", "set watchdog_s in dlmirror.conf, 20 or so",
+		say(t, CHECK_WARNING, MSG_TIME_WATCHDOG,
+		    "set watchdog_s in dlmirror.conf, 20 or so",
 		    "there is no watchdog: when the daemon hangs, all writes do, and the kernel's "
 		    "messages overrun its buffer");
 	else
-		say(t, CHECK_OK, "time-watchdog", NULL,
+		say(t, CHECK_OK, MSG_TIME_WATCHDOG, NULL,
 		    "a daemon that hangs is replaced after %" PRIu32 " s", f->config.watchdog_s);
 }
 
@@ -254,13 +259,13 @@ static void check_consensus(const struct telling *t, const struct facts *f)
 
 	/* corosync.conf(5) asks for 1.2 times the token. */
 	if (consensus * 10 < token * 12)
-		say(t, CHECK_WARNING, "time-corosync",
+		say(t, CHECK_WARNING, MSG_TIME_COROSYNC,
 		    "leave consensus out of corosync.conf, or set it to 1.2 times the token",
 		    "corosync's consensus is %" PRIu64
 		    " ms, less than 1.2 times its token of %" PRIu64 " ms",
 		    consensus, token);
 	else
-		say(t, CHECK_OK, "time-corosync", NULL,
+		say(t, CHECK_OK, MSG_TIME_COROSYNC, NULL,
 		    "corosync notices a dead node after %" PRIu64
 		    " ms and goes on without it %" PRIu64 " ms later at most",
 		    token, consensus);
@@ -272,7 +277,7 @@ static void check_detection(const struct telling *t, const struct facts *f)
 	uint64_t detection = f->token_ms.value + f->consensus_ms.value;
 
 	if (detection > f->config.log_timeout_ms)
-		say(t, CHECK_WARNING, "time-log",
+		say(t, CHECK_WARNING, MSG_TIME_LOG,
 		    "lower corosync's token, or raise log_timeout_ms in dlmirror.conf if that is "
 		    "meant",
 		    "corosync takes %" PRIu64
@@ -281,7 +286,7 @@ static void check_detection(const struct telling *t, const struct facts *f)
 		    "the other nodes wait",
 		    detection, f->config.log_timeout_ms);
 	else
-		say(t, CHECK_OK, "time-log", NULL,
+		say(t, CHECK_OK, MSG_TIME_LOG, NULL,
 		    "a dead node holds writes up for no longer than a dead log device "
 		    "(%" PRIu64 " and %" PRIu32 " ms)",
 		    detection, f->config.log_timeout_ms);
@@ -289,36 +294,36 @@ static void check_detection(const struct telling *t, const struct facts *f)
 
 static void check_corosync(const struct telling *t, const struct facts *f)
 {
-	if (!known(t, &f->corosync, "corosync", "corosync"))
+	if (!known(t, &f->corosync, MSG_COROSYNC_ANSWERS, "corosync"))
 		return;
 	if (!f->corosync.value) {
-		say(t, CHECK_PROBLEM, "corosync", "start it; if it runs, its log says more",
-		    "corosync does not answer");
+		say(t, CHECK_PROBLEM, MSG_COROSYNC_ANSWERS,
+		    "start it; if it runs, its log says more", "corosync does not answer");
 		return;
 	}
-	say(t, CHECK_OK, "corosync", NULL, "corosync answers");
-	if (!known(t, &f->token_ms, "time-corosync", "corosync's token") ||
-	    !known(t, &f->consensus_ms, "time-corosync", "corosync's consensus"))
+	say(t, CHECK_OK, MSG_COROSYNC_ANSWERS, NULL, "corosync answers");
+	if (!known(t, &f->token_ms, MSG_TIME_COROSYNC, "corosync's token") ||
+	    !known(t, &f->consensus_ms, MSG_TIME_COROSYNC, "corosync's consensus"))
 		return;
 	check_consensus(t, f);
-	if (times_known(t, f, "time-log"))
+	if (times_known(t, f, MSG_TIME_LOG))
 		check_detection(t, f);
 }
 
 static void check_dlm_conf(const struct telling *t, const struct facts *f)
 {
-	if (!known(t, &f->dlm_conf_fencing, "dlm-conf", "dlm.conf"))
+	if (!known(t, &f->dlm_conf_fencing, MSG_DLM_CONF, "dlm.conf"))
 		return;
 	if (f->dlm_conf_fencing.value)
-		say(t, CHECK_OK, "dlm-conf", NULL, "dlm.conf does not disable fencing");
+		say(t, CHECK_OK, MSG_DLM_CONF, NULL, "dlm.conf does not disable fencing");
 	else
-		say(t, CHECK_PROBLEM, "dlm-conf",
+		say(t, CHECK_PROBLEM, MSG_DLM_CONF,
 		    "remove the line, configure fencing, restart dlm_controld on all nodes",
 		    "dlm.conf has enable_fencing=0: nothing proves that a node which does not "
 		    "answer has ceased to write");
 }
 
-static void yes_or(const struct telling *t, bool yes, const char *name, const char *good,
+static void yes_or(const struct telling *t, bool yes, enum message name, const char *good,
 		   const char *bad, const char *remedy)
 {
 	if (yes)
@@ -334,21 +339,21 @@ static void check_protocol(const struct telling *t, const struct facts *f)
 
 	config_default(&newest);
 	if (c->protocol == 0)
-		say(t, CHECK_UNKNOWN, "cluster-protocol", NULL,
+		say(t, CHECK_UNKNOWN, MSG_CLUSTER_PROTOCOL, NULL,
 		    "the protocol of the other nodes: they have not said it yet");
 	else if (c->protocol < f->config.protocol)
-		say(t, CHECK_WARNING, "cluster-protocol",
+		say(t, CHECK_WARNING, MSG_CLUSTER_PROTOCOL,
 		    "upgrade the daemons of the other nodes, one after the other",
 		    "a node speaks no newer protocol than version %" PRIu32 ", this one %" PRIu32,
 		    c->protocol, f->config.protocol);
 	else if (f->config.protocol < newest.protocol)
-		say(t, CHECK_WARNING, "cluster-protocol",
+		say(t, CHECK_WARNING, MSG_CLUSTER_PROTOCOL,
 		    "take protocol out of dlmirror.conf once no old daemon is to come back",
 		    "dlmirror.conf holds the protocol at version %" PRIu32 ", %" PRIu32
 		    " is the newest",
 		    f->config.protocol, newest.protocol);
 	else
-		say(t, CHECK_OK, "cluster-protocol", NULL,
+		say(t, CHECK_OK, MSG_CLUSTER_PROTOCOL, NULL,
 		    "all %" PRIu32 " nodes with a daemon speak protocol %" PRIu32, c->view_count,
 		    c->protocol);
 }
@@ -356,12 +361,12 @@ static void check_protocol(const struct telling *t, const struct facts *f)
 static void check_lockspace(const struct telling *t, const struct dlmirror_cluster *c)
 {
 	if (c->locks_joined && c->locks_recovering)
-		say(t, CHECK_WARNING, "cluster-lockspace",
+		say(t, CHECK_WARNING, MSG_CLUSTER_LOCKSPACE,
 		    "'dlm_tool ls' and 'dlm_tool status' say what it waits for",
 		    "DLM has stopped the lockspace until it has recovered");
 	else
-		yes_or(t, c->locks_joined, "cluster-lockspace", "the daemon is in DLM's lockspace",
-		       "the daemon is not in DLM's lockspace",
+		yes_or(t, c->locks_joined, MSG_CLUSTER_LOCKSPACE,
+		       "the daemon is in DLM's lockspace", "the daemon is not in DLM's lockspace",
 		       "start dlm_controld; 'dlmirror daemon status' says what is missing");
 }
 
@@ -370,21 +375,21 @@ static void check_group(const struct telling *t, const struct facts *f)
 	const struct dlmirror_cluster *c = &f->daemon.cluster;
 
 	if (c->problem[0])
-		say(t, CHECK_PROBLEM, "cluster", NULL, "%s", c->problem);
-	yes_or(t, c->joined, "cluster-group", "the daemon is in corosync's group",
+		say(t, CHECK_PROBLEM, MSG_CLUSTER_PROBLEM, NULL, "%s", c->problem);
+	yes_or(t, c->joined, MSG_CLUSTER_GROUP, "the daemon is in corosync's group",
 	       "the daemon is not in corosync's group",
 	       "look at corosync; the daemon joins as soon as it can");
-	yes_or(t, c->quorate, "cluster-quorum", "the cluster has quorum",
+	yes_or(t, c->quorate, MSG_CLUSTER_QUORUM, "the cluster has quorum",
 	       "the cluster has no quorum",
 	       "start the other nodes; corosync-quorumtool shows them");
 	check_lockspace(t, c);
-	yes_or(t, c->fencing, "cluster-fencing", "DLM fences nodes that die",
+	yes_or(t, c->fencing, MSG_CLUSTER_FENCING, "DLM fences nodes that die",
 	       "DLM does not fence: nothing proves that a node which does not answer has ceased to "
 	       "write",
 	       "configure fencing in dlm.conf or pacemaker, and restart dlm_controld");
 	check_protocol(t, f);
 	if (c->damaged > 0 || c->refused > 0)
-		say(t, CHECK_WARNING, "cluster-messages",
+		say(t, CHECK_WARNING, MSG_CLUSTER_MESSAGES,
 		    "look at the daemon's log: versions, or another program in its group",
 		    "%" PRIu64 " messages could not be read and %" PRIu64 " were refused",
 		    c->damaged, c->refused);
@@ -393,13 +398,14 @@ static void check_group(const struct telling *t, const struct facts *f)
 /* Who is behind takes the newest when it activates the mirror; but not everything may be newest. */
 static void check_mirrors_same(const struct telling *t, const struct facts *f)
 {
-	if (!known(t, &f->mirrors_same, "cluster-mirrors", "the nodes' configurations of mirrors"))
+	if (!known(t, &f->mirrors_same, MSG_CLUSTER_MIRRORS,
+		   "the nodes' configurations of mirrors"))
 		return;
 	if (f->mirrors_same.value)
-		say(t, CHECK_OK, "cluster-mirrors", NULL,
+		say(t, CHECK_OK, MSG_CLUSTER_MIRRORS, NULL,
 		    "the nodes have the same configurations of mirrors");
 	else
-		say(t, CHECK_WARNING, "cluster-mirrors",
+		say(t, CHECK_WARNING, MSG_CLUSTER_MIRRORS,
 		    "dlmirror config list; and where it is right, dlmirror config push NAME", "%s",
 		    f->mirrors_differ);
 }
@@ -411,12 +417,13 @@ static void check_cluster(const struct telling *t, const struct facts *f)
 
 	if (daemon_answers(f) && f->config_good.known && f->config_good.value &&
 	    f->config.cluster != f->daemon.cluster.enabled)
-		say(t, CHECK_WARNING, "cluster-config",
+		say(t, CHECK_WARNING, MSG_CLUSTER_CONFIG,
 		    "remove the mirrors, then stop and start the daemon; or change the file back",
 		    "%s says enabled = %s in [cluster], and the daemon runs %s one", f->config_path,
 		    f->config.cluster ? "yes" : "no", enabled ? "in" : "without");
 	if (!enabled) {
-		say(t, CHECK_OK, "cluster", NULL, "alone on this host: [cluster] enabled = no");
+		say(t, CHECK_OK, MSG_CLUSTER_CONFIG, NULL,
+		    "alone on this host: [cluster] enabled = no");
 		return;
 	}
 	check_corosync(t, f);
@@ -425,7 +432,7 @@ static void check_cluster(const struct telling *t, const struct facts *f)
 		check_group(t, f);
 		check_mirrors_same(t, f);
 	} else {
-		say(t, CHECK_UNKNOWN, "cluster-group", NULL,
+		say(t, CHECK_UNKNOWN, MSG_CLUSTER_GROUP, NULL,
 		    "group, quorum, lockspace, fencing and protocol: no daemon tells");
 	}
 	for (i = 1; i < CHECKS_UNITS; i++)
@@ -447,24 +454,24 @@ static void check_state(const struct telling *t, const struct facts_mirror *of)
 
 	format_activity(m, activity, sizeof(activity));
 	if (format_settled(m))
-		say(t, CHECK_OK, "mirror-state", NULL, "it is %s, and nothing is left to do",
+		say(t, CHECK_OK, MSG_MIRROR_STATE, NULL, "it is %s, and nothing is left to do",
 		    m->phase);
 	else if (m->in_sync < m->region_count || m->repair > 0 || m->suspect)
-		say(t, CHECK_WARNING, "mirror-state", "'dlmirror status --watch' follows it",
+		say(t, CHECK_WARNING, MSG_MIRROR_STATE, "'dlmirror status --watch' follows it",
 		    "its legs are not alike everywhere: %s", activity);
 	else
-		say(t, CHECK_OK, "mirror-state", NULL, "it is %s: %s", m->phase, activity);
+		say(t, CHECK_OK, MSG_MIRROR_STATE, NULL, "it is %s: %s", m->phase, activity);
 	if (m->verify_differed > m->verify_repaired)
-		say(t, CHECK_PROBLEM, "mirror-verify", "dlmirror repair",
+		say(t, CHECK_PROBLEM, MSG_MIRROR_VERIFY, "dlmirror repair",
 		    "%" PRIu64 " regions differed at the last verify, %" PRIu64
 		    " of them were repaired",
 		    m->verify_differed, m->verify_repaired);
 	if (m->clustered && !m->quorate && is(m->phase, "active"))
-		say(t, CHECK_WARNING, "mirror-quorum", "start the other nodes",
+		say(t, CHECK_WARNING, MSG_MIRROR_QUORUM, "start the other nodes",
 		    "it has no quorum: repairs and nodes that attach wait");
 	for (i = 0; i < m->member_count; i++)
 		if (m->member[i].state == 'G')
-			say(t, CHECK_PROBLEM, "mirror-members",
+			say(t, CHECK_PROBLEM, MSG_MIRROR_MEMBERS,
 			    "have it fenced, or bring it back; 'dlm_tool status' says more",
 			    "node %" PRIu32 " has left without a word and may still be writing",
 			    m->member[i].node);
@@ -472,27 +479,27 @@ static void check_state(const struct telling *t, const struct facts_mirror *of)
 
 static void check_suspended(const struct telling *t, const struct facts_mirror *of)
 {
-	if (!known(t, &of->suspended, "mirror-device", "its device"))
+	if (!known(t, &of->suspended, MSG_MIRROR_DEVICE, "its device"))
 		return;
 	if (of->suspended.value)
-		say(t, CHECK_WARNING, "mirror-device", "dmsetup resume, if nobody works on it",
+		say(t, CHECK_WARNING, MSG_MIRROR_DEVICE, "dmsetup resume, if nobody works on it",
 		    "its device is suspended: all I/O waits");
 	else
-		say(t, CHECK_OK, "mirror-device", NULL, "its device is not suspended");
+		say(t, CHECK_OK, MSG_MIRROR_DEVICE, NULL, "its device is not suspended");
 }
 
 static void check_features(const struct telling *t, const struct facts_mirror *of)
 {
 	if (!of->mirror.handle_errors)
-		say(t, CHECK_WARNING, "mirror-features",
+		say(t, CHECK_WARNING, MSG_MIRROR_FEATURES,
 		    "dlmirror deactivate, and activate it again",
 		    "its table has no handle_errors: when the first leg fails, what is written "
 		    "then is "
 		    "lost, and a resync that failed on a leg counts as good");
 	else if (!of->keep_log.known)
-		say(t, CHECK_UNKNOWN, "mirror-features", NULL, "its table: %s", of->keep_log.why);
+		say(t, CHECK_UNKNOWN, MSG_MIRROR_FEATURES, NULL, "its table: %s", of->keep_log.why);
 	else
-		say(t, CHECK_OK, "mirror-features", NULL,
+		say(t, CHECK_OK, MSG_MIRROR_FEATURES, NULL,
 		    of->keep_log.value
 			? "its table has handle_errors and keep_log: writes go on without a leg"
 			: "its table has handle_errors: writes wait when a leg fails, until its "
@@ -500,7 +507,7 @@ static void check_features(const struct telling *t, const struct facts_mirror *o
 }
 
 /* sectors: how many it must have. Whether there was nothing to complain of. */
-static bool check_device(const struct telling *t, const char *name, const struct facts_device *d,
+static bool check_device(const struct telling *t, enum message name, const struct facts_device *d,
 			 uint64_t sectors)
 {
 	if (!known(t, &d->present, name, d->label))
@@ -534,19 +541,19 @@ static void check_legs(const struct telling *t, const struct facts_mirror *of)
 	uint32_t i;
 
 	if (m->leg_count == 0)
-		say(t, CHECK_UNKNOWN, "mirror-leg", NULL,
+		say(t, CHECK_UNKNOWN, MSG_MIRROR_LEG, NULL,
 		    "its legs: the daemon does not know them yet");
 	for (i = 0; i < m->leg_count; i++) {
 		const struct dlmirror_leg *leg = &m->leg[i];
 		const struct facts_device *d = &of->leg[i];
 
 		if (leg->health != 'A' && leg->health != '?')
-			say(t, CHECK_PROBLEM, "mirror-leg",
+			say(t, CHECK_PROBLEM, MSG_MIRROR_LEG,
 			    "replace it: dlmirror reload --replace-leg; or mend it, and load the "
 			    "table anew",
 			    "leg %s: %s", d->label, format_leg_health(leg->health));
-		else if (check_device(t, "mirror-leg", d, leg->start_sector + m->length_sectors))
-			say(t, leg->health == 'A' ? CHECK_OK : CHECK_UNKNOWN, "mirror-leg", NULL,
+		else if (check_device(t, MSG_MIRROR_LEG, d, leg->start_sector + m->length_sectors))
+			say(t, leg->health == 'A' ? CHECK_OK : CHECK_UNKNOWN, MSG_MIRROR_LEG, NULL,
 			    "leg %s is there and large enough; the kernel has it as %s", d->label,
 			    format_leg_health(leg->health));
 	}
@@ -558,16 +565,16 @@ static void check_log(const struct telling *t, const struct facts_mirror *of)
 	char state[128];
 
 	if (!m->has_disk) {
-		say(t, CHECK_OK, "mirror-log", NULL,
+		say(t, CHECK_OK, MSG_MIRROR_LOG, NULL,
 		    "its log is in memory: after a crash of all its nodes all of it is resynced");
 		return;
 	}
 	format_log_state(m, state, sizeof(state));
 	if (is(m->log_state, "failed"))
-		say(t, CHECK_PROBLEM, "mirror-log", "mend the device, then dlmirror log retry",
+		say(t, CHECK_PROBLEM, MSG_MIRROR_LOG, "mend the device, then dlmirror log retry",
 		    "log device %s: %s", of->log.label, state);
-	else if (check_device(t, "mirror-log", &of->log, 1))
-		say(t, CHECK_OK, "mirror-log", NULL, "log device %s is there: %s", of->log.label,
+	else if (check_device(t, MSG_MIRROR_LOG, &of->log, 1))
+		say(t, CHECK_OK, MSG_MIRROR_LOG, NULL, "log device %s is there: %s", of->log.label,
 		    state);
 }
 
@@ -593,7 +600,7 @@ void checks_run(const struct facts *f, checks_tell *tell, void *context)
 	check_cluster(&t, f);
 	check_hung_task(&t, f);
 	if (!daemon_answers(f))
-		say(&t, CHECK_UNKNOWN, "mirrors", NULL, "the mirrors: no daemon tells");
+		say(&t, CHECK_UNKNOWN, MSG_MIRRORS_KNOWN, NULL, "the mirrors: no daemon tells");
 	for (i = 0; i < f->mirror_count; i++) {
 		const struct dlmirror_mirror *m = &f->mirror[i].mirror;
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemons/common/config.h"
+#include "daemons/common/message.h"
 #include "dlmirror/dlmirror.h"
 
 #define CHECKS_TEXT_SIZE 512U
@@ -82,7 +83,8 @@ enum check_result { CHECK_OK, CHECK_WARNING, CHECK_PROBLEM, CHECK_UNKNOWN };
 
 struct check {
 	enum check_result result;
-	const char *name;   /* of the check, "daemon-version": for programs */
+	enum message name;  /* of the check, for programs */
+	enum message id;    /* for explain: the same, or the one that the text came with */
 	const char *mirror; /* that it is about; NULL: none */
 	char what[CHECKS_TEXT_SIZE];
 	char remedy[CHECKS_TEXT_SIZE]; /* empty: none is needed, or none known */

@@ -39,9 +39,11 @@ static void line_print(const struct output *output, const struct check *check)
 		(void)printf("%s%-7s\033[0m", colours[check->result], name);
 	else
 		(void)printf("%-7s", name);
-	(void)printf("  %s%s%s%s%s\n", check->mirror ? check->mirror : "",
-		     check->mirror ? ": " : "", check->what, check->remedy[0] ? "  => " : "",
-		     check->remedy);
+	(void)printf("  %s%s%s%s%s", check->mirror ? check->mirror : "", check->mirror ? ": " : "",
+		     check->what, check->remedy[0] ? "  => " : "", check->remedy);
+	if (check->result != CHECK_OK)
+		(void)printf(" [%s]", message_id(check->id));
+	(void)putchar('\n');
 }
 
 static void row_add(struct libscols_table *table, const struct check *check)
@@ -49,12 +51,13 @@ static void row_add(struct libscols_table *table, const struct check *check)
 	struct libscols_line *row = ui_row(table, NULL);
 
 	ui_cell(row, 0, "%s", check_result_name(check->result));
-	ui_cell(row, 1, "%s", check->name);
+	ui_cell(row, 1, "%s", message_id(check->name));
 	if (check->mirror)
 		ui_cell(row, 2, "%s", check->mirror);
 	ui_cell(row, 3, "%s", check->what);
 	if (check->remedy[0])
 		ui_cell(row, 4, "%s", check->remedy);
+	ui_cell(row, 5, "%s", message_id(check->id));
 }
 
 static void tell(void *context, const struct check *check)
@@ -77,7 +80,7 @@ int verb_doctor(int argc, char **argv)
 	static const struct ui_column columns[] = {
 	    {"result", 0, SCOLS_JSON_STRING}, {"check", 0, SCOLS_JSON_STRING},
 	    {"mirror", 0, SCOLS_JSON_STRING}, {"what", 0, SCOLS_JSON_STRING},
-	    {"remedy", 0, SCOLS_JSON_STRING},
+	    {"remedy", 0, SCOLS_JSON_STRING}, {"id", 0, SCOLS_JSON_STRING},
 	};
 	const char *config_path = VERB_CONFIG_PATH;
 	const struct verb_syntax syntax = {
@@ -100,7 +103,8 @@ int verb_doctor(int argc, char **argv)
 		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	}
 	if (arguments.json)
-		output.table = ui_table("checks", columns, 5, true);
+		output.table =
+		    ui_table("checks", columns, sizeof(columns) / sizeof(columns[0]), true);
 	output.colour = ui_colour();
 	checks_run(facts, tell, &output);
 	if (output.table)

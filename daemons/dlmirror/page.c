@@ -122,15 +122,16 @@ static void on_check(void *context, const struct check *check)
 	cell(to, check->mirror ? check->mirror : "");
 	cell(to, check->what);
 	cell(to, check->remedy);
+	cell(to, check->result == CHECK_OK ? "" : message_id(check->id));
 	(void)fputs("</tr>\n", to);
 }
 
 static void checks_write(const struct facts *f, FILE *to)
 {
-	static const char *const names[] = {"Result", "Mirror", "What", "Remedy"};
+	static const char *const names[] = {"Result", "Mirror", "What", "Remedy", "Id"};
 
 	section_begin(to, "Diagnosis");
-	headings(to, names, 4);
+	headings(to, names, 5);
 	checks_run(f, on_check, to);
 	section_end(to);
 }

@@ -127,7 +127,8 @@ static void only(enum check_result result, const char *name, const char *part)
 	for (i = 0; i < told_count; i++) {
 		if (told[i].result == CHECK_OK)
 			continue;
-		assert_string_equal(told[i].name, name);
+		assert_string_equal(message_id(told[i].name), name);
+		assert_int_equal(told[i].id, told[i].name);
 		if (!strstr(told[i].what, part))
 			fail_msg("'%s' is not in '%s'", part, told[i].what);
 		assert_string_equal(check_result_name(told[i].result), check_result_name(result));
@@ -142,7 +143,7 @@ static bool says(const char *name, const char *part)
 	size_t i;
 
 	for (i = 0; i < told_count; i++)
-		if (strcmp(told[i].name, name) == 0 && strstr(told[i].what, part))
+		if (strcmp(message_id(told[i].name), name) == 0 && strstr(told[i].what, part))
 			return true;
 	return false;
 }
@@ -155,7 +156,7 @@ static void test_good(void **state)
 	run();
 	for (i = 0; i < told_count; i++)
 		if (told[i].result != CHECK_OK)
-			fail_msg("%s: %s", told[i].name, told[i].what);
+			fail_msg("%s: %s", message_id(told[i].name), told[i].what);
 	assert_true(told_count > 20);
 	assert_true(says("mirror-leg", "/dev/sdb"));
 	assert_true(says("mirror-log", "/dev/sdc"));
@@ -202,7 +203,7 @@ static void test_daemon(void **state)
 	only(CHECK_WARNING, "daemon-messages", "3 times");
 	(void)good_host(state);
 	facts.unit[0].enabled = is(0);
-	only(CHECK_WARNING, "unit", "dlmirrord does not start");
+	only(CHECK_WARNING, "unit-enabled", "dlmirrord does not start");
 }
 
 static void test_no_daemon(void **state)
@@ -214,15 +215,15 @@ static void test_no_daemon(void **state)
 	memset(&facts.daemon, 0, sizeof(facts.daemon));
 	run();
 	assert_int_equal(count(CHECK_PROBLEM), 1);
-	assert_true(says("daemon", "nobody is there"));
+	assert_true(says("daemon-answers", "nobody is there"));
 	/* What only it knows is not known; the file says that there is a cluster. */
 	assert_int_equal(count(CHECK_UNKNOWN), 2);
 	assert_true(says("cluster-group", "no daemon tells"));
-	assert_true(says("mirrors", "no daemon tells"));
+	assert_true(says("mirrors-known", "no daemon tells"));
 	facts.reachable = (struct fact){.why = "you are not root"};
 	run();
 	assert_int_equal(count(CHECK_PROBLEM), 0);
-	assert_true(says("daemon", "you are not root"));
+	assert_true(says("daemon-answers", "you are not root"));
 }
 
 static void test_config(void **state)
@@ -232,7 +233,7 @@ static void test_config(void **state)
 	strcpy(facts.config_error, "dlmirror.conf:3: no");
 	run();
 	assert_int_equal(count(CHECK_PROBLEM), 1);
-	assert_true(says("config", "dlmirror.conf:3: no"));
+	assert_true(says("config-valid", "dlmirror.conf:3: no"));
 	/* its time-outs */
 	assert_int_equal(count(CHECK_UNKNOWN), 3);
 	(void)good_host(state);
@@ -308,7 +309,7 @@ static void test_cluster(void **state)
 
 	(void)state;
 	facts.corosync = is(0);
-	only(CHECK_PROBLEM, "corosync", "does not answer");
+	only(CHECK_PROBLEM, "corosync-answers", "does not answer");
 	(void)good_host(state);
 	facts.dlm_conf_fencing = is(0);
 	only(CHECK_PROBLEM, "dlm-conf", "enable_fencing=0");
@@ -334,7 +335,30 @@ static void test_cluster(void **state)
 	strcpy(c->problem, "DLM waits");
 	run();
 	assert_int_equal(count(CHECK_PROBLEM), 1);
-	assert_true(says("cluster", "DLM waits"));
+	assert_true(says("cluster-problem", "DLM waits"));
+}
+
+/* What was found by somebody who has an id for it keeps that one, outside the text. */
+static void test_ids(void **state)
+{
+	size_t i;
+
+	(void)state;
+	facts.config_good = is(0);
+	strcpy(facts.config_error, "dlmirror.conf:3: no [config-invalid]");
+	strcpy(facts.daemon.cluster.problem, "DLM waits [dlm-waits-for-quorum]");
+	run();
+	assert_true(says("config-valid", "dlmirror.conf:3: no"));
+	assert_true(says("cluster-problem", "DLM waits"));
+	for (i = 0; i < told_count; i++) {
+		assert_null(strchr(told[i].what, '['));
+		if (told[i].name == MSG_CONFIG_VALID)
+			assert_int_equal(told[i].id, MSG_CONFIG_INVALID);
+		else if (told[i].name == MSG_CLUSTER_PROBLEM)
+			assert_int_equal(told[i].id, MSG_DLM_WAITS_FOR_QUORUM);
+		else
+			assert_int_equal(told[i].id, told[i].name);
+	}
 }
 
 static void test_protocol(void **state)
@@ -371,7 +395,7 @@ static void test_alone(void **state)
 	facts.unit[1].enabled = is(0);
 	run();
 	assert_int_equal(count(CHECK_OK), told_count);
-	assert_true(says("cluster", "alone"));
+	assert_true(says("cluster-config", "alone"));
 }
 
 static void test_mirror_state(void **state)
@@ -460,6 +484,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_times, good_host),
 	    cmocka_unit_test_setup(test_hung_task, good_host),
 	    cmocka_unit_test_setup(test_cluster, good_host),
+	    cmocka_unit_test_setup(test_ids, good_host),
 	    cmocka_unit_test_setup(test_protocol, good_host),
 	    cmocka_unit_test_setup(test_configurations, good_host),
 	    cmocka_unit_test_setup(test_alone, good_host),

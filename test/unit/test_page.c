@@ -211,6 +211,7 @@ static void test_contents(void **state)
 	assert_non_null(strstr(text, "<th>Unknown node</th><td>gone</td>"));
 	assert_true(times(text, "<td class=\"problem\">problem</td>") > 0);
 	assert_true(times(text, "<td class=\"unknown\">unknown</td>") > 0);
+	assert_non_null(strstr(text, "<td>the daemon answers</td><td></td><td></td></tr>"));
 	assert_int_equal(times(text, "prefers-color-scheme:dark"), 1);
 	/* It fetches nothing: no address is in it but the hostile one, as text. */
 	assert_int_equal(times(text, "://"), 0);
@@ -252,7 +253,8 @@ static void test_no_daemon(void **state)
 	text = page();
 	structure_check(text);
 	assert_non_null(strstr(text, "<h1>Mirrors</h1>"));
-	assert_non_null(strstr(text, "<td>" HARMLESS "</td><td>systemctl start dlmirrord</td>"));
+	assert_non_null(strstr(text, "<td>" HARMLESS "</td><td>systemctl start dlmirrord</td>"
+				     "<td>daemon-answers</td></tr>"));
 	assert_int_equal(times(text, "<h2>"), 2); /* diagnosis, and the event */
 	free(text);
 }

@@ -366,12 +366,23 @@ static void test_doctor(void **state)
 	assert_int_equal(command("doctor --config=/nonexistent"), 1);
 	assert_int_equal(times("ok       the daemon answers\n"), 1);
 	assert_int_equal(times("warning  the daemon has version 1.2.3, this command "), 1);
+	assert_int_equal(times(" => dlmirror daemon restart, once the newer one is installed "
+			       "[daemon-version]\n"),
+			 1);
 	assert_int_equal(times("problem  data: 511:1048575 is gone  => "), 1);
+	assert_int_equal(times(" => bring it back, or replace it: dlmirror reload [mirror-leg]\n"),
+			 1);
 	assert_int_equal(times("ok       there is no /nonexistent: "), 1);
 	assert_int_equal(times("\033"), 0);
+	(void)snprintf(arguments, sizeof(arguments), "doctor --config=%s", config);
+	assert_int_equal(command(arguments), 1);
+	assert_int_equal(times(" above it  => mend the line: the daemon does not start with it "
+			       "[config-invalid]\n"),
+			 1);
 	(void)snprintf(arguments, sizeof(arguments), "doctor --json --config=%s", config);
 	assert_int_equal(command(arguments), 1);
-	assert_int_equal(times("\"check\": \"config\","), 1);
+	assert_int_equal(times("\"check\": \"config-valid\","), 1);
+	assert_int_equal(times("\"id\": \"config-invalid\""), 1);
 	assert_int_equal(times(":1: nonsense stands before the first section"), 1);
 	assert_int_equal(times("\"what\": \"511:1048575 is gone\","), 1);
 	assert_int_equal(unlink(config), 0);
@@ -405,6 +416,7 @@ static void test_report(void **state)
 	assert_int_equal(times("<h1>Mirrors of seven</h1>"), 1);
 	assert_int_equal(times("<h2>data: 2 regions of 512 KiB</h2>"), 1);
 	assert_int_equal(times("<td>511:1048575 is gone</td>"), 1);
+	assert_int_equal(times("<td>mirror-leg</td></tr>"), 1);
 	assert_int_equal(times("<tr><td>mark</td>"), 1);
 	assert_int_equal(times("<h2>data: map</h2>"), 1);
 	assert_int_equal(times("<h2>data: rates of 2 s</h2>"), 1);
@@ -486,7 +498,8 @@ static void test_doctor_no_daemon(void **state)
 	(void)state;
 	assert_int_equal(command("doctor"), 1);
 	assert_int_equal(times("problem  no daemon answers on this host"), 1);
-	assert_int_equal(times("unknown  the mirrors: no daemon tells\n"), 1);
+	assert_int_equal(times("  => systemctl start dlmirrord [daemon-answers]\n"), 1);
+	assert_int_equal(times("unknown  the mirrors: no daemon tells [mirrors-known]\n"), 1);
 }
 
 int main(void)
