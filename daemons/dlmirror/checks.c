@@ -453,10 +453,11 @@ static void check_state(const struct telling *t, const struct facts_mirror *of)
 	uint32_t i;
 
 	format_activity(m, activity, sizeof(activity));
-	if (format_settled(m))
+	if (format_settled(m) && activity[0] == '\0')
 		say(t, CHECK_OK, MSG_MIRROR_STATE, NULL, "it is %s, and nothing is left to do",
 		    m->phase);
-	else if (m->in_sync < m->region_count || m->repair > 0 || m->suspect)
+	else if (!format_settled(m) &&
+		 (m->in_sync < m->region_count || m->repair > 0 || m->suspect))
 		say(t, CHECK_WARNING, MSG_MIRROR_STATE, "'dlmirror status --watch' follows it",
 		    "its legs are not alike everywhere: %s", activity);
 	else
@@ -482,7 +483,7 @@ static void check_suspended(const struct telling *t, const struct facts_mirror *
 	if (!known(t, &of->suspended, MSG_MIRROR_DEVICE, "its device"))
 		return;
 	if (of->suspended.value)
-		say(t, CHECK_WARNING, MSG_MIRROR_DEVICE, "dmsetup resume, if nobody works on it",
+		say(t, CHECK_WARNING, MSG_MIRROR_DEVICE, "dlmirror resume, if nobody works on it",
 		    "its device is suspended: all I/O waits");
 	else
 		say(t, CHECK_OK, MSG_MIRROR_DEVICE, NULL, "its device is not suspended");

@@ -144,10 +144,9 @@ void legs_reloaded(struct log *log, const struct log *from)
 	if (log->name[0] == '\0')
 		memcpy(log->name, from->name, sizeof(log->name));
 	memcpy(log->leg_told, from->leg_told, sizeof(log->leg_told));
-	/* NEW: what the kernel has concluded went with the old table, what it wrote then did not.
-	 */
-	if ((suspect != SUSPECT_COMPARING && suspect != SUSPECT_NEW) ||
-	    !log->daemon->config.compare_after_gap ||
+	/* What the kernel has concluded went with the old table, what it wrote then did not. A reset
+	 * is over only when the old table's log is gone, so nobody else sees to it. */
+	if (suspect == SUSPECT_NO || !log->daemon->config.compare_after_gap ||
 	    !atomic_compare_exchange_strong(&log->hot.shared->suspect, &no, SUSPECT_COMPARING))
 		return;
 	event.verify.repair = true;
@@ -469,7 +468,15 @@ void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy
 		control_copies_ended(log);
 }
 
-/* All tables of the mirror that wait for it: one that was loaded may be in use by now. */
+static void reset_told(struct daemon *d, const char *uuid)
+{
+	const struct log *log = registry_find_name(&d->registry, uuid);
+
+	event_tell(uuid, log != NULL ? log->name : "", NULL, EVENT_RESET, 0, "reset after a gap");
+}
+
+/* All tables of the mirror that wait for it. The one that was reset is gone as a rule, and the one that
+ * has taken its place does not wait: legs_reloaded(). */
 static void on_reset(void *context, const char *uuid, int error)
 {
 	struct daemon *d = context;
@@ -478,6 +485,8 @@ static void on_reset(void *context, const char *uuid, int error)
 		message_log(LOG_WARNING, MSG_NOT_RESET,
 			    "%s: could not be reset after a gap: %s; again later", uuid,
 			    strerror(-error));
+	else
+		reset_told(d, uuid);
 	for (size_t i = 0; i < d->registry.count; i++) {
 		struct log *log = d->registry.log[i];
 
@@ -487,8 +496,6 @@ static void on_reset(void *context, const char *uuid, int error)
 		log->reset_owed = error != 0;
 		log->reset_ms = clock_ms();
 		log->gone = error == -ENOENT;
-		if (error == 0)
-			event_log(log, EVENT_RESET, 0, "reset after a gap");
 		/* A blind one may be copied under the kernel's writes: not before the reset. */
 		if (log->gone || (log->reset_owed && log->blind))
 			atomic_store(&log->hot.shared->suspect, SUSPECT_NEW);

@@ -283,6 +283,25 @@ static void test_a_reset_is_told(void **state)
 	log_end(log);
 }
 
+/* The old table's log ends before its reset does. */
+static void test_who_takes_the_place_of_a_suspect_compares(void **state)
+{
+	struct log *from = log_make(1);
+	struct log *log = log_make(2);
+
+	(void)state;
+	assert_told("");
+	d.config.compare_after_gap = true;
+	legs_suspect(from, false);
+	legs_reloaded(log, from);
+	assert_int_equal(atomic_load(&log->hot.shared->suspect), SUSPECT_COMPARING);
+	log_end(from);
+	reset_done(reset_context, log->uuid, 0);
+	assert_told("reset 0");
+	assert_int_equal(atomic_load(&log->hot.shared->suspect), SUSPECT_COMPARING);
+	log_end(log);
+}
+
 static void test_a_leg_that_writes_wait_for_is_dropped(void **state)
 {
 	struct log *log = log_make(1);
@@ -313,6 +332,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_the_next_table_knows_what_was_told, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(test_a_reset_is_told, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_who_takes_the_place_of_a_suspect_compares, setup,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(test_a_leg_that_writes_wait_for_is_dropped, setup,
 					    teardown),
 	};
