@@ -51,6 +51,18 @@ static int look(const char *name, struct mirror_file *ret, bool *ret_active)
 	return code == UI_OK ? name_look(name, ret->uuid, ret_active) : code;
 }
 
+/* To look at devices may take long, and a reload of other nodes may end meanwhile. */
+static int unchanged(const char *name, const struct mirror_file *file)
+{
+	struct mirror_file now;
+	int code = config_load(name, &now);
+
+	if (code == UI_OK && (now.serial != file->serial || !mirror_file_same(&now, file)))
+		code = ui_fail(UI_FAILED, MSG_NOT_NOW,
+			       "another node has just changed %s: again in a moment", name);
+	return code;
+}
+
 static int activate(const char *name, const void *input)
 {
 	const struct activate_options *options = input;
@@ -74,6 +86,8 @@ static int activate(const char *name, const void *input)
 	config_wish(name, &file, &wish);
 	wish.force = options->force;
 	code = device_prepare(&wish);
+	if (code == UI_OK)
+		code = unchanged(name, &file);
 	if (code == UI_OK)
 		code = device_up(&wish);
 	if (code == UI_OK)
