@@ -251,6 +251,23 @@ static int config_forget(int argc, char **argv)
 	return code == UI_OK ? config_remove(name) : code;
 }
 
+/* A daemon that died may have had it done before, and a second time it would be done to other legs. */
+static bool has_followed(const struct mirror_file *file, const struct dlmirror_plan *plan)
+{
+	if (file->length_sectors != plan->to_sectors || file->leg_count != plan->to_legs)
+		return false;
+	for (uint32_t i = 0; i < plan->to_legs; i++) {
+		const struct dlmirror_plan_leg *leg = &plan->leg[i];
+
+		if (file->leg[i].start_sector !=
+		    (leg->fresh ? leg->start_sector : plan->from_start[leg->index]))
+			return false;
+		if (leg->fresh && strcmp(file->leg[i].path, leg->path) != 0)
+			return false;
+	}
+	return true;
+}
+
 static int config_follow(int argc, char **argv)
 {
 	char text[PLAN_TEXT_SIZE];
@@ -271,6 +288,8 @@ static int config_follow(int argc, char **argv)
 	code = config_find(arguments.name[0], name, &file);
 	if (code != UI_OK)
 		return code == UI_NO_MIRROR ? UI_OK : code;
+	if (has_followed(&file, &plan))
+		return UI_OK;
 	if (mirror_file_reload(&file, &plan, &after) == 0)
 		return mirror_file_same(&file, &after) ? UI_OK : config_store(name, &after);
 	return ui_fail(UI_FAILED, MSG_CONFIG_NOT_FOLLOWED,
