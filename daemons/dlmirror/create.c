@@ -34,8 +34,8 @@ static uint64_t sectors_parse(struct argp_state *state, const char *what, const 
 	uint64_t sectors = 0;
 
 	if (bytes_parse_sectors(argument, &sectors) != 0)
-		argp_error(state, "%s %s: write it like 512KiB, 10GiB, or 2048s (sectors)", what,
-			   argument);
+		ui_refuse(state->name, "%s %s: write it like 512KiB, 10GiB, or 2048s (sectors)",
+			  what, argument);
 	return sectors;
 }
 
@@ -44,16 +44,16 @@ static void leg_add(struct argp_state *state, struct spec *spec, const char *arg
 	char error[SPEC_ERROR_SIZE];
 
 	if (spec->leg_count == DLMIRROR_LEGS_MAX)
-		argp_error(state, "a mirror has at most %d legs", DLMIRROR_LEGS_MAX);
+		ui_refuse(state->name, "a mirror has at most %d legs", DLMIRROR_LEGS_MAX);
 	if (spec_leg_parse(argument, &spec->leg[spec->leg_count], error) != 0)
-		argp_error(state, "%s", error);
+		ui_refuse(state->name, "%s", error);
 	spec->leg_count++;
 }
 
 static void sync_set(struct argp_state *state, struct spec *spec, enum spec_sync sync)
 {
 	if (spec->sync != SPEC_SYNC_KEEP && spec->sync != sync)
-		argp_error(state, "--sync and --nosync contradict each other");
+		ui_refuse(state->name, "--sync and --nosync contradict each other");
 	spec->sync = sync;
 }
 
@@ -62,14 +62,14 @@ static void uuid_set(struct argp_state *state, struct spec *spec, const char *ar
 	char error[SPEC_ERROR_SIZE];
 
 	if (spec_uuid_check(argument, error) != 0)
-		argp_error(state, "%s", error);
+		ui_refuse(state->name, "%s", error);
 	strcpy(spec->uuid, argument);
 }
 
 static bool hold_parse(const struct argp_state *state, const char *text)
 {
 	if (strcmp(text, "hold") != 0 && strcmp(text, "continue") != 0)
-		argp_error(state, "leg failure is 'hold' or 'continue', not '%s'", text);
+		ui_refuse(state->name, "leg failure is 'hold' or 'continue', not '%s'", text);
 	return strcmp(text, "hold") == 0;
 }
 

@@ -112,12 +112,12 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (result->names >= syntax->max)
-			argp_error(state, "there is one argument too many: '%s'", argument);
+			ui_refuse(state->name, "there is one argument too many: '%s'", argument);
 		result->name[result->names++] = argument;
 		return 0;
 	case ARGP_KEY_END:
 		if (result->names < syntax->min)
-			argp_error(state, "%s is missing", syntax->names);
+			ui_refuse(state->name, "%s is missing", syntax->names);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -158,8 +158,8 @@ unsigned verb_interval_ms(const char *argument, const struct argp_state *state)
 	double seconds = strtod(argument, &end);
 
 	if (*end != '\0' || !(seconds * 1000 >= INTERVAL_MIN_MS) || seconds > INTERVAL_MAX_S)
-		argp_error(state, "an interval is 0.1 to %d seconds, not '%s'", INTERVAL_MAX_S,
-			   argument);
+		ui_refuse(state->name, "an interval is 0.1 to %d seconds, not '%s'", INTERVAL_MAX_S,
+			  argument);
 	return (unsigned)(seconds * 1000);
 }
 
@@ -168,10 +168,10 @@ uint64_t verb_rate(const char *argument, const struct argp_state *state)
 	uint64_t bytes_s = 0;
 
 	if (bytes_parse_rate(argument, &bytes_s) != 0)
-		argp_error(state,
-			   "a rate is what may be done in a second, like 20MiB, or unlimited, not "
-			   "'%s'",
-			   argument);
+		ui_refuse(state->name,
+			  "a rate is what may be done in a second, like 20MiB, or unlimited, not "
+			  "'%s'",
+			  argument);
 	return bytes_s;
 }
 

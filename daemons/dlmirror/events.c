@@ -39,7 +39,8 @@ static error_t parse_history(int key, char *argument, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	options->last = strtoul(argument, &end, 10);
 	if (*end != '\0' || argument[0] == '-' || options->last == 0 || options->last > HISTORY_MAX)
-		argp_error(state, "a number of events is 1 to %u, not '%s'", HISTORY_MAX, argument);
+		ui_refuse(state->name, "a number of events is 1 to %u, not '%s'", HISTORY_MAX,
+			  argument);
 	return 0;
 }
 

@@ -31,8 +31,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	width = strtoul(argument, &end, 10);
 	if (*end != '\0' || argument[0] == '-' || width < PICTURE_WIDTH_MIN ||
 	    width > PICTURE_WIDTH_MAX)
-		argp_error(state, "a width is %u to %u characters, not '%s'", PICTURE_WIDTH_MIN,
-			   PICTURE_WIDTH_MAX, argument);
+		ui_refuse(state->name, "a width is %u to %u characters, not '%s'",
+			  PICTURE_WIDTH_MIN, PICTURE_WIDTH_MAX, argument);
 	options->width = (unsigned)width;
 	return 0;
 }

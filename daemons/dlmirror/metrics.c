@@ -26,8 +26,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		else if (strcmp(argument, "prometheus") == 0)
 			options->format = EXPOSITION_PROMETHEUS;
 		else
-			argp_error(state, "a format is openmetrics or prometheus, not '%s'",
-				   argument);
+			ui_refuse(state->name, "a format is openmetrics or prometheus, not '%s'",
+				  argument);
 		return 0;
 	case 'o':
 		options->output = argument;

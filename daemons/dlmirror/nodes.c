@@ -36,7 +36,7 @@ static int nodes_parse(const char *text, struct nodes *ret)
 void nodes_option(const char *text, const struct argp_state *state, struct nodes *ret)
 {
 	if (nodes_parse(text, ret) != 0)
-		argp_error(state, "nodes are 'all', or numbers like 1,3, not '%s'", text);
+		ui_refuse(state->name, "nodes are 'all', or numbers like 1,3, not '%s'", text);
 }
 
 bool nodes_able(const struct dlmirror_cluster *cluster)

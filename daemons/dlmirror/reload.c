@@ -59,10 +59,10 @@ static void old_parse(struct argp_state *state, const char *argument, struct pla
 	else if (stat(argument, &status) == 0 && S_ISBLK(status.st_mode))
 		ret->devno = status.st_rdev;
 	else
-		argp_error(state,
-			   "%s is not a block device here; a leg that is gone can be named by its "
-			   "number, which dlmirror show knows: MAJOR:MINOR",
-			   argument);
+		ui_refuse(state->name,
+			  "%s is not a block device here; a leg that is gone can be named by its "
+			  "number, which dlmirror show knows: MAJOR:MINOR",
+			  argument);
 }
 
 static void fresh_parse(struct argp_state *state, const char *argument, struct spec_leg *ret)
@@ -71,13 +71,14 @@ static void fresh_parse(struct argp_state *state, const char *argument, struct s
 	struct stat status;
 
 	if (spec_leg_parse(argument, ret, error) != 0)
-		argp_error(state, "%s", error);
+		ui_refuse(state->name, "%s", error);
 	if (missing_named(ret->path, &ret->devno))
 		return;
 	if (stat(ret->path, &status) != 0)
-		argp_failure(state, UI_FAILED, errno, "leg %s", ret->path);
+		exit(ui_fail(UI_FAILED, MSG_DEVICE_UNOPENABLE, "leg %s: %s", ret->path,
+			     strerror(errno)));
 	if (!S_ISBLK(status.st_mode))
-		argp_error(state, "leg %s is not a block device", ret->path);
+		ui_refuse(state->name, "leg %s is not a block device", ret->path);
 	ret->devno = status.st_rdev;
 }
 
@@ -87,7 +88,7 @@ static void replace_parse(struct argp_state *state, char *argument, struct plan_
 	char *behind = strchr(argument, '=');
 
 	if (!behind)
-		argp_error(state, "--replace-leg takes OLD=NEW, not '%s'", argument);
+		ui_refuse(state->name, "--replace-leg takes OLD=NEW, not '%s'", argument);
 	*behind = '\0';
 	old_parse(state, argument, &wish->replace[wish->replace_count].old);
 	fresh_parse(state, behind + 1, &wish->replace[wish->replace_count].fresh);
@@ -97,14 +98,14 @@ static void replace_parse(struct argp_state *state, char *argument, struct plan_
 static void room_check(struct argp_state *state, unsigned count)
 {
 	if (count == DLMIRROR_LEGS_MAX)
-		argp_error(state, "a mirror has at most %d legs", DLMIRROR_LEGS_MAX);
+		ui_refuse(state->name, "a mirror has at most %d legs", DLMIRROR_LEGS_MAX);
 }
 
 static void size_parse(struct argp_state *state, const char *argument, struct plan_wish *wish)
 {
 	if (bytes_parse_sectors(argument, &wish->length_sectors) != 0)
-		argp_error(state, "size %s: write it like 512MiB, 10GiB, or 2048s (sectors)",
-			   argument);
+		ui_refuse(state->name, "size %s: write it like 512MiB, 10GiB, or 2048s (sectors)",
+			  argument);
 }
 
 static void timeout_parse(struct argp_state *state, const char *argument, uint32_t *ret)
@@ -113,8 +114,8 @@ static void timeout_parse(struct argp_state *state, const char *argument, uint32
 	long seconds = strtol(argument, &end, 10);
 
 	if (*end != '\0' || seconds < 1 || seconds > TIMEOUT_MAX_S)
-		argp_error(state, "a timeout is 1 to %d seconds, not '%s'", TIMEOUT_MAX_S,
-			   argument);
+		ui_refuse(state->name, "a timeout is 1 to %d seconds, not '%s'", TIMEOUT_MAX_S,
+			  argument);
 	*ret = (uint32_t)seconds;
 }
 
@@ -151,8 +152,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (wish->length_sectors == 0 && wish->add_count == 0 && wish->remove_count == 0 &&
 		    wish->replace_count == 0 && !wish->resync)
-			argp_error(state, "there is nothing to change: give --size, --add-leg, "
-					  "--remove-leg, --replace-leg or --resync");
+			ui_refuse(state->name,
+				  "there is nothing to change: give --size, --add-leg, "
+				  "--remove-leg, --replace-leg or --resync");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

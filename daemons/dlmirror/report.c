@@ -42,8 +42,8 @@ static void seconds_parse(struct report_options *options, const char *text,
 	unsigned long seconds = strtoul(text, &end, 10);
 
 	if (*end != '\0' || end == text || text[0] == '-' || seconds > SECONDS_MAX)
-		argp_error(state, "rates are looked at for 0 to %u seconds, not '%s'", SECONDS_MAX,
-			   text);
+		ui_refuse(state->name, "rates are looked at for 0 to %u seconds, not '%s'",
+			  SECONDS_MAX, text);
 	options->seconds = (unsigned)seconds;
 }
 
@@ -63,7 +63,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (!options->html)
-			argp_error(state, "--html is missing");
+			ui_refuse(state->name, "--html is missing");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -48,6 +48,18 @@ int ui_fail(int code, enum message message, const char *format, ...)
 	return code;
 }
 
+void ui_refuse(const char *program, const char *format, ...)
+{
+	char prefix[64];
+	va_list args;
+
+	(void)snprintf(prefix, sizeof(prefix), "%s: ", program);
+	va_start(args, format);
+	message_print(prefix, MSG_USAGE, format, args);
+	va_end(args);
+	exit(UI_USAGE);
+}
+
 void ui_note(enum message message, const char *format, ...)
 {
 	va_list args;

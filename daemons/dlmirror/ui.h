@@ -28,6 +28,9 @@ int ui_fail(int code, enum message message, const char *format, ...)
 void ui_note(enum message message, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* To standard output: lines with text in them that comes from elsewhere. */
 void ui_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Ends the program: an argument is not as it must be. program: "dlmirror create". */
+void ui_refuse(const char *program, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
 /* The same for what only says that it was done: nothing after ui_quiet(). */
 void ui_done(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void ui_quiet(void);
