@@ -103,6 +103,19 @@ static int source_add(struct daemon *d, enum qb_loop_priority priority, int fd,
 	return qb_loop_poll_add(d->loop, priority, fd, POLLIN, source, on_source);
 }
 
+static void dispatch_errands(struct daemon *d);
+
+int daemon_listen_errands(struct daemon *d)
+{
+	int fd = errands_fd(d->errands);
+
+	for (unsigned i = 0; i < d->sources; i++)
+		if (d->source[i].dispatch == dispatch_errands)
+			return qb_loop_poll_add(d->loop, QB_LOOP_LOW, fd, POLLIN, &d->source[i],
+						on_source);
+	return source_add(d, QB_LOOP_LOW, fd, dispatch_errands);
+}
+
 static void dispatch_storage(struct daemon *d)
 {
 	storage_engine_dispatch(d->storage);
@@ -552,6 +565,7 @@ static void on_heartbeat(void *context)
 		legs_lone_again(d->registry.log[i]);
 	}
 	reload_tick(d->reloads);
+	errands_tick(d->errands);
 	report_problems(d);
 	daemon_leave(d);
 	qb_loop_timer_add(d->loop, QB_LOOP_HIGH, HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, d, on_heartbeat,
@@ -763,7 +777,7 @@ static int ports_create(struct daemon *d)
 	if (error == 0)
 		error = source_add(d, QB_LOOP_HIGH, responders_fd(d->responders), dispatch_handoff);
 	if (error == 0)
-		error = source_add(d, QB_LOOP_LOW, errands_fd(d->errands), dispatch_errands);
+		error = daemon_listen_errands(d);
 	if (error == 0)
 		error = reload_create(d, &d->reloads);
 	if (error == 0 && d->config.cluster)

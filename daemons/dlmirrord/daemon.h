@@ -109,6 +109,8 @@ int daemon_restart_status(const struct daemon *d, char *text, size_t size);
 void daemon_stop(struct daemon *d);
 /* What an earlier daemon left unfinished: a mirror that must be reset, or only compared. */
 void daemon_suspect(struct log *log);
+/* errands_fd() is another one, or new: it is polled from now on. */
+int daemon_listen_errands(struct daemon *d);
 /* The mirrors that have no log, as soon as it is known which. */
 void daemon_lost(struct daemon *d);
 /* Ours, in the group; 0: corosync has not told yet, and *ret_why (may be NULL) says what is missing.

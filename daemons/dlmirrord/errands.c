@@ -13,11 +13,12 @@
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/message_log.h"
 
-#define ASKED_MAX   32U /* errands of ours that are remembered */
-#define ASKED_MS    (5 * 60 * 1000U)
-#define DOING_MAX   8U /* verbs at a time */
-#define WAITING_MAX 64U
-#define HEARD_MAX   64U /* errands of others, so that none is done twice */
+#define ASKED_MAX     32U /* errands of ours that are remembered */
+#define ASKED_MS      (5 * 60 * 1000U)
+#define DOING_MAX     8U /* verbs at a time */
+#define WAITING_MAX   64U
+#define RUNNER_GAP_MS 2000U
+#define HEARD_MAX     64U /* errands of others, so that none is done twice */
 
 /* One of ours: who has said what. */
 struct asked {
@@ -49,7 +50,8 @@ TAILQ_HEAD(doing_list, doing);
 
 struct errands {
 	struct daemon *daemon;
-	int runner_fd;
+	int runner_fd;	  /* -1: it has ended */
+	uint64_t gone_ms; /* when it did, or another could not be started */
 	char program[600];
 	struct asked_list asked;
 	unsigned asked_count;
@@ -247,8 +249,8 @@ static void runner_gone(struct errands *e)
 	struct doing *doing;
 
 	message_log(LOG_ERR, MSG_RUNNER_GONE,
-		    "the process that does errands of other nodes has ended: 'dlmirror daemon "
-		    "restart' starts another");
+		    "the process that does errands has ended: another one is started");
+	e->gone_ms = clock_ms();
 	qb_loop_poll_del(e->daemon->loop, e->runner_fd);
 	close(e->runner_fd);
 	e->runner_fd = -1;
@@ -256,6 +258,19 @@ static void runner_gone(struct errands *e)
 		TAILQ_REMOVE(&e->doing, doing, next);
 		e->doing_count--;
 		doing_end(e, doing, EXIT_FAILURE, "nobody knows how it ended [node-silent]\n");
+	}
+}
+
+/* Not at once: what ended it may end the next. */
+void errands_tick(struct errands *e)
+{
+	if (e->runner_fd >= 0 || clock_ms() - e->gone_ms < RUNNER_GAP_MS)
+		return;
+	e->gone_ms = clock_ms();
+	e->runner_fd = runner_start(e->program);
+	if (e->runner_fd >= 0 && daemon_listen_errands(e->daemon) != 0) {
+		close(e->runner_fd);
+		e->runner_fd = -1;
 	}
 }
 

@@ -30,6 +30,8 @@ int errands_create(struct daemon *d, struct errands **ret);
 struct errands *errands_destroy(struct errands *e);
 int errands_fd(const struct errands *e);
 void errands_dispatch(struct errands *e);
+/* Once a second. */
+void errands_tick(struct errands *e);
 
 /* From the group, in its order. Alone there are none. */
 void errands_view(struct errands *e, const uint32_t *node, uint32_t count, bool quorate);

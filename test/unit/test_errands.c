@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +59,22 @@ void cluster_send_errand(struct cluster *c, const struct group_errand *message)
 	(void)c;
 	said = *message;
 	said_count++;
+}
+
+static unsigned listens;
+
+static int32_t on_ready(int32_t fd, int32_t revents, void *context)
+{
+	(void)fd;
+	(void)revents;
+	(void)context;
+	return 0;
+}
+
+int daemon_listen_errands(struct daemon *d)
+{
+	listens++;
+	return qb_loop_poll_add(d->loop, QB_LOOP_LOW, errands_fd(d->errands), POLLIN, d, on_ready);
 }
 
 /* ---- the node of the test */
@@ -376,6 +393,46 @@ static void test_own(void **state)
 	assert_int_equal(said_count, 0);
 }
 
+/* Its parent has ended, so it is a child of ours. */
+static pid_t runner_pid(void)
+{
+	FILE *found = popen("pgrep -x dlm-runner -P $PPID", "re");
+	int pid = 0;
+
+	assert_non_null(found);
+	assert_int_equal(fscanf(found, "%d", &pid), 1);
+	(void)pclose(found);
+	return pid;
+}
+
+static void test_another_runner(void **state)
+{
+	struct errands *e = *state;
+	struct group_errand m = order(7, DLMIRROR_ERRAND_TAKE, "web");
+
+	script("echo \"$@\"");
+	the_daemon.loop = qb_loop_create();
+	the_daemon.errands = e;
+	assert_int_equal(daemon_listen_errands(&the_daemon), 0);
+	assert_int_equal(kill(runner_pid(), SIGKILL), 0);
+	assert_int_equal(poll(&(struct pollfd){.fd = errands_fd(e), .events = POLLIN}, 1, WAIT_MS),
+			 1);
+	errands_dispatch(e);
+	assert_int_equal(errands_fd(e), -1);
+	errands_tick(e); /* not at once */
+	assert_int_equal(errands_fd(e), -1);
+	while (errands_fd(e) < 0) {
+		poll(NULL, 0, 100);
+		errands_tick(e);
+	}
+	assert_int_equal(listens, 2);
+	errands_message(e, &m);
+	dispatch_until(e, 1);
+	assert_string_equal(said.text, "config take web\n");
+	qb_loop_poll_del(the_daemon.loop, errands_fd(e));
+	qb_loop_destroy(the_daemon.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +448,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_remembers, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_own, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_another_runner, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
