@@ -49,6 +49,25 @@ append(char *text, size_t size, size_t *used, const char *format, ...)
 	return 0;
 }
 
+static int legs_text(const char *name, const struct mirror_file_leg *legs, uint32_t count,
+		     char *ret, size_t size, size_t *used)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; i < count && result == 0; i++) {
+		const struct mirror_file_leg *leg = &legs[i];
+		char offset[BYTES_TEXT_SIZE];
+
+		/* An @ in the path must not be taken for that of the offset. */
+		bool told = leg->start_sector != 0 || strchr(leg->path, '@');
+
+		bytes_text(leg->start_sector * SECTOR_BYTES, offset);
+		result = append(ret, size, used, "%s = %s%s%s\n", name, leg->path, told ? "@" : "",
+				told ? offset : "");
+	}
+	return result;
+}
+
 int mirror_file_text(const struct mirror_file *file, char *ret, size_t size)
 {
 	char region[BYTES_TEXT_SIZE];
@@ -63,17 +82,10 @@ int mirror_file_text(const struct mirror_file *file, char *ret, size_t size)
 			"or here while it is\n# inactive on all nodes, and then on all of them.\n"
 			"[mirror]\nuuid = %s\nserial = %" PRIu64 "\nsize = %s\nregion_size = %s\n",
 			file->uuid, file->serial, length, region);
-	for (uint32_t i = 0; i < file->leg_count && result == 0; i++) {
-		const struct mirror_file_leg *leg = &file->leg[i];
-		char offset[BYTES_TEXT_SIZE];
-
-		/* An @ in the path must not be taken for that of the offset. */
-		bool told = leg->start_sector != 0 || strchr(leg->path, '@');
-
-		bytes_text(leg->start_sector * SECTOR_BYTES, offset);
-		result = append(ret, size, &used, "leg = %s%s%s\n", leg->path, told ? "@" : "",
-				told ? offset : "");
-	}
+	if (result == 0)
+		result = legs_text("leg", file->leg, file->leg_count, ret, size, &used);
+	if (result == 0)
+		result = legs_text("dropped", file->dropped, file->dropped_count, ret, size, &used);
 	if (result == 0)
 		result =
 		    append(ret, size, &used, "log = %s\nintegrated_flush = %s\nleg_failure = %s\n",
@@ -88,13 +100,20 @@ int mirror_file_text(const struct mirror_file *file, char *ret, size_t size)
 	return result;
 }
 
+static bool leg_same(const struct mirror_file_leg *a, const struct mirror_file_leg *b)
+{
+	return strcmp(a->path, b->path) == 0 && a->start_sector == b->start_sector;
+}
+
 static bool legs_same(const struct mirror_file *a, const struct mirror_file *b)
 {
-	for (uint32_t i = 0; i < a->leg_count; i++)
-		if (strcmp(a->leg[i].path, b->leg[i].path) != 0 ||
-		    a->leg[i].start_sector != b->leg[i].start_sector)
-			return false;
-	return true;
+	bool same = a->leg_count == b->leg_count && a->dropped_count == b->dropped_count;
+
+	for (uint32_t i = 0; same && i < a->leg_count; i++)
+		same = leg_same(&a->leg[i], &b->leg[i]);
+	for (uint32_t i = 0; same && i < a->dropped_count; i++)
+		same = leg_same(&a->dropped[i], &b->dropped[i]);
+	return same;
 }
 
 bool mirror_file_same(const struct mirror_file *a, const struct mirror_file *b)
@@ -102,7 +121,23 @@ bool mirror_file_same(const struct mirror_file *a, const struct mirror_file *b)
 	return strcmp(a->uuid, b->uuid) == 0 && strcmp(a->log, b->log) == 0 &&
 	       a->length_sectors == b->length_sectors && a->region_sectors == b->region_sectors &&
 	       a->integrated_flush == b->integrated_flush && a->hold == b->hold &&
-	       a->resync_rate == b->resync_rate && a->leg_count == b->leg_count && legs_same(a, b);
+	       a->resync_rate == b->resync_rate && legs_same(a, b);
+}
+
+/* Those that have come back are not dropped any more. */
+static void dropped_settle(struct mirror_file *file)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < file->dropped_count; i++) {
+		bool back = false;
+
+		for (uint32_t k = 0; k < file->leg_count; k++)
+			back = back || strcmp(file->leg[k].path, file->dropped[i].path) == 0;
+		if (!back)
+			file->dropped[kept++] = file->dropped[i];
+	}
+	file->dropped_count = kept;
 }
 
 int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_plan *plan,
@@ -129,6 +164,7 @@ int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_pla
 		memcpy(after.leg[i].path, leg->path, sizeof(after.leg[i].path));
 		after.leg[i].start_sector = leg->start_sector;
 	}
+	dropped_settle(&after);
 	*ret = after;
 	return 0;
 }
@@ -178,24 +214,25 @@ static void path_store(struct reading *r, const char *name, const char *value, s
 }
 
 /* DEVICE or DEVICE@OFFSET; a path may have an @ of its own. */
-static void leg_store(struct reading *r, const char *value)
+static void leg_store(struct reading *r, const char *name, const char *value, uint32_t *count,
+		      struct mirror_file_leg *legs)
 {
 	const char *at = strrchr(value, '@');
 	struct mirror_file_leg *leg;
 	uint64_t bytes = 0;
 
-	if (r->file.leg_count == DLMIRROR_LEGS_MAX) {
+	if (*count == DLMIRROR_LEGS_MAX) {
 		inifile_fail(r->ini, "a mirror has at most %d legs", DLMIRROR_LEGS_MAX);
 		return;
 	}
-	leg = &r->file.leg[r->file.leg_count++];
+	leg = &legs[(*count)++];
 	if (at && bytes_parse(at + 1, &bytes) != 0)
 		at = NULL;
 	if (bytes % SECTOR_BYTES != 0)
-		inifile_fail(r->ini, "leg = %s: an offset is a multiple of %u bytes", value,
+		inifile_fail(r->ini, "%s = %s: an offset is a multiple of %u bytes", name, value,
 			     SECTOR_BYTES);
 	leg->start_sector = bytes / SECTOR_BYTES;
-	path_store(r, "leg", value, at ? (size_t)(at - value) : strlen(value), leg->path);
+	path_store(r, name, value, at ? (size_t)(at - value) : strlen(value), leg->path);
 }
 
 static void uuid_store(struct reading *r, const char *value)
@@ -232,6 +269,7 @@ enum option {
 	OPTION_SIZE,
 	OPTION_REGION_SIZE,
 	OPTION_LEG,
+	OPTION_DROPPED,
 	OPTION_LOG,
 	OPTION_INTEGRATED_FLUSH,
 	OPTION_LEG_FAILURE,
@@ -245,6 +283,7 @@ static const char *const option_names[OPTIONS] = {
     [OPTION_SIZE] = "size",
     [OPTION_REGION_SIZE] = "region_size",
     [OPTION_LEG] = "leg",
+    [OPTION_DROPPED] = "dropped",
     [OPTION_LOG] = "log",
     [OPTION_INTEGRATED_FLUSH] = "integrated_flush",
     [OPTION_LEG_FAILURE] = "leg_failure",
@@ -271,7 +310,10 @@ static void option_store(struct reading *r, enum option option, const char *valu
 		size_store(r, name, value, &r->file.region_sectors);
 		break;
 	case OPTION_LEG:
-		leg_store(r, value);
+		leg_store(r, name, value, &r->file.leg_count, r->file.leg);
+		break;
+	case OPTION_DROPPED:
+		leg_store(r, name, value, &r->file.dropped_count, r->file.dropped);
 		break;
 	case OPTION_LOG:
 		log_store(r, value);
@@ -303,7 +345,7 @@ static void on_option(struct inifile *ini, void *context, const char *section, c
 		inifile_fail(ini, "%s belongs into the section [mirror]", name);
 	else if (option == OPTIONS)
 		inifile_fail(ini, "there is no option %s; dlmirror-mirrors(5) lists them", name);
-	else if (option != OPTION_LEG && (r->seen & 1U << option) != 0)
+	else if (option != OPTION_LEG && option != OPTION_DROPPED && (r->seen & 1U << option) != 0)
 		inifile_fail(ini, "%s is given twice: keep one of the two", name);
 	else
 		option_store(r, option, value);

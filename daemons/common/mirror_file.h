@@ -29,6 +29,9 @@ struct mirror_file {
 	uint64_t region_sectors;
 	uint32_t leg_count; /* 2 to DLMIRROR_LEGS_MAX */
 	struct mirror_file_leg leg[DLMIRROR_LEGS_MAX];
+	/* That failed and were taken out by the daemon, of three or more. */
+	uint32_t dropped_count;
+	struct mirror_file_leg dropped[DLMIRROR_LEGS_MAX];
 	char log[MIRROR_FILE_PATH_SIZE]; /* absolute; empty: in memory only */
 	bool integrated_flush;
 	bool hold;	      /* a leg that fails is not dropped: what it misses waits for it */

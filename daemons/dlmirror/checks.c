@@ -544,14 +544,16 @@ static void check_legs(const struct telling *t, const struct facts_mirror *of)
 	if (m->leg_count == 0)
 		say(t, CHECK_UNKNOWN, MSG_MIRROR_LEG, NULL,
 		    "its legs: the daemon does not know them yet");
+	if (of->dropped[0])
+		say(t, CHECK_WARNING, MSG_MIRROR_LEG, "dlmirror leg add, when it works again",
+		    "it goes on without a leg that failed: %s", of->dropped);
 	for (i = 0; i < m->leg_count; i++) {
 		const struct dlmirror_leg *leg = &m->leg[i];
 		const struct facts_device *d = &of->leg[i];
 
 		if (leg->health != 'A' && leg->health != '?')
 			say(t, CHECK_PROBLEM, MSG_MIRROR_LEG,
-			    "replace it: dlmirror reload --replace-leg; or mend it, and load the "
-			    "table anew",
+			    "replace it: dlmirror leg replace; or mend it, and load the table anew",
 			    "leg %s: %s", d->label, format_leg_health(leg->health));
 		else if (check_device(t, MSG_MIRROR_LEG, d, leg->start_sector + m->length_sectors))
 			say(t, leg->health == 'A' ? CHECK_OK : CHECK_UNKNOWN, MSG_MIRROR_LEG, NULL,

@@ -46,6 +46,7 @@ struct facts_mirror {
 	struct fact keep_log; /* in its table */
 	struct facts_device leg[DLMIRROR_LEGS_MAX];
 	struct facts_device log;
+	char dropped[CHECKS_TEXT_SIZE]; /* legs that failed and are not in the table any more */
 };
 
 struct facts_unit {

@@ -189,6 +189,8 @@ static int change(const char *before, const struct mirror_file *old, const char 
 	active = mapper_is(&device, old->uuid);
 	limited.resync_rate = old->resync_rate;
 	limited.hold = old->hold;
+	limited.dropped_count = old->dropped_count;
+	memcpy(limited.dropped, old->dropped, sizeof(limited.dropped));
 	if (active && !mirror_file_same(old, &limited))
 		return ui_fail(UI_FAILED, MSG_CONFIG_IN_USE,
 			       "%s is active with the legs that its configuration here has: reload "

@@ -12,6 +12,7 @@
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/mirrors.h"
+#include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/verb.h"
 
 #define DROP_TIMEOUT_S 30U
@@ -159,6 +160,32 @@ static bool writes_fail(const struct dlmirror_leg *leg)
 	return leg->health == 'D' || leg->health == 'S' || leg->health == 'F';
 }
 
+/* Nothing in the table says that there was another leg, so the configuration does. before: as it was
+ * with them. */
+static int dropped_keep(const struct dlmirror_mirror *m, const char *name,
+			const struct mirror_file *before)
+{
+	struct mirror_file file;
+	int code = config_load(name, &file);
+
+	for (uint32_t i = 0; code == UI_OK && i < m->leg_count && i < before->leg_count; i++) {
+		bool gone = writes_fail(&m->leg[i]);
+
+		for (uint32_t k = 0; k < file.leg_count; k++)
+			gone = gone && strcmp(file.leg[k].path, before->leg[i].path) != 0 &&
+			       strcmp(file.leg[k].path, MISSING_PATH) != 0;
+		if (gone && file.dropped_count < DLMIRROR_LEGS_MAX)
+			file.dropped[file.dropped_count++] = before->leg[i];
+	}
+	if (code != UI_OK || file.dropped_count == before->dropped_count)
+		return code;
+	file.serial++;
+	code = config_store(name, &file);
+	if (code == UI_OK)
+		shared_push(name);
+	return code;
+}
+
 /* What the daemon has done when a leg fails; another node may have done it. Where I/O does not end at
  * all on one node, the others do not wait for it. */
 static int drop_failed(const struct dlmirror_mirror *m, bool json, const char *program)
@@ -182,7 +209,8 @@ static int drop_failed(const struct dlmirror_mirror *m, bool json, const char *p
 	}
 	if (count == 0 || count == m->leg_count)
 		return UI_OK;
-	return drop(m, leg, count, DROP_TIMEOUT_S, json, program);
+	code = drop(m, leg, count, DROP_TIMEOUT_S, json, program);
+	return code == UI_OK ? dropped_keep(m, name, &file) : code;
 }
 
 static int leg_drop(int argc, char **argv)

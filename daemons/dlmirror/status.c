@@ -123,6 +123,23 @@ enum {
 	COLUMNS
 };
 
+/* Whose table does not have it any more. */
+static void dropped_add(struct libscols_table *table, struct libscols_line *parent,
+			const struct dlmirror_mirror *m)
+{
+	struct mirror_file file;
+
+	if (!m->name[0] || !config_exists(m->name) || config_load(m->name, &file) != UI_OK ||
+	    strcmp(file.uuid, m->uuid) != 0)
+		return;
+	for (uint32_t i = 0; i < file.dropped_count; i++) {
+		struct libscols_line *row = ui_row(table, parent);
+
+		ui_cell(row, COLUMN_NAME, "leg %s", file.dropped[i].path);
+		ui_cell(row, COLUMN_STATE, "dropped");
+	}
+}
+
 static void legs_add(struct libscols_table *table, struct libscols_line *parent,
 		     const struct dlmirror_mirror *m)
 {
@@ -137,6 +154,7 @@ static void legs_add(struct libscols_table *table, struct libscols_line *parent,
 		ui_cell(row, COLUMN_NAME, "leg %s", device);
 		ui_cell(row, COLUMN_STATE, "%s", format_leg_health(m->leg[i].health));
 	}
+	dropped_add(table, parent, m);
 	if (!m->has_disk)
 		return;
 	row = ui_row(table, parent);

@@ -19,6 +19,7 @@
 #include "daemons/dlmirror/agreement.h"
 #include "daemons/dlmirror/apart.h"
 #include "daemons/dlmirror/block.h"
+#include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/nodes.h"
@@ -338,6 +339,19 @@ static void table_survey(struct facts_mirror *of)
 	of->keep_log = of->suspended;
 }
 
+static void dropped_survey(const struct dlmirror_mirror *m, char ret[CHECKS_TEXT_SIZE])
+{
+	struct mirror_file file;
+	size_t used = 0;
+
+	if (!m->name[0] || !config_exists(m->name) || config_load(m->name, &file) != UI_OK ||
+	    strcmp(file.uuid, m->uuid) != 0)
+		return;
+	for (uint32_t i = 0; i < file.dropped_count && used < CHECKS_TEXT_SIZE; i++)
+		used += (size_t)snprintf(ret + used, CHECKS_TEXT_SIZE - used, "%s%s",
+					 i > 0 ? ", " : "", file.dropped[i].path);
+}
+
 static void mirror_survey(const struct dlmirror_mirror *m, const struct dlmirror_counters *counters,
 			  struct facts_mirror *of)
 {
@@ -347,6 +361,7 @@ static void mirror_survey(const struct dlmirror_mirror *m, const struct dlmirror
 	of->mirror = *m;
 	of->counters = *counters;
 	table_survey(of);
+	dropped_survey(m, of->dropped);
 	for (i = 0; i < m->leg_count; i++) {
 		device = (struct device_number){m->leg[i].major, m->leg[i].minor};
 		device_survey(&device, &of->leg[i]);

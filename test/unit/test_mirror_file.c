@@ -286,6 +286,38 @@ static void a_reload_changes_legs_and_size(void **state)
 	assert_int_equal(mirror_file_reload(&plain, &plan, &after), -ESTALE);
 }
 
+static void test_dropped(void **state)
+{
+	const struct dlmirror_plan back = {
+	    .from_sectors = 2097152,
+	    .from_legs = 2,
+	    .to_sectors = 2097152,
+	    .to_legs = 3,
+	    .leg = {{.index = 0}, {.index = 1}, {.fresh = true, .path = "/dev/mapper/c"}}};
+	struct mirror_file file = {.uuid = "web-1a2b3c4d",
+				   .serial = 7,
+				   .length_sectors = 2097152,
+				   .region_sectors = 1024,
+				   .leg_count = 2,
+				   .leg = {{"/dev/mapper/a", 0}, {"/dev/mapper/b", 0}},
+				   .dropped_count = 2,
+				   .dropped = {{"/dev/mapper/c", 0}, {"/dev/mapper/d", 2048}}};
+	char text[MIRROR_FILE_TEXT_SIZE];
+	struct mirror_file read;
+
+	(void)state;
+	assert_int_equal(mirror_file_text(&file, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "\ndropped = /dev/mapper/c\ndropped = /dev/mapper/d@1MiB\n"));
+	assert_int_equal(mirror_file_parse(text, "text", &read, error), 0);
+	assert_true(mirror_file_same(&file, &read));
+	read.dropped_count = 1;
+	assert_false(mirror_file_same(&file, &read));
+	assert_int_equal(mirror_file_reload(&file, &back, &read), 0);
+	assert_int_equal(read.leg_count, 3);
+	assert_int_equal(read.dropped_count, 1);
+	assert_string_equal(read.dropped[0].path, "/dev/mapper/d");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +330,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_write_that_fails_leaves_what_was, setup, teardown),
 	    cmocka_unit_test_setup_teardown(directories_are_made, setup, teardown),
 	    cmocka_unit_test(a_reload_changes_legs_and_size),
+	    cmocka_unit_test(test_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,11 +196,13 @@ device_becomes() {
 	on "$3" "dmsetup suspend --noflush $2 && dmsetup load $2 --table '$1' && dmsetup resume $2"
 }
 
-# mirror_on I: the mirror there. SYNC=sync or "" instead of nosync; MIRROR_OPTIONS as "1 handle_errors"
+LEGS="a b"
+
+# mirror_on I: the mirror there, with LEGS in that order. SYNC=sync or "" instead of nosync; MIRROR_OPTIONS as "1 handle_errors"
 mirror_on() {
 	on "$1" "[ -e /dev/mapper/log ]" || devices_on "$1"
 	on "$1" "set -- cluster-$MIRROR clustered-disk \$(stat -Lc %Hr:%Lr /dev/mapper/log) $REGION ${SYNC-nosync}
-		dmsetup create $MIRROR --table \"0 $((MIRROR_MIB * MIB)) mirror userspace \$# \$* 2 /dev/mapper/a 0 /dev/mapper/b 0 ${MIRROR_OPTIONS:-}\""
+		dmsetup create $MIRROR --table \"0 $((MIRROR_MIB * MIB)) mirror userspace \$# \$* 2 /dev/mapper/${LEGS% *} 0 /dev/mapper/${LEGS#* } 0 ${MIRROR_OPTIONS:-}\""
 }
 
 # mirror_off I: taken down; something may look at the device for a moment
