@@ -17,9 +17,12 @@ test_vm_lockspace_probe_SOURCES = test/vm/lockspace_probe.c
 test_vm_lockspace_probe_LDADD = liblocks.la
 
 VM_SCENARIOS = \
+	test/vm/scenarios/cluster-configured \
 	test/vm/scenarios/cluster-cut-legs \
 	test/vm/scenarios/cluster-daemon-kill \
 	test/vm/scenarios/cluster-daemon-stop \
+	test/vm/scenarios/cluster-failures \
+	test/vm/scenarios/cluster-from-md \
 	test/vm/scenarios/cluster-gfs2 \
 	test/vm/scenarios/cluster-join-leave \
 	test/vm/scenarios/cluster-leg-error \
@@ -33,12 +36,14 @@ VM_SCENARIOS = \
 	test/vm/scenarios/cluster-power-cut-resync \
 	test/vm/scenarios/cluster-reload \
 	test/vm/scenarios/cluster-reload-in-step \
+	test/vm/scenarios/cluster-resync \
 	test/vm/scenarios/cluster-rig \
 	test/vm/scenarios/cluster-rolling-restart \
 	test/vm/scenarios/cluster-services-kill \
 	test/vm/scenarios/cluster-upgrade \
 	test/vm/scenarios/cluster-soak \
 	test/vm/scenarios/command \
+	test/vm/scenarios/configured \
 	test/vm/scenarios/core-marks \
 	test/vm/scenarios/cluster-cpg-views \
 	test/vm/scenarios/create-write-status \
@@ -46,6 +51,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/daemon-restart \
 	test/vm/scenarios/daemon-stop \
 	test/vm/scenarios/cluster-dlm-locks \
+	test/vm/scenarios/documents \
 	test/vm/scenarios/flight-record \
 	test/vm/scenarios/kernel-failures \
 	test/vm/scenarios/kernel-log \
