@@ -1,8 +1,9 @@
 # What a service manager and a shell need.
-EXTRA_DIST += daemons/agents/dlmirrord.service.in daemons/agents/dlmirror-metrics.service.in \
-	daemons/agents/dlmirror-metrics.timer daemons/agents/check-unit
+EXTRA_DIST += daemons/agents/dlmirrord.service.in daemons/agents/dlmirror-activate.service.in \
+	daemons/agents/dlmirror-metrics.service.in daemons/agents/dlmirror-metrics.timer daemons/agents/check-unit
 check_SCRIPTS += daemons/agents/check-unit
-units = daemons/agents/dlmirrord.service daemons/agents/dlmirror-metrics.service
+units = daemons/agents/dlmirrord.service daemons/agents/dlmirror-activate.service \
+	daemons/agents/dlmirror-metrics.service
 if HAVE_SYSTEMD
 systemdsystemunit_DATA = $(units) daemons/agents/dlmirror-metrics.timer
 CLEANFILES += $(units)
