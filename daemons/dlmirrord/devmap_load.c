@@ -51,7 +51,7 @@ static int check_table(struct load *load)
 	const struct dlmirror_plan *plan = load->plan;
 
 	if (mirror->suspended)
-		return refuse(load, -EBUSY, MSG_SUSPENDED, "%s is suspended: dmsetup resume %s",
+		return refuse(load, -EBUSY, MSG_SUSPENDED, "%s is suspended: dlmirror resume %s",
 			      mirror->name, mirror->name);
 	if (load->found->inactive_table)
 		return refuse(load, -EBUSY, MSG_ANOTHER_TABLE,
