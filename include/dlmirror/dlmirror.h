@@ -47,7 +47,7 @@ struct dlmirror_leg {
 	uint32_t minor;
 	uint64_t start_sector;
 	char health; /* 'A' alive, 'D' dead (write error), 'S' stale, 'R' read error, 'F' flush
-			error, '?' */
+			error, 'M' missing (dropped), '?' */
 };
 
 /* A node that has the mirror attached, as this one knows. */
