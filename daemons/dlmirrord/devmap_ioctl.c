@@ -134,29 +134,46 @@ int devmap_table_read(dev_t devno, bool live, struct found_list *list,
 	return error == -ENXIO ? -ENODEV : error;
 }
 
-static int missing_look(dev_t *ret)
+static int missing_look(dev_t *ret, bool *ret_whole)
 {
 	struct dm_task *task = dm_task_create(DM_DEVICE_INFO);
 	struct dm_info info;
 	int error = -ENOMEM;
 
 	*ret = 0;
+	*ret_whole = false;
 	if (task != NULL && dm_task_set_name(task, MISSING_NAME))
 		error = task_run(task);
-	if (error == 0 && dm_task_get_info(task, &info) && info.exists)
+	if (error == 0 && dm_task_get_info(task, &info) && info.exists) {
 		*ret = makedev(info.major, info.minor);
+		*ret_whole = info.live_table != 0;
+	}
 	if (task != NULL)
 		dm_task_destroy(task);
 	return error;
 }
 
+/* Who made it may have died before it had a table. */
+static void missing_remove(void)
+{
+	struct dm_task *task = dm_task_create(DM_DEVICE_REMOVE);
+
+	if (task != NULL && dm_task_set_name(task, MISSING_NAME))
+		(void)task_run(task);
+	if (task != NULL)
+		dm_task_destroy(task);
+}
+
 int devmap_missing(bool create, dev_t *ret)
 {
 	struct dm_task *task;
-	int error = missing_look(ret);
+	bool whole;
+	int error = missing_look(ret, &whole);
 
-	if (error != 0 || *ret != 0 || !create)
+	if (error != 0 || (*ret != 0 && whole) || !create)
 		return error;
+	if (*ret != 0)
+		missing_remove();
 	error = -ENOMEM;
 	task = dm_task_create(DM_DEVICE_CREATE);
 	if (task != NULL && dm_task_set_name(task, MISSING_NAME) &&
@@ -165,7 +182,7 @@ int devmap_missing(bool create, dev_t *ret)
 		error = task_run(task);
 	if (task != NULL)
 		dm_task_destroy(task);
-	return error == 0 || error == -EBUSY ? missing_look(ret)
+	return error == 0 || error == -EBUSY ? missing_look(ret, &whole)
 					     : error; /* EBUSY: somebody else's */
 }
 
