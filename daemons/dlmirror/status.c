@@ -123,21 +123,47 @@ enum {
 	COLUMNS
 };
 
-/* Whose table does not have it any more. */
+/* The legs that its table does not have any more; how many. */
+static uint32_t dropped_find(const struct dlmirror_mirror *m, struct mirror_file *file)
+{
+	if (!m->name[0] || !config_exists(m->name) || config_load(m->name, file) != UI_OK ||
+	    strcmp(file->uuid, m->uuid) != 0)
+		return 0;
+	return file->dropped_count;
+}
+
 static void dropped_add(struct libscols_table *table, struct libscols_line *parent,
 			const struct dlmirror_mirror *m)
 {
 	struct mirror_file file;
+	uint32_t count = dropped_find(m, &file);
 
-	if (!m->name[0] || !config_exists(m->name) || config_load(m->name, &file) != UI_OK ||
-	    strcmp(file.uuid, m->uuid) != 0)
-		return;
-	for (uint32_t i = 0; i < file.dropped_count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		struct libscols_line *row = ui_row(table, parent);
 
 		ui_cell(row, COLUMN_NAME, "leg %s", file.dropped[i].path);
 		ui_cell(row, COLUMN_STATE, "dropped");
 	}
+}
+
+static struct libscols_table *dropped_json(const struct dlmirror_mirror *mirrors, size_t count)
+{
+	static const struct ui_column columns[] = {{"name", 0, SCOLS_JSON_STRING},
+						   {"leg", 0, SCOLS_JSON_STRING}};
+	struct libscols_table *table = ui_table("dropped", columns, 2, true);
+
+	for (size_t i = 0; i < count; i++) {
+		struct mirror_file file;
+		uint32_t dropped = dropped_find(&mirrors[i], &file);
+
+		for (uint32_t k = 0; k < dropped; k++) {
+			struct libscols_line *row = ui_row(table, NULL);
+
+			ui_cell(row, 0, "%s", mirrors[i].name);
+			ui_cell(row, 1, "%s", file.dropped[k].path);
+		}
+	}
+	return table;
 }
 
 static void legs_add(struct libscols_table *table, struct libscols_line *parent,
@@ -340,7 +366,7 @@ static int status_json(const struct dlmirror_mirror *mirrors, size_t count, bool
 		       const char *problem)
 {
 	static const struct ui_column columns[] = {{"problem", 0, SCOLS_JSON_STRING}};
-	struct libscols_table *tables[3] = {mirrors_json(mirrors, count)};
+	struct libscols_table *tables[4] = {mirrors_json(mirrors, count)};
 	size_t used = 1;
 	int code = UI_OK;
 
@@ -349,6 +375,7 @@ static int status_json(const struct dlmirror_mirror *mirrors, size_t count, bool
 	tables[used++] = ui_table("problems", columns, 1, true);
 	if (problem[0])
 		ui_cell(ui_row(tables[used - 1], NULL), 0, "%s", problem);
+	tables[used++] = dropped_json(mirrors, count);
 	ui_print_json(tables, used);
 	return code;
 }
