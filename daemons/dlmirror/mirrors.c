@@ -238,7 +238,7 @@ static void verify_json(struct libscols_line *row, const struct dlmirror_mirror 
 
 static void mirror_json(struct libscols_line *row, const struct dlmirror_mirror *m)
 {
-	char activity[256];
+	char activity[1024];
 
 	format_activity(m, activity, sizeof(activity));
 	text(row, COLUMN_NAME, m->name);
