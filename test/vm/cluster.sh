@@ -228,6 +228,16 @@ members_are() {
 	[ "$(ready_members "$1")" = "$2" ]
 }
 
+# leg_health I SHOWN: the kernel shows the legs as AA, AD and so on; SHOWN is a pattern
+leg_health() {
+	on "$1" "dmsetup status $MIRROR" | grep -Eq " 1 $2 "
+}
+
+# leg_dropped I: the daemon says that the mirror has only one leg
+leg_dropped() {
+	ask "$1" "dlmirror status $MIRROR" | grep "goes on without a leg" >/dev/null
+}
+
 whole_with() {
 	mirror_whole "$1" "$MIRROR" && members_are "$1" "$2"
 }
