@@ -103,19 +103,6 @@ static int source_add(struct daemon *d, enum qb_loop_priority priority, int fd,
 	return qb_loop_poll_add(d->loop, priority, fd, POLLIN, source, on_source);
 }
 
-static void dispatch_errands(struct daemon *d);
-
-int daemon_listen_errands(struct daemon *d)
-{
-	int fd = errands_fd(d->errands);
-
-	for (unsigned i = 0; i < d->sources; i++)
-		if (d->source[i].dispatch == dispatch_errands)
-			return qb_loop_poll_add(d->loop, QB_LOOP_LOW, fd, POLLIN, &d->source[i],
-						on_source);
-	return source_add(d, QB_LOOP_LOW, fd, dispatch_errands);
-}
-
 static void dispatch_storage(struct daemon *d)
 {
 	storage_engine_dispatch(d->storage);
@@ -154,6 +141,17 @@ static void dispatch_handoff(struct daemon *d)
 static void dispatch_errands(struct daemon *d)
 {
 	errands_dispatch(d->errands);
+}
+
+int daemon_listen_errands(struct daemon *d)
+{
+	int fd = errands_fd(d->errands);
+
+	for (unsigned i = 0; i < d->sources; i++)
+		if (d->source[i].dispatch == dispatch_errands)
+			return qb_loop_poll_add(d->loop, QB_LOOP_LOW, fd, POLLIN, &d->source[i],
+						on_source);
+	return source_add(d, QB_LOOP_LOW, fd, dispatch_errands);
 }
 
 static void on_item(void *context, const struct handoff_item *item)

@@ -185,7 +185,8 @@ void legs_lost(struct daemon *d, const char *uuid);
 void legs_reset_again(struct log *log);
 /* Has a leg dropped for which writes wait, if the mirror is to go on without it. */
 void legs_drop_failed(struct log *log);
-void legs_lone_again(struct log *log); /* once a second, too */
+/* Has the table of a mirror that goes on with one leg loaded anew when that has had an error. */
+void legs_lone_again(struct log *log);
 /* Makes the kernel ask for resync work. */
 void legs_wake(struct log *log);
 /* Makes the kernel forget all that it knows of regions, when no leg is missing. */

@@ -134,16 +134,34 @@ int devmap_table_read(dev_t devno, bool live, struct found_list *list,
 	return error == -ENXIO ? -ENODEV : error;
 }
 
+static struct dm_task *missing_task(int type)
+{
+	struct dm_task *task = dm_task_create(type);
+
+	if (task == NULL || dm_task_set_name(task, MISSING_NAME))
+		return task;
+	dm_task_destroy(task);
+	return NULL;
+}
+
+/* Runs and frees it. */
+static int missing_end(struct dm_task *task, bool ready)
+{
+	int error = ready ? task_run(task) : -ENOMEM;
+
+	if (task != NULL)
+		dm_task_destroy(task);
+	return error;
+}
+
 static int missing_look(dev_t *ret, bool *ret_whole)
 {
-	struct dm_task *task = dm_task_create(DM_DEVICE_INFO);
+	struct dm_task *task = missing_task(DM_DEVICE_INFO);
 	struct dm_info info;
-	int error = -ENOMEM;
+	int error = task != NULL ? task_run(task) : -ENOMEM;
 
 	*ret = 0;
 	*ret_whole = false;
-	if (task != NULL && dm_task_set_name(task, MISSING_NAME))
-		error = task_run(task);
 	if (error == 0 && dm_task_get_info(task, &info) && info.exists) {
 		*ret = makedev(info.major, info.minor);
 		*ret_whole = info.live_table != 0;
@@ -151,17 +169,6 @@ static int missing_look(dev_t *ret, bool *ret_whole)
 	if (task != NULL)
 		dm_task_destroy(task);
 	return error;
-}
-
-/* Who made it may have died before it had a table. */
-static void missing_remove(void)
-{
-	struct dm_task *task = dm_task_create(DM_DEVICE_REMOVE);
-
-	if (task != NULL && dm_task_set_name(task, MISSING_NAME))
-		(void)task_run(task);
-	if (task != NULL)
-		dm_task_destroy(task);
 }
 
 int devmap_missing(bool create, dev_t *ret)
@@ -172,16 +179,13 @@ int devmap_missing(bool create, dev_t *ret)
 
 	if (error != 0 || (*ret != 0 && whole) || !create)
 		return error;
-	if (*ret != 0)
-		missing_remove();
-	error = -ENOMEM;
-	task = dm_task_create(DM_DEVICE_CREATE);
-	if (task != NULL && dm_task_set_name(task, MISSING_NAME) &&
-	    dm_task_set_uuid(task, MISSING_UUID) &&
-	    dm_task_add_target(task, 0, MISSING_SECTORS, "error", ""))
-		error = task_run(task);
-	if (task != NULL)
-		dm_task_destroy(task);
+	if (*ret != 0) { /* who made it died before it had a table */
+		task = missing_task(DM_DEVICE_REMOVE);
+		(void)missing_end(task, task != NULL);
+	}
+	task = missing_task(DM_DEVICE_CREATE);
+	error = missing_end(task, task != NULL && dm_task_set_uuid(task, MISSING_UUID) &&
+				      dm_task_add_target(task, 0, MISSING_SECTORS, "error", ""));
 	return error == 0 || error == -EBUSY ? missing_look(ret, &whole)
 					     : error; /* EBUSY: somebody else's */
 }

@@ -520,6 +520,8 @@ static void on_reset_again(void *context, const char *uuid, int error)
 {
 	struct daemon *d = context;
 
+	if (error == 0)
+		reset_told(d, uuid);
 	for (size_t i = 0; i < d->registry.count; i++) {
 		struct log *log = d->registry.log[i];
 
@@ -533,7 +535,6 @@ static void on_reset_again(void *context, const char *uuid, int error)
 		log->gone = error == -ENOENT;
 		if (error != 0)
 			continue;
-		event_log(log, EVENT_RESET, 0, "reset after a gap");
 		log->reset_owed = false;
 		compare(log);
 	}

@@ -43,7 +43,6 @@ struct reload {
 	enum course_note note;
 	int note_fd;
 	uint64_t log_id;       /* of the live table, as it was */
-	bool needs_sync;       /* the new source is not the old one, and must have everything */
 	bool followed;	       /* the configuration has the new table */
 	enum course_work owed; /* could not be begun for want of memory */
 	uint64_t deadline_ms;  /* ours, until it is cancelled; 0: none */
@@ -414,6 +413,12 @@ static void on_loaded(void *context, const char *uuid, int error, const char *te
 	did(reload, GROUP_RELOAD_NO, text);
 }
 
+/* What was the source of all others does not count any more; the new one must have everything. */
+static bool source_changes(const struct reload *reload)
+{
+	return reload->plan.leg[0].index > 0;
+}
+
 /* The last of all nodes to suspend has heard what the others made stale. A node that dies meanwhile
  * ends the reload, so what is to be repaired now is what a kernel held for want of a leg when it was
  * suspended: it writes that anew, whatever the leg has that is the first. */
@@ -437,7 +442,7 @@ static void on_suspended(void *context, const char *uuid, int error)
 	(void)uuid;
 	if (error != 0) {
 		did(reload, GROUP_RELOAD_NO, strerror(-error));
-	} else if (reload->needs_sync && !still_in_sync(reload)) {
+	} else if (source_changes(reload) && !still_in_sync(reload)) {
 		/* It is, but it must not go on so. */
 		did(reload, GROUP_RELOAD_NO,
 		    because(text, sizeof(text), MSG_NOT_IN_SYNC,
@@ -458,12 +463,6 @@ static void ended(struct reload *reload, int error)
 static bool plan_known(const struct reload *reload)
 {
 	return reload->plan.to_legs > 0;
-}
-
-/* What was the source of all others does not count any more. */
-static bool source_changes(const struct reload *reload)
-{
-	return reload->plan.leg[0].index > 0;
 }
 
 /* Each node changes its own file: what was done on one only would be outdated on the others. */
@@ -537,8 +536,8 @@ static void on_ended(void *context, const char *uuid, int error)
 		ended(reload, error);
 	else if (!plan_known(reload))
 		on_followed(reload, 1, "what the last daemon was told is not known any more");
-	else if (source_changes(reload))
-		resumed(reload); /* it has followed already */
+	else if (reload->followed)
+		resumed(reload);
 	else
 		config_follow(reload, on_followed);
 }
@@ -565,7 +564,7 @@ static void on_followed_first(void *context, uint8_t code, const char *text)
  */
 static int resume_begin(struct reload *reload)
 {
-	if (reload->followed || !plan_known(reload) || !source_changes(reload))
+	if (reload->followed || !source_changes(reload))
 		return table_switch(reload);
 	config_follow(reload, on_followed_first);
 	return 0;
@@ -677,7 +676,6 @@ static int prepare(struct reload *reload)
 	reload->log_id = log->id;
 	load.log_device = log->table.has_disk ? log->device : "";
 	load.in_sync = is_in_sync(log);
-	reload->needs_sync = source_changes(reload);
 	if (!note_write(reload)) {
 		did(reload, GROUP_RELOAD_NO,
 		    because(text, sizeof(text), MSG_DAEMON_NO_MEMORY,
