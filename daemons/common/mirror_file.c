@@ -105,23 +105,37 @@ static bool leg_same(const struct mirror_file_leg *a, const struct mirror_file_l
 	return strcmp(a->path, b->path) == 0 && a->start_sector == b->start_sector;
 }
 
-static bool legs_same(const struct mirror_file *a, const struct mirror_file *b)
+static bool legs_same(const struct mirror_file_leg *a, uint32_t count_a,
+		      const struct mirror_file_leg *b, uint32_t count_b)
 {
-	bool same = a->leg_count == b->leg_count && a->dropped_count == b->dropped_count;
+	bool same = count_a == count_b;
 
-	for (uint32_t i = 0; same && i < a->leg_count; i++)
-		same = leg_same(&a->leg[i], &b->leg[i]);
-	for (uint32_t i = 0; same && i < a->dropped_count; i++)
-		same = leg_same(&a->dropped[i], &b->dropped[i]);
+	for (uint32_t i = 0; same && i < count_a; i++)
+		same = leg_same(&a[i], &b[i]);
 	return same;
+}
+
+bool mirror_file_same_table(const struct mirror_file *a, const struct mirror_file *b)
+{
+	return strcmp(a->uuid, b->uuid) == 0 && strcmp(a->log, b->log) == 0 &&
+	       a->length_sectors == b->length_sectors && a->region_sectors == b->region_sectors &&
+	       a->integrated_flush == b->integrated_flush &&
+	       legs_same(a->leg, a->leg_count, b->leg, b->leg_count);
 }
 
 bool mirror_file_same(const struct mirror_file *a, const struct mirror_file *b)
 {
-	return strcmp(a->uuid, b->uuid) == 0 && strcmp(a->log, b->log) == 0 &&
-	       a->length_sectors == b->length_sectors && a->region_sectors == b->region_sectors &&
-	       a->integrated_flush == b->integrated_flush && a->hold == b->hold &&
-	       a->resync_rate == b->resync_rate && legs_same(a, b);
+	return mirror_file_same_table(a, b) && a->hold == b->hold &&
+	       a->resync_rate == b->resync_rate &&
+	       legs_same(a->dropped, a->dropped_count, b->dropped, b->dropped_count);
+}
+
+bool mirror_file_has_leg(const struct mirror_file *file, const char *path)
+{
+	for (uint32_t i = 0; i < file->leg_count; i++)
+		if (strcmp(file->leg[i].path, path) == 0)
+			return true;
+	return false;
 }
 
 /* Those that have come back are not dropped any more. */
@@ -129,14 +143,9 @@ static void dropped_settle(struct mirror_file *file)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < file->dropped_count; i++) {
-		bool back = false;
-
-		for (uint32_t k = 0; k < file->leg_count; k++)
-			back = back || strcmp(file->leg[k].path, file->dropped[i].path) == 0;
-		if (!back)
+	for (uint32_t i = 0; i < file->dropped_count; i++)
+		if (!mirror_file_has_leg(file, file->dropped[i].path))
 			file->dropped[kept++] = file->dropped[i];
-	}
 	file->dropped_count = kept;
 }
 

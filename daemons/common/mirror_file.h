@@ -38,6 +38,10 @@ struct mirror_file {
 	uint64_t resync_rate; /* of a node, bytes per second; 0: without a limit */
 };
 
+/* Do both make the same table? What else they say counts while it is active, too. */
+bool mirror_file_same_table(const struct mirror_file *a, const struct mirror_file *b);
+/* Is the device with that path a leg? */
+bool mirror_file_has_leg(const struct mirror_file *file, const char *path);
 /* The same mirror, whatever the serials? */
 bool mirror_file_same(const struct mirror_file *a, const struct mirror_file *b);
 /* The file after a reload of its mirror by plan. -ESTALE: it was not about the mirror as it was. */

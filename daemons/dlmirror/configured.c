@@ -165,6 +165,14 @@ static int find_in(const char *name, const void *input)
 	return UI_OK;
 }
 
+bool config_of(const struct dlmirror_mirror *m, struct mirror_file *ret)
+{
+	char error[MIRROR_FILE_ERROR_SIZE];
+
+	return m->name[0] != '\0' && mirror_file_read(VERB_MIRRORS_DIR, m->name, ret, error) == 0 &&
+	       strcmp(ret->uuid, m->uuid) == 0;
+}
+
 int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirror_file *ret)
 {
 	bool found = false;
@@ -179,7 +187,6 @@ int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirr
 static int change(const char *before, const struct mirror_file *old, const char *name,
 		  const struct mirror_file *fresh)
 {
-	struct mirror_file limited = *fresh; /* what may change while it is active */
 	struct mapper_device device;
 	bool active;
 	int code = device_look(before, &device);
@@ -187,11 +194,7 @@ static int change(const char *before, const struct mirror_file *old, const char 
 	if (code != UI_OK)
 		return code;
 	active = mapper_is(&device, old->uuid);
-	limited.resync_rate = old->resync_rate;
-	limited.hold = old->hold;
-	limited.dropped_count = old->dropped_count;
-	memcpy(limited.dropped, old->dropped, sizeof(limited.dropped));
-	if (active && !mirror_file_same(old, &limited))
+	if (active && !mirror_file_same_table(old, fresh))
 		return ui_fail(UI_FAILED, MSG_CONFIG_IN_USE,
 			       "%s is active with the legs that its configuration here has: reload "
 			       "changes them, or deactivate it first",

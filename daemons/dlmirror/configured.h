@@ -21,6 +21,8 @@ int config_path(const char *path, dev_t devno, char ret[MIRROR_FILE_PATH_SIZE]);
 /* Of a mirror that device_prepare() found good, with devices by stable paths. What is there already
  * must say the same. */
 int config_write(const struct device_wish *wish);
+/* The one of an active mirror, under its name. Says nothing when there is none that can be read. */
+bool config_of(const struct dlmirror_mirror *m, struct mirror_file *ret);
 /* The one of a mirror by its uuid. UI_NO_MIRROR, without a word, when there is none. */
 int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirror_file *ret);
 /* text, from another node, becomes the configuration of its mirror, under that name, when it is

@@ -9,14 +9,6 @@
 #include "daemons/dlmirror/rates.h"
 #include "daemons/dlmirror/ui.h"
 
-static struct course *course_of(struct courses *courses, const char *uuid)
-{
-	for (size_t i = 0; i < courses->count; i++)
-		if (strcmp(courses->course[i].uuid, uuid) == 0)
-			return &courses->course[i];
-	return NULL;
-}
-
 static void point_add(struct course *course, const struct rates *rates,
 		      const struct dlmirror_mirror *m)
 {
@@ -38,7 +30,7 @@ static int points_add(struct courses *courses, const struct snapshot *earlier,
 		return -ENOMEM;
 	rates_make(earlier, later, seconds, rates);
 	for (size_t i = 0; i < later->count; i++) {
-		struct course *course = course_of(courses, later->mirror[i].uuid);
+		struct course *course = courses_find(courses, later->mirror[i].uuid);
 
 		if (course && course->points < COURSE_POINTS)
 			point_add(course, &rates[i], &later->mirror[i]);

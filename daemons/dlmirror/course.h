@@ -4,6 +4,7 @@
 #define DLM_COMMAND_COURSE_H
 
 #include <stddef.h>
+#include <string.h>
 
 #include "dlmirror/dlmirror.h"
 
@@ -38,5 +39,14 @@ struct courses {
  */
 int courses_take(struct dlmirror *d, unsigned seconds, struct courses *ret);
 void courses_free(struct courses *courses);
+
+/* NULL: it has none. */
+static inline struct course *courses_find(const struct courses *courses, const char *uuid)
+{
+	for (size_t i = 0; i < courses->count; i++)
+		if (strcmp(courses->course[i].uuid, uuid) == 0)
+			return &courses->course[i];
+	return NULL;
+}
 
 #endif

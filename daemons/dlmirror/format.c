@@ -70,6 +70,13 @@ void format_microseconds(uint64_t microseconds, char ret[FORMAT_SIZE])
 		(void)snprintf(ret, FORMAT_SIZE, "%.1f s", (double)microseconds / 1000000);
 }
 
+void format_tenths(double value, char ret[FORMAT_SIZE])
+{
+	uint64_t tenths = (uint64_t)(value * 10 + 0.5);
+
+	(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 ".%u", tenths / 10, (unsigned)(tenths % 10));
+}
+
 void format_time(uint64_t time_ms, char ret[FORMAT_SIZE])
 {
 	time_t seconds = (time_t)(time_ms / 1000);

@@ -21,6 +21,8 @@ void format_duration(uint64_t seconds, char ret[FORMAT_SIZE]);
 /* "12 us", "1.5 ms", "2.0 s". */
 void format_microseconds(uint64_t microseconds, char ret[FORMAT_SIZE]);
 
+/* "12.5", with a point in every locale. */
+void format_tenths(double value, char ret[FORMAT_SIZE]);
 /* Milliseconds since the beginning of 1970, UTC: "2026-11-22 23:30:05" in this host's time zone. */
 void format_time(uint64_t time_ms, char ret[FORMAT_SIZE]);
 /* "2026-11-22T23:30:05.123Z" */

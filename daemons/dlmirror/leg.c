@@ -134,6 +134,12 @@ static error_t drop_parse(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
+/* Without so many legs: is one left? */
+static bool goes_alone(const struct dlmirror_mirror *m, unsigned count)
+{
+	return m->leg_count < count + 2;
+}
+
 /*
  * All of legs at once, because with one that has failed no table would be taken. What stays is a
  * mirror, or one leg with something in the place of the other. timeout_s: 0: none.
@@ -142,7 +148,7 @@ static int drop(const struct dlmirror_mirror *m, const char *const *leg, unsigne
 		unsigned timeout_s, bool json, const char *program)
 {
 	static struct reload reload; /* large */
-	bool alone = m->leg_count < count + 2;
+	bool alone = goes_alone(m, count);
 
 	reload_begin(&reload, program, m->uuid);
 	for (unsigned i = 0; i < count; i++)
@@ -168,15 +174,10 @@ static int dropped_keep(const struct dlmirror_mirror *m, const char *name,
 	struct mirror_file file;
 	int code = config_load(name, &file);
 
-	for (uint32_t i = 0; code == UI_OK && i < m->leg_count && i < before->leg_count; i++) {
-		bool gone = writes_fail(&m->leg[i]);
-
-		for (uint32_t k = 0; k < file.leg_count; k++)
-			gone = gone && strcmp(file.leg[k].path, before->leg[i].path) != 0 &&
-			       strcmp(file.leg[k].path, MISSING_PATH) != 0;
-		if (gone && file.dropped_count < DLMIRROR_LEGS_MAX)
+	for (uint32_t i = 0; code == UI_OK && i < m->leg_count && i < before->leg_count; i++)
+		if (writes_fail(&m->leg[i]) && !mirror_file_has_leg(&file, before->leg[i].path) &&
+		    file.dropped_count < DLMIRROR_LEGS_MAX)
 			file.dropped[file.dropped_count++] = before->leg[i];
-	}
 	if (code != UI_OK || file.dropped_count == before->dropped_count)
 		return code;
 	file.serial++;
@@ -210,7 +211,7 @@ static int drop_failed(const struct dlmirror_mirror *m, bool json, const char *p
 	if (count == 0 || count == m->leg_count)
 		return UI_OK;
 	code = drop(m, leg, count, DROP_TIMEOUT_S, json, program);
-	return code == UI_OK ? dropped_keep(m, name, &file) : code;
+	return code == UI_OK && !goes_alone(m, count) ? dropped_keep(m, name, &file) : code;
 }
 
 static int leg_drop(int argc, char **argv)

@@ -235,13 +235,11 @@ static void map_write(const struct region_map *map, FILE *to)
 static void rate_cell(FILE *to, enum course_kind kind, double rate)
 {
 	char text[FORMAT_SIZE];
-	uint64_t tenths = (uint64_t)(rate * 10 + 0.5);
 
 	if (kind == COURSE_SYNCED)
 		format_bytes((uint64_t)rate, text);
 	else
-		(void)snprintf(text, sizeof(text), "%" PRIu64 ".%u", tenths / 10,
-			       (unsigned)(tenths % 10));
+		format_tenths(rate, text);
 	(void)fputs("<td class=\"n\">", to);
 	say(to, "%s", text);
 	(void)fputs("</td>", to);
@@ -275,13 +273,10 @@ static void rate_write(FILE *to, enum course_kind kind, const struct course *cou
 
 static void course_write(const struct courses *courses, const struct dlmirror_mirror *m, FILE *to)
 {
-	const struct course *course = NULL;
+	const struct course *course = courses_find(courses, m->uuid);
 	char heading[TEXT_SIZE];
 	char seconds[FORMAT_SIZE];
 
-	for (size_t i = 0; i < courses->count && !course; i++)
-		if (strcmp(courses->course[i].uuid, m->uuid) == 0)
-			course = &courses->course[i];
 	if (!course || course->points == 0)
 		return;
 	format_duration((uint64_t)course->points * courses->step_ms / 1000, seconds);

@@ -22,7 +22,6 @@ struct setting {
 struct setting_kind {
 	const char *name;
 	int (*parse)(const char *value, struct setting *ret);
-	bool (*is)(const struct setting *setting, const struct mirror_file *file);
 	void (*keep)(const struct setting *setting, struct mirror_file *file);
 	/* NULL: it is nobody's but the configuration's */
 	int (*daemon)(struct dlmirror *d, const char *uuid, const struct setting *setting);
@@ -39,11 +38,6 @@ static int rate_parse(const char *value, struct setting *ret)
 	if (ret->bytes_s == UINT64_MAX)
 		ret->bytes_s = 0;
 	return UI_OK;
-}
-
-static bool rate_is(const struct setting *setting, const struct mirror_file *file)
-{
-	return file->resync_rate == setting->bytes_s;
 }
 
 static void rate_keep(const struct setting *setting, struct mirror_file *file)
@@ -75,11 +69,6 @@ static int leg_failure_parse(const char *value, struct setting *ret)
 	return UI_OK;
 }
 
-static bool leg_failure_is(const struct setting *setting, const struct mirror_file *file)
-{
-	return file->hold == setting->hold;
-}
-
 static void leg_failure_keep(const struct setting *setting, struct mirror_file *file)
 {
 	file->hold = setting->hold;
@@ -91,8 +80,8 @@ static void leg_failure_text(const struct setting *setting, char ret[SETTING_TEX
 }
 
 static const struct setting_kind kinds[] = {
-    {"resync-rate", rate_parse, rate_is, rate_keep, rate_daemon, rate_text},
-    {"leg-failure", leg_failure_parse, leg_failure_is, leg_failure_keep, NULL, leg_failure_text},
+    {"resync-rate", rate_parse, rate_keep, rate_daemon, rate_text},
+    {"leg-failure", leg_failure_parse, leg_failure_keep, NULL, leg_failure_text},
 };
 
 static int setting_parse(const char *text, struct setting *ret)
@@ -114,6 +103,7 @@ static int setting_parse(const char *text, struct setting *ret)
 /* The configuration of the mirror with that name. uuid: of the one that is active, or NULL. */
 static int configuration_set(const char *name, const char *uuid, const struct setting *setting)
 {
+	struct mirror_file before;
 	struct mirror_file file;
 	int code;
 
@@ -134,9 +124,10 @@ static int configuration_set(const char *name, const char *uuid, const struct se
 			       setting->kind->daemon ? "this is so until it is deactivated, but "
 						     : "",
 			       name, VERB_MIRRORS_DIR, name);
-	if (setting->kind->is(setting, &file))
-		return UI_OK;
+	before = file;
 	setting->kind->keep(setting, &file);
+	if (mirror_file_same(&before, &file))
+		return UI_OK;
 	file.serial++;
 	code = config_store(name, &file);
 	if (code == UI_OK)
@@ -171,14 +162,12 @@ int verb_set(int argc, char **argv)
 {
 	const struct verb_syntax syntax = {
 	    .names = "MIRROR SETTING=VALUE",
-	    .doc =
-		"Changes what a mirror is to do, in its configuration and at once where it is "
-		"active, on all nodes of the cluster.\vresync-rate=SIZE: so much of it each "
-		"node may resync, repair or "
-		"compare in a second; resync-rate=unlimited: as fast as it can "
-		"be.\nleg-failure=continue: "
-		"when a leg fails, all nodes go on without it; leg-failure=hold: the writes that "
-		"it misses wait.",
+	    .doc = "Changes what a mirror is to do, in its configuration and at once where it is "
+		   "active, on all nodes of the cluster.\vresync-rate=SIZE: so much of it each "
+		   "node may resync, repair or compare in a second; resync-rate=unlimited: as fast "
+		   "as it can be.\n"
+		   "leg-failure=continue: when a leg fails, all nodes go on without it; "
+		   "leg-failure=hold: the writes that it misses wait.",
 	    .min = 2,
 	    .max = 2,
 	    .quiet = true};

@@ -123,22 +123,15 @@ enum {
 	COLUMNS
 };
 
-/* The legs that its table does not have any more; how many. */
-static uint32_t dropped_find(const struct dlmirror_mirror *m, struct mirror_file *file)
-{
-	if (!m->name[0] || !config_exists(m->name) || config_load(m->name, file) != UI_OK ||
-	    strcmp(file->uuid, m->uuid) != 0)
-		return 0;
-	return file->dropped_count;
-}
-
+/* Whose table does not have it any more. */
 static void dropped_add(struct libscols_table *table, struct libscols_line *parent,
 			const struct dlmirror_mirror *m)
 {
 	struct mirror_file file;
-	uint32_t count = dropped_find(m, &file);
 
-	for (uint32_t i = 0; i < count; i++) {
+	if (!config_of(m, &file))
+		return;
+	for (uint32_t i = 0; i < file.dropped_count; i++) {
 		struct libscols_line *row = ui_row(table, parent);
 
 		ui_cell(row, COLUMN_NAME, "leg %s", file.dropped[i].path);
@@ -154,9 +147,10 @@ static struct libscols_table *dropped_json(const struct dlmirror_mirror *mirrors
 
 	for (size_t i = 0; i < count; i++) {
 		struct mirror_file file;
-		uint32_t dropped = dropped_find(&mirrors[i], &file);
 
-		for (uint32_t k = 0; k < dropped; k++) {
+		if (!config_of(&mirrors[i], &file))
+			continue;
+		for (uint32_t k = 0; k < file.dropped_count; k++) {
 			struct libscols_line *row = ui_row(table, NULL);
 
 			ui_cell(row, 0, "%s", mirrors[i].name);
@@ -334,7 +328,7 @@ static int status_watch(struct dlmirror **d, const char *name, const struct stat
 		code = watch_update(&watch, mirrors, count);
 		if (code == UI_OK && tty) {
 			(void)fputs(UI_CLEAR_SCREEN, stdout);
-			code = screen_print(mirrors, count, &watch, !name);
+			(void)screen_print(mirrors, count, &watch, false);
 			(void)fflush(stdout);
 		} else if (code == UI_OK) {
 			lines_print(mirrors, count, &watch);
@@ -407,10 +401,11 @@ static int status_text(struct dlmirror **d, const char *name, struct dlmirror_mi
 	struct watch watch = {0};
 	int code = paces_get(d, name, &watch, mirrors, &count);
 
-	if (code == UI_OK)
+	if (code == UI_OK) {
 		code = screen_print(*mirrors, count, watch.pace ? &watch : NULL, !name);
-	if (code == UI_OK && problem[0])
-		(void)printf("Problem: %s\n", problem);
+		if (problem[0])
+			(void)printf("Problem: %s\n", problem);
+	}
 	free(watch.pace);
 	return code;
 }

@@ -344,8 +344,7 @@ static void dropped_survey(const struct dlmirror_mirror *m, char ret[CHECKS_TEXT
 	struct mirror_file file;
 	size_t used = 0;
 
-	if (!m->name[0] || !config_exists(m->name) || config_load(m->name, &file) != UI_OK ||
-	    strcmp(file.uuid, m->uuid) != 0)
+	if (!config_of(m, &file))
 		return;
 	for (uint32_t i = 0; i < file.dropped_count && used < CHECKS_TEXT_SIZE; i++)
 		used += (size_t)snprintf(ret + used, CHECKS_TEXT_SIZE - used, "%s%s",

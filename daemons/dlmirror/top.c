@@ -88,12 +88,12 @@ static int view_update(struct dlmirror **d, struct view *view)
 	return UI_OK;
 }
 
-/* With a point in every locale, because JSON wants it. */
 static void rate_cell(struct libscols_line *row, size_t column, double rate)
 {
-	uint64_t tenths = (uint64_t)(rate * 10 + 0.5);
+	char text[FORMAT_SIZE];
 
-	ui_cell(row, column, "%" PRIu64 ".%u", tenths / 10, (unsigned)(tenths % 10));
+	format_tenths(rate, text);
+	ui_cell(row, column, "%s", text);
 }
 
 enum {
