@@ -82,6 +82,8 @@ int mirror_file_text(const struct mirror_file *file, char *ret, size_t size)
 			"or here while it is\n# inactive on all nodes, and then on all of them.\n"
 			"[mirror]\nuuid = %s\nserial = %" PRIu64 "\nsize = %s\nregion_size = %s\n",
 			file->uuid, file->serial, length, region);
+	if (result == 0 && file->revision != 0)
+		result = append(ret, size, &used, "revision = %" PRIu64 "\n", file->revision);
 	if (result == 0)
 		result = legs_text("leg", file->leg, file->leg_count, ret, size, &used);
 	if (result == 0)
@@ -119,7 +121,7 @@ bool mirror_file_same_table(const struct mirror_file *a, const struct mirror_fil
 {
 	return strcmp(a->uuid, b->uuid) == 0 && strcmp(a->log, b->log) == 0 &&
 	       a->length_sectors == b->length_sectors && a->region_sectors == b->region_sectors &&
-	       a->integrated_flush == b->integrated_flush &&
+	       a->revision == b->revision && a->integrated_flush == b->integrated_flush &&
 	       legs_same(a->leg, a->leg_count, b->leg, b->leg_count);
 }
 
@@ -150,7 +152,7 @@ static void dropped_settle(struct mirror_file *file)
 }
 
 int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_plan *plan,
-		       struct mirror_file *ret)
+		       uint64_t revision, struct mirror_file *ret)
 {
 	struct mirror_file after = *file;
 
@@ -160,6 +162,8 @@ int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_pla
 		if (file->leg[i].start_sector != plan->from_start[i])
 			return -ESTALE;
 	after.serial++;
+	if (revision != 0)
+		after.revision = revision;
 	after.length_sectors = plan->to_sectors;
 	after.leg_count = plan->to_legs;
 	memset(after.leg, 0, sizeof(after.leg));
@@ -275,6 +279,7 @@ static void rate_store(struct reading *r, const char *value)
 enum option {
 	OPTION_UUID,
 	OPTION_SERIAL,
+	OPTION_REVISION,
 	OPTION_SIZE,
 	OPTION_REGION_SIZE,
 	OPTION_LEG,
@@ -289,6 +294,7 @@ enum option {
 static const char *const option_names[OPTIONS] = {
     [OPTION_UUID] = "uuid",
     [OPTION_SERIAL] = "serial",
+    [OPTION_REVISION] = "revision",
     [OPTION_SIZE] = "size",
     [OPTION_REGION_SIZE] = "region_size",
     [OPTION_LEG] = "leg",
@@ -311,6 +317,9 @@ static void option_store(struct reading *r, enum option option, const char *valu
 		break;
 	case OPTION_SERIAL:
 		number_store(r, name, value, &r->file.serial);
+		break;
+	case OPTION_REVISION:
+		number_store(r, name, value, &r->file.revision);
 		break;
 	case OPTION_SIZE:
 		size_store(r, name, value, &r->file.length_sectors);

@@ -25,6 +25,7 @@ struct mirror_file_leg {
 struct mirror_file {
 	char uuid[DLMIRROR_NAME_SIZE]; /* of the log */
 	uint64_t serial;	       /* of this state of the file: each change counts it on */
+	uint64_t revision;	       /* of its table; 0: it has not changed yet */
 	uint64_t length_sectors;
 	uint64_t region_sectors;
 	uint32_t leg_count; /* 2 to DLMIRROR_LEGS_MAX */
@@ -44,9 +45,10 @@ bool mirror_file_same_table(const struct mirror_file *a, const struct mirror_fil
 bool mirror_file_has_leg(const struct mirror_file *file, const char *path);
 /* The same mirror, whatever the serials? */
 bool mirror_file_same(const struct mirror_file *a, const struct mirror_file *b);
-/* The file after a reload of its mirror by plan. -ESTALE: it was not about the mirror as it was. */
+/* The file after a reload of its mirror by plan. revision: of the new table; 0: that of the old one.
+ * -ESTALE: it was not about the mirror as it was. */
 int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_plan *plan,
-		       struct mirror_file *ret);
+		       uint64_t revision, struct mirror_file *ret);
 /* What the file holds. -ENOSPC when it does not fit. */
 int mirror_file_text(const struct mirror_file *file, char *ret, size_t size);
 

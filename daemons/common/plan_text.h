@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A plan of a reload as text: what the daemon gives "dlmirror config follow" to read. */
+/* What a reload changes as text: what the daemon gives "dlmirror config follow" to read. */
 #ifndef DLM_PLAN_TEXT_H
 #define DLM_PLAN_TEXT_H
 
@@ -9,8 +9,9 @@
 
 #define PLAN_TEXT_SIZE (DLMIRROR_LEGS_MAX * (DLMIRROR_PATH_SIZE + 64))
 
-void plan_text(const struct dlmirror_plan *plan, char ret[PLAN_TEXT_SIZE]);
+/* revision: of the new table; 0: that of the old one. */
+void plan_text(const struct dlmirror_plan *plan, uint64_t revision, char ret[PLAN_TEXT_SIZE]);
 /* -EINVAL: it is no plan. */
-int plan_text_parse(const char *text, struct dlmirror_plan *ret);
+int plan_text_parse(const char *text, struct dlmirror_plan *ret, uint64_t *ret_revision);
 
 #endif

@@ -81,6 +81,7 @@ static int file_of(const struct device_wish *wish, struct mirror_file *ret)
 
 	*ret = (struct mirror_file){
 	    .serial = 1,
+	    .revision = spec->revision,
 	    .length_sectors = spec->length_sectors,
 	    .region_sectors = spec->region_sectors,
 	    .leg_count = spec->leg_count,
@@ -183,6 +184,12 @@ int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirr
 	return code == UI_OK && !found ? UI_NO_MIRROR : code;
 }
 
+/* Does what is active have the table of that file? */
+static bool is_revision(const struct mapper_device *device, const struct mirror_file *file)
+{
+	return file->revision != 0 && device->revision == file->revision;
+}
+
 /* What is here is called before, and is to become name and fresh. */
 static int change(const char *before, const struct mirror_file *old, const char *name,
 		  const struct mirror_file *fresh)
@@ -194,7 +201,7 @@ static int change(const char *before, const struct mirror_file *old, const char 
 	if (code != UI_OK)
 		return code;
 	active = mapper_is(&device, old->uuid);
-	if (active && !mirror_file_same_table(old, fresh))
+	if (active && !mirror_file_same_table(old, fresh) && !is_revision(&device, fresh))
 		return ui_fail(UI_FAILED, MSG_CONFIG_IN_USE,
 			       "%s is active with the legs that its configuration here has: reload "
 			       "changes them, or deactivate it first",
@@ -251,6 +258,7 @@ void config_wish(const char *name, const struct mirror_file *file, struct device
 	spec->has_log = file->log[0] != '\0';
 	spec->region_sectors = file->region_sectors;
 	spec->length_sectors = file->length_sectors;
+	spec->revision = file->revision;
 	spec->integrated_flush = file->integrated_flush;
 	spec->handle_errors = true;
 	spec->leg_count = file->leg_count;

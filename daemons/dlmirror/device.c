@@ -116,8 +116,18 @@ static int log_history_decide(struct device_wish *wish, struct logdev *log)
 			       search->super.owner.host_id, log->path);
 	if (!search->has_super)
 		return UI_OK;
+	if (wish->known && disk_search_outdates(search, spec->uuid, spec->revision))
+		return ui_fail(
+		    UI_FAILED, MSG_TABLE_OUTDATED,
+		    "%s has revision %" PRIu64
+		    " here, and its log device %s has been that of revision %" PRIu64
+		    ": the legs here may be outdated; dlmirror config list shows who has "
+		    "a newer configuration",
+		    spec->name, spec->revision, log->path, search->super.revision);
 	if (spec->uuid[0] ? strcmp(spec->uuid, uuid) == 0 : spec_uuid_is_for(uuid, spec->name)) {
 		strcpy(spec->uuid, uuid);
+		if (!wish->known) /* whoever makes it anew says which legs count */
+			spec->revision = search->super.revision;
 		return UI_OK;
 	}
 	if (!wish->force && wish->known)

@@ -211,6 +211,7 @@ static void super_fields(struct out *out, const struct disk_super *super)
 	const struct disk_layout *l = &super->layout;
 
 	number(out, "generation", super->generation);
+	number(out, "revision", super->revision);
 	flag(out, "in_use", super->in_use);
 	flag(out, "stale", super->stale);
 	text(out, "uuid", super->uuid);

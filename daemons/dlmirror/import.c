@@ -6,6 +6,7 @@
 
 #include "daemons/dlmirror/block.h"
 #include "daemons/dlmirror/configured.h"
+#include "daemons/dlmirror/device.h"
 #include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
@@ -27,6 +28,7 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 	struct dlmirror_mirror m;
 	unsigned major;
 	unsigned minor;
+	struct mapper_device device;
 	int code = mirror_get_with_legs(*d, name, &m);
 
 	(void)input;
@@ -36,11 +38,15 @@ static int import_run(struct dlmirror **d, const char *name, const void *input, 
 	if (m.leg_count == 0 || !m.name[0])
 		return ui_fail(UI_FAILED, MSG_LEGS_UNKNOWN,
 			       "the daemon does not know the legs of %s", name);
+	code = device_look(m.name, &device);
+	if (code != UI_OK)
+		return code;
 	spec->name = m.name;
 	wish.resync_rate = m.resync_rate;
 	memcpy(spec->uuid, m.uuid, sizeof(spec->uuid));
 	spec->length_sectors = m.length_sectors;
 	spec->region_sectors = m.region_sectors;
+	spec->revision = device.revision;
 	spec->integrated_flush = m.integrated_flush;
 	spec->handle_errors = m.handle_errors;
 	wish.hold = true; /* who has made it may have other plans */

@@ -23,6 +23,7 @@ static void super_text(struct ui_facts *facts, const struct disk_super *super)
 	ui_fact(facts, "Owner", "%s (id %s)%s%s", super->owner.host_name, super->owner.host_id,
 		super->owner.cluster[0] ? " of cluster " : "", super->owner.cluster);
 	ui_fact(facts, "Generation", "%" PRIu64, super->generation);
+	ui_fact(facts, "Revision", "%" PRIu64, super->revision);
 	format_bytes(l->region_sectors * SECTOR_BYTES, text);
 	ui_fact(facts, "Regions", "%" PRIu64 " of %s", l->region_count, text);
 	ui_fact(facts, "Slots", "%" PRIu32 ", regions per bit: %" PRIu64, l->slots,
@@ -40,6 +41,7 @@ static void super_json(struct ui_facts *facts, const struct disk_super *super)
 	ui_fact_json(facts, "host_name", SCOLS_JSON_STRING, "%s", super->owner.host_name);
 	ui_fact_json(facts, "cluster", SCOLS_JSON_STRING, "%s", super->owner.cluster);
 	ui_fact_json(facts, "generation", SCOLS_JSON_NUMBER, "%" PRIu64, super->generation);
+	ui_fact_json(facts, "revision", SCOLS_JSON_NUMBER, "%" PRIu64, super->revision);
 	ui_fact_json(facts, "region_bytes", SCOLS_JSON_NUMBER, "%" PRIu64,
 		     l->region_sectors * SECTOR_BYTES);
 	ui_fact_json(facts, "slots", SCOLS_JSON_NUMBER, "%" PRIu32, l->slots);

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "codec/table.h"
 #include "daemons/common/missing.h"
 
 /* What libdevmapper said last of what went wrong: it has no other way to tell. */
@@ -72,6 +73,13 @@ static bool log_uuid_get(const char *params, char ret[DLMIRROR_NAME_SIZE])
 	return strstr(params, " clustered-") && sscanf(params, format, ret) == 1;
 }
 
+static uint64_t revision_get(const char *params)
+{
+	const char *word = strstr(params, " " TABLE_REVISION_WORD);
+
+	return word ? strtoull(word + strlen(" " TABLE_REVISION_WORD), NULL, 10) : 0;
+}
+
 static int table_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE])
 {
 	struct dm_task *task = task_make(DM_DEVICE_TABLE, name);
@@ -88,6 +96,7 @@ static int table_examine(const char *name, struct mapper_device *ret, char error
 		ret->ours = type && params && strcmp(type, "mirror") == 0 &&
 			    log_uuid_get(params, ret->log_uuid);
 		ret->keep_log = ret->ours && strstr(params, " keep_log");
+		ret->revision = ret->ours ? revision_get(params) : 0;
 	}
 	if (task)
 		dm_task_destroy(task);

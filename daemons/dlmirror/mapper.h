@@ -20,6 +20,7 @@ struct mapper_device {
 	uint32_t major;
 	uint32_t minor;
 	char log_uuid[DLMIRROR_NAME_SIZE]; /* of a mirror of ours */
+	uint64_t revision;		   /* of its table; 0: it does not say */
 };
 
 /* Is that the mirror with this log, active? */

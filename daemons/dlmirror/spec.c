@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "codec/table.h"
 #include "daemons/common/bytes.h"
 #include "daemons/common/message.h"
 #include "daemons/common/missing.h"
@@ -235,6 +236,7 @@ int spec_params(const struct spec *spec, char *ret, size_t size)
 	unsigned i;
 
 	count += spec->sync != SPEC_SYNC_KEEP;
+	count += spec->revision != 0;
 	add(&text, "userspace %u %s", count, spec->uuid);
 	if (spec->integrated_flush)
 		add(&text, " integrated_flush");
@@ -245,6 +247,8 @@ int spec_params(const struct spec *spec, char *ret, size_t size)
 	add(&text, " %" PRIu64, spec->region_sectors);
 	if (spec->sync != SPEC_SYNC_KEEP)
 		add(&text, spec->sync == SPEC_SYNC_NOSYNC ? " nosync" : " sync");
+	if (spec->revision != 0)
+		add(&text, " " TABLE_REVISION_WORD "%" PRIu64, spec->revision);
 	add(&text, " %u", spec->leg_count);
 	for (i = 0; i < spec->leg_count; i++)
 		add(&text, " %u:%u %" PRIu64, major(spec->leg[i].devno), minor(spec->leg[i].devno),

@@ -39,6 +39,7 @@ struct spec {
 	uint64_t length_sectors; /* 0: as long as the legs, which then must agree */
 	enum spec_sync sync;
 	bool integrated_flush;
+	uint64_t revision;  /* of the table; 0: it does not say */
 	bool handle_errors; /* writes wait for a leg that has missed them */
 };
 

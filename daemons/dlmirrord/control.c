@@ -44,6 +44,7 @@ static void core_config(struct daemon *d, const struct log *log,
 	*ret = (struct mlog_config){
 	    .region_count = log->table.region_count,
 	    .region_sectors = log->table.region_sectors,
+	    .revision = log->table.revision,
 	    .sync = header->stale ? MLOG_SYNC_FORCE : log->table.sync,
 	    .has_disk = log->table.has_disk,
 	    .page_bytes = header->page_bytes,
@@ -521,6 +522,7 @@ static int inherit(struct log *log, const struct log *from)
 
 	mlog_status(from->pump.mlog, &status);
 	legs_reloaded(log, from);
+	log->follows = true;
 	mlog_follow(log->pump.mlog, from->pump.mlog);
 	if (!log->table.has_disk || strcmp(from->device, log->device) != 0 ||
 	    (status.phase == MLOG_SUSPENDED &&

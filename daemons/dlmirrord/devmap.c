@@ -62,6 +62,7 @@ struct job {
 	struct dlmirror_plan plan; /* of a load */
 	char log_device[DEVMAP_NAME_SIZE];
 	bool in_sync;
+	uint64_t revision;
 	char text[GROUP_TEXT_SIZE];
 	enum goes_on goes_on;
 	uint64_t order; /* to the suspender */
@@ -120,8 +121,12 @@ static enum goes_on ioctl_lane_run(struct devmap *devmap, struct job *job)
 			job->error = devmap_health_read(&job->found);
 		return GOES_NOWHERE;
 	case JOB_LOAD:
-		job->error = devmap_load_found(&job->found, &job->plan, job->log_device,
-					       job->in_sync, job->text);
+		job->error = devmap_load_found(&job->found,
+					       &(struct devmap_load){.plan = &job->plan,
+								     .log_device = job->log_device,
+								     .in_sync = job->in_sync,
+								     .revision = job->revision},
+					       job->text);
 		return GOES_NOWHERE;
 	case JOB_WAKE:
 		/* A suspended device holds the read until its resume, which wakes kmirrord anyway.
@@ -505,7 +510,8 @@ int devmap_load(struct devmap *devmap, const char *uuid, const struct devmap_loa
 			  .loaded_done = done,
 			  .context = context,
 			  .plan = *load->plan,
-			  .in_sync = load->in_sync};
+			  .in_sync = load->in_sync,
+			  .revision = load->revision};
 
 	snprintf(job.log_device, sizeof(job.log_device), "%s", load->log_device);
 	return job_submit(devmap, uuid, &job);

@@ -27,6 +27,7 @@
 struct load {
 	struct found *found;
 	const struct dlmirror_plan *plan;
+	uint64_t revision;
 	char *text;
 	dev_t log_devno; /* 0: none */
 	dev_t devno[DLMIRROR_LEGS_MAX];
@@ -251,12 +252,16 @@ static int compose(struct load *load, char ret[DEVMAP_PARAMS_SIZE])
 {
 	const struct dlmirror_plan *plan = load->plan;
 	const char *leg[DLMIRROR_LEGS_MAX];
+	char live[DEVMAP_PARAMS_SIZE];
 	char params[DEVMAP_PARAMS_SIZE];
-	int error = devmap_params_read(load->found->mirror.devno, plan->from_sectors, params);
+	int error = devmap_params_read(load->found->mirror.devno, plan->from_sectors, live);
 
 	if (error != 0)
 		return refuse(load, error, MSG_TABLE_STRANGE,
 			      "%s has other targets beside the mirror", load->found->mirror.name);
+	error = devmap_parse_revise(live, load->revision, params, sizeof(params));
+	if (error != 0)
+		return refuse(load, error, MSG_TABLE_STRANGE, "its table cannot be read");
 	for (uint32_t i = 0; i < plan->to_legs && error == 0; i++) {
 		error = plan->leg[i].fresh ? add(load, i) : keep(load, i, params);
 		leg[i] = load->leg[i];
@@ -268,27 +273,28 @@ static int compose(struct load *load, char ret[DEVMAP_PARAMS_SIZE])
 	return error != 0 ? refuse(load, error, MSG_TABLE_STRANGE, "its table cannot be read") : 0;
 }
 
-int devmap_load_found(struct found *found, const struct dlmirror_plan *plan, const char *log_device,
-		      bool in_sync, char text[GROUP_TEXT_SIZE])
+int devmap_load_found(struct found *found, const struct devmap_load *wish,
+		      char text[GROUP_TEXT_SIZE])
 {
-	struct load load = {.found = found, .plan = plan, .text = text};
+	struct load load = {
+	    .found = found, .plan = wish->plan, .revision = wish->revision, .text = text};
 	char params[DEVMAP_PARAMS_SIZE];
 	int error;
 
 	text[0] = '\0';
-	if (log_device[0] != '\0')
-		(void)devmap_number(log_device, &load.log_devno);
+	if (wish->log_device[0] != '\0')
+		(void)devmap_number(wish->log_device, &load.log_devno);
 	error = check_table(&load);
 	if (error == 0 && devmap_health_read(found) != 0)
 		error = refuse(&load, -EIO, MSG_DEVICE_MAPPER_FAILED,
 			       "the state of its legs cannot be read");
 	if (error == 0)
-		error = check_source(&load, in_sync);
+		error = check_source(&load, wish->in_sync);
 	if (error == 0)
 		error = compose(&load, params);
 	if (error != 0)
 		return error;
-	error = devmap_table_load(found->mirror.devno, plan->to_sectors, params);
+	error = devmap_table_load(found->mirror.devno, wish->plan->to_sectors, params);
 	return error != 0 ? refuse(&load, error, MSG_TABLE_REFUSED,
 				   "the kernel refused the table: %s", strerror(-error))
 			  : 0;

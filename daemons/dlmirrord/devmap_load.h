@@ -7,7 +7,7 @@
 #include "daemons/dlmirrord/devmap_ioctl.h"
 
 /* See devmap_load(). Negative errno, and text says why. */
-int devmap_load_found(struct found *found, const struct dlmirror_plan *plan, const char *log_device,
-		      bool in_sync, char text[GROUP_TEXT_SIZE]);
+int devmap_load_found(struct found *found, const struct devmap_load *wish,
+		      char text[GROUP_TEXT_SIZE]);
 
 #endif

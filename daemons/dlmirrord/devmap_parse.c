@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "codec/table.h"
+
 /* What the kernel packs into a device number. */
 #define MAJOR_MAX ((1U << 12) - 1)
 #define MINOR_MAX ((1U << 20) - 1)
@@ -15,6 +17,7 @@
 #define LOG_ARGS_MAX   16U /* words; clustered-disk with all its options has 7 */
 #define LEGS_MAX       64U /* the kernel takes 9 */
 #define FEATURES_MAX   8U
+#define ARGS_SIZE      512U
 #define ADDITIONAL_ONE 1U /* the kernel announces the health string as one more argument */
 
 /* Words of a line, separated by spaces. After failed is set everything reads as empty words and 0.
@@ -271,6 +274,44 @@ int devmap_parse_replace(const char *params, const char *const *leg, uint32_t co
 		text_append(&out, ret, cap, &used, words.at, strlen(words.at));
 	}
 	return out.failed ? -ENOSPC : 0;
+}
+
+static bool word_is_revision(struct word word)
+{
+	const size_t length = strlen(TABLE_REVISION_WORD);
+
+	return word.length > length && memcmp(word.at, TABLE_REVISION_WORD, length) == 0;
+}
+
+int devmap_parse_revise(const char *params, uint64_t revision, char *ret, size_t cap)
+{
+	struct words words = {.at = params};
+	struct words out = {.at = ""};
+	char args[ARGS_SIZE] = "";
+	uint64_t kept = 0;
+	uint64_t count;
+	int length;
+
+	if (!word_is(word_next(&words), "userspace"))
+		return -EINVAL;
+	count = next_u64(&words, LOG_ARGS_MAX);
+	for (uint64_t i = 0; i < count; i++) {
+		struct word word = word_next(&words);
+
+		if (revision != 0 && word_is_revision(word))
+			continue;
+		word_append(&out, word, args, sizeof(args));
+		kept++;
+	}
+	if (words.failed || kept == 0)
+		return -EINVAL;
+	if (revision != 0)
+		length = snprintf(ret, cap, "userspace %llu%s " TABLE_REVISION_WORD "%llu%s",
+				  (unsigned long long)kept + 1, args, (unsigned long long)revision,
+				  words.at);
+	else
+		length = snprintf(ret, cap, "%s", params);
+	return out.failed || length < 0 || (size_t)length >= cap ? -ENOSPC : 0;
 }
 
 int devmap_parse_leg(const char *params, uint32_t index, char *ret, size_t cap)

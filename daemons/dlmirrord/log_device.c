@@ -4,6 +4,7 @@
  * the storage adapter answers into events.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,14 @@
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/message_log.h"
+
+/* All nodes lost power when a reload had been decided and nobody had written yet: what the device
+ * says is about other legs. A daemon that took part in the reload knows which of them hold nothing. */
+static bool of_other_legs(const struct log *log)
+{
+	return log->wanted.whole && !log->follows &&
+	       storage_revision(log->storage) < log->table.revision;
+}
 
 static void on_loaded(void *context, int error, const struct mlog_history *history)
 {
@@ -30,6 +39,15 @@ static void on_loaded(void *context, int error, const struct mlog_history *histo
 			    "%s: log device %s had failed before the last crash: all regions count "
 			    "as out of sync",
 			    log->uuid, log->device);
+		if (of_other_legs(log)) {
+			event.loaded.history.distrust = true;
+			message_log(LOG_WARNING, MSG_LOG_DISTRUSTED,
+				    "%s: log device %s was that of revision %" PRIu64
+				    ", and the table has %" PRIu64
+				    ": all regions count as out of sync",
+				    log->uuid, log->device, storage_revision(log->storage),
+				    log->table.revision);
+		}
 	}
 	log->log_error = error;
 	pump_event(&log->pump, &event);
@@ -117,6 +135,7 @@ int log_device_open(struct daemon *d, const char *uuid, const struct table *tabl
 	    .uuid = uuid,
 	    .region_count = table->region_count,
 	    .region_sectors = table->region_sectors,
+	    .revision = table->revision,
 	    .slots_wanted = d->config.slots,
 	    .node = daemon_node(d, NULL),
 	    .owner = d->owner,

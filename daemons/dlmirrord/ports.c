@@ -243,8 +243,8 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 		break;
 	case MLOG_NOTICE_MISMATCH:
 		event_log(log, EVENT_GEOMETRY_DIFFERS, value,
-			  "node %" PRIu64 " has it with another size or region size, so the two "
-			  "cannot share it: load the same table on both",
+			  "node %" PRIu64 " has it with another size, region size or "
+			  "revision, so the two cannot share it: load the same table on both",
 			  value);
 		break;
 	}

@@ -115,6 +115,7 @@ struct log {
 	bool reload_wanted; /* the answer of `finding` decides */
 	bool reloading;
 	uint64_t reload_ms; /* when that began last; 0: never */
+	bool follows;	    /* another table of the mirror that this daemon knew */
 	bool reset_owed;    /* after a gap, but the device was not to be had */
 	uint64_t reset_ms;  /* when it was tried last */
 	bool reset_told;    /* that it takes long */

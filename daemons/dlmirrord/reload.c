@@ -32,6 +32,7 @@ struct reload {
 	struct group_mirror mirror;
 	char uuid[KMSG_UUID_SIZE]; /* empty: we do not have it */
 	struct dlmirror_plan plan;
+	uint64_t revision; /* of the new table; 0: that of the old one */
 	struct course course;
 	bool begun;	    /* else its PLAN has not been delivered yet */
 	bool failed_before; /* it was not: course.why says why */
@@ -202,7 +203,7 @@ static bool note_write(struct reload *reload)
 	if (note_open(reload) != 0)
 		return false;
 	memset(text, ' ', sizeof(text));
-	plan_text(&reload->plan, plan);
+	plan_text(&reload->plan, reload->revision, plan);
 	memcpy(text + NOTE_LINE, plan, strlen(plan));
 	used = (size_t)snprintf(text, NOTE_LINE,
 				"%d %" PRIu32 " %" PRIu64 " %d %" PRIu32 " %" PRIu32, NOTE_VERSION,
@@ -224,6 +225,7 @@ struct note {
 	uint32_t node[MLOG_VIEW_MAX];
 	char uuid[KMSG_UUID_SIZE];
 	struct dlmirror_plan plan; /* empty: not known */
+	uint64_t revision;
 };
 
 /* A plan that cannot be read is not known. */
@@ -237,7 +239,7 @@ static void note_plan_scan(FILE *file, struct note *ret)
 	while (size > 0 && text[size - 1] == ' ')
 		size--;
 	text[size] = '\0';
-	if (plan_text_parse(text, &ret->plan) != 0)
+	if (plan_text_parse(text, &ret->plan, &ret->revision) != 0)
 		ret->plan = (struct dlmirror_plan){0};
 }
 
@@ -285,6 +287,7 @@ static void note_take(struct reloads *r, const char *path)
 			reload->recovered = true;
 			reload->recovery_owed = true;
 			reload->plan = note.plan;
+			reload->revision = note.revision;
 			reload->note = (enum course_note)note.known;
 			reload->course.self = note.self;
 			reload->course.count = note.count;
@@ -472,7 +475,7 @@ static void config_follow(struct reload *reload, errands_done_fn *done)
 	char text[PLAN_TEXT_SIZE];
 	int error;
 
-	plan_text(&reload->plan, text);
+	plan_text(&reload->plan, reload->revision, text);
 	error = errands_own(reload->owner->daemon->errands, word, text, done, reload);
 	if (error != 0)
 		done(reload, 1, strerror(-error));
@@ -654,6 +657,26 @@ static bool is_in_sync(const struct log *log)
 		(status.repair == 0 && atomic_load(&log->hot.shared->suspect) == SUSPECT_NO));
 }
 
+/* Why this table cannot become the next one; NULL: it can. */
+static const char *revision_hinders(const struct reload *reload, const struct log *log, char *text,
+				    size_t size)
+{
+	const struct daemon *d = log->daemon;
+
+	if (reload->revision == 0)
+		return NULL;
+	if (d->cluster != NULL && cluster_version(d->cluster) < GROUP_REVISION_VERSION)
+		return because(text, size, MSG_NOT_NOW,
+			       "a node with an older dlmirrord has just come: again in a moment");
+	if (log->table.revision >= reload->revision)
+		return because(text, size, MSG_TABLES_DIFFER,
+			       "its table has revision %" PRIu64
+			       " here, later than that of the node of the command: give the "
+			       "command here",
+			       log->table.revision);
+	return NULL;
+}
+
 static int prepare(struct reload *reload)
 {
 	struct reloads *r = reload->owner;
@@ -664,6 +687,8 @@ static int prepare(struct reload *reload)
 	struct devmap_load load = {.plan = &reload->plan};
 	int error;
 
+	if (log != NULL && why == NULL)
+		why = revision_hinders(reload, log, text, sizeof(text));
 	if (log == NULL && (known || r->daemon->left))
 		why = because(text, sizeof(text), MSG_NOT_ACTIVE,
 			      "it is there, but not active: resume its device, or remove it");
@@ -676,6 +701,7 @@ static int prepare(struct reload *reload)
 	reload->log_id = log->id;
 	load.log_device = log->table.has_disk ? log->device : "";
 	load.in_sync = is_in_sync(log);
+	load.revision = reload->revision;
 	if (!note_write(reload)) {
 		did(reload, GROUP_RELOAD_NO,
 		    because(text, sizeof(text), MSG_DAEMON_NO_MEMORY,
@@ -775,6 +801,7 @@ static void plan_take(struct reloads *r, const struct group_mirror *mirror,
 	if (r->daemon->cluster != NULL)
 		count = cluster_view(r->daemon->cluster, &view, &quorate);
 	reload->plan = message->plan;
+	reload->revision = message->revision;
 	reload->begun = true;
 	course_begin(&reload->course, message->id, alone, view, count, &orders);
 	reload->course.held = !quorate;
@@ -975,6 +1002,26 @@ static const char *path_differs(const struct dlmirror_plan *plan)
 	return NULL;
 }
 
+/* Will there be other legs, or more room on them? */
+static bool changes(const struct dlmirror_plan *plan)
+{
+	bool fresh = plan->to_legs != plan->from_legs || plan->to_sectors != plan->from_sectors;
+
+	for (uint32_t i = 0; i < plan->to_legs; i++)
+		fresh = fresh || plan->leg[i].fresh;
+	return fresh;
+}
+
+static uint64_t revision_next(const struct dlmirror_plan *plan, const struct log *log)
+{
+	const struct cluster *cluster = log->daemon->cluster;
+
+	if (!changes(plan) ||
+	    (cluster != NULL && cluster_version(cluster) < GROUP_REVISION_VERSION))
+		return 0;
+	return log->table.revision + 1;
+}
+
 int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan *plan,
 		 uint32_t timeout_s, char *text, size_t size)
 {
@@ -1019,6 +1066,7 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 		    why);
 		return -EINVAL;
 	}
+	message.revision = revision_next(plan, log);
 	message.id = (struct group_task_id){.node = message.from, .number = ++d->incarnation};
 	reload = add(r, &mirror, message.id);
 	if (reload == NULL) {

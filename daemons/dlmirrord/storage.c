@@ -185,6 +185,20 @@ static int search_run(struct storage *s, struct disk_search *search)
 	return rc;
 }
 
+/* Legs that were replaced since have missed what was written since. */
+static int revision_check(const struct storage *s, const struct disk_search *search, char *error)
+{
+	if (!disk_search_outdates(search, s->uuid, s->revision))
+		return 0;
+	error_set(error, MSG_TABLE_OUTDATED,
+		  "log device %s has been that of revision %" PRIu64
+		  " of the mirror, and this table has revision %" PRIu64
+		  ": its legs may be outdated; dlmirror config list shows who has a newer "
+		  "configuration",
+		  s->name, search->super.revision, s->revision);
+	return -ESTALE;
+}
+
 static int owner_check(const struct storage *s, const struct disk_search *search, char *error)
 {
 	const struct disk_super *super = &search->super;
@@ -225,6 +239,8 @@ static int state_find(struct storage *s, const struct storage_spec *spec, char *
 		return rc;
 	}
 	rc = owner_check(s, &search, error);
+	if (rc == 0)
+		rc = revision_check(s, &search, error);
 	if (rc < 0)
 		return rc;
 	if (search.belief == DISK_IN_USE &&
@@ -294,6 +310,7 @@ int storage_look(const struct storage_spec *spec, struct storage **ret,
 	}
 	s->fd = -1;
 	s->node = spec->node;
+	s->revision = spec->revision;
 	s->owner = spec->owner;
 	snprintf(s->name, sizeof(s->name), "%s", spec->device);
 	snprintf(s->uuid, sizeof(s->uuid), "%s", spec->uuid);
@@ -314,6 +331,11 @@ int storage_look(const struct storage_spec *spec, struct storage **ret,
 	}
 	*ret = s;
 	return 0;
+}
+
+uint64_t storage_revision(const struct storage *s)
+{
+	return s->revision_found;
 }
 
 int storage_descriptor(const struct storage *s)

@@ -46,6 +46,7 @@ struct storage_spec {
 	const char *uuid;   /* of the log */
 	uint64_t region_count;
 	uint64_t region_sectors;
+	uint64_t revision;     /* of the table; 0: it does not say */
 	uint32_t slots_wanted; /* 0: DISK_SLOTS_DEFAULT */
 	uint32_t node;	       /* ours, not 0: what our slot's header says */
 	struct disk_owner owner;
@@ -56,7 +57,8 @@ struct storage_spec {
  * Opens the device (exclusive use is not asked for: the kernel has it too), computes the layout,
  * and refuses, before anything is written: not a block device or regular file (-ENOTBLK), too small
  * (-ENOSPC), in use by another owner (-EBUSY, the message names host, cluster and the command that
- * takes it over), a newer format (-EPROTONOSUPPORT). error says what is wrong and what to do.
+ * takes it over), a newer format (-EPROTONOSUPPORT), the log of a later table of that mirror
+ * (-ESTALE). error says what is wrong and what to do.
  * A grown or shrunk mirror, a garbled device and a kernel log are no errors here: storage_load()
  * reports what of the history can be used.
  * This reads a few units and waits for them, for as long as the device takes: it belongs into a
@@ -79,6 +81,8 @@ struct storage *storage_close(struct storage *s);
  * its way any more. Takes NULL, returns NULL. */
 struct storage *storage_abandon(struct storage *s, void (*ended)(void *context), void *context);
 unsigned storage_in_flight(const struct storage *s);
+/* Of the table that the log was found to be that of; the own one's where it does not say. */
+uint64_t storage_revision(const struct storage *s);
 
 dev_t storage_devno(const struct storage *s);
 

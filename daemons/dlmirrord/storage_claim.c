@@ -24,6 +24,7 @@ static struct disk_super super_next(struct storage *s)
 	    .generation = ++s->generation,
 	    .owner = s->owner,
 	    .layout = s->layout,
+	    .revision = s->revision,
 	};
 
 	memcpy(super.uuid, s->uuid, sizeof(super.uuid));

@@ -129,7 +129,9 @@ struct storage {
 	uint32_t node;
 	struct disk_layout layout;
 	uint64_t generation; /* of the newest superblock written or seen */
-	bool claimed;	     /* the device says that we have it */
+	uint64_t revision;   /* of the table */
+	uint64_t revision_found;
+	bool claimed; /* the device says that we have it */
 	bool abandoned;
 	unsigned in_flight; /* operations that will still complete */
 	struct storage *next_waiting;

@@ -184,7 +184,7 @@ static int search_fed(struct job *j)
 
 static int search_next(struct job *j)
 {
-	const struct storage *s = j->storage;
+	struct storage *s = j->storage;
 	uint64_t offset;
 	size_t bytes;
 	int rc;
@@ -197,6 +197,10 @@ static int search_next(struct job *j)
 	rc = disk_search_refuse(&j->search, &s->owner, s->uuid);
 	if (rc != 0)
 		return rc == -EEXIST ? -EBUSY : rc;
+	if (disk_search_outdates(&j->search, s->uuid, s->revision))
+		return -EBUSY;
+	s->revision_found =
+	    disk_search_is_of(&j->search, s->uuid) ? j->search.super.revision : s->revision;
 	return j->found(j);
 }
 

@@ -226,6 +226,7 @@ int disk_super_decode(const void *buffer, struct disk_super *ret)
 	read_string(&r, s.owner.cluster, sizeof(s.owner.cluster));
 	read_string(&r, s.owner.host_id, sizeof(s.owner.host_id));
 	read_string(&r, s.owner.host_name, sizeof(s.owner.host_name));
+	s.revision = read_u64(&r);
 	if (r.failed || (flags & ~(SUPER_IN_USE | SUPER_STALE)) != 0)
 		return -EINVAL;
 	*ret = s;
@@ -243,6 +244,7 @@ void disk_super_encode(void *buffer, const struct disk_super *super)
 	write_string(&w, super->owner.cluster);
 	write_string(&w, super->owner.host_id);
 	write_string(&w, super->owner.host_name);
+	write_u64(&w, super->revision);
 	header_finish(buffer, &w);
 }
 

@@ -117,6 +117,7 @@ struct disk_super {
 	char uuid[DISK_UUID_SIZE]; /* of the log */
 	struct disk_owner owner;
 	struct disk_layout layout;
+	uint64_t revision; /* the highest of the tables that it was the log of; 0: none had one */
 };
 
 struct disk_slot {
@@ -203,5 +204,10 @@ void disk_search_feed(struct disk_search *search, const void *buffer);
  * owner's but another log's, -EPROTONOSUPPORT when it is in use in a newer format. */
 int disk_search_refuse(const struct disk_search *search, const struct disk_owner *owner,
 		       const char *uuid);
+/* Is what was found, believed or not, of the mirror with that log? */
+bool disk_search_is_of(const struct disk_search *search, const char *uuid);
+/* Has the mirror with that log had a later table than one of revision? Also a log at rest says so,
+ * and one that the kernel's own log used since. */
+bool disk_search_outdates(const struct disk_search *search, const char *uuid, uint64_t revision);
 
 #endif

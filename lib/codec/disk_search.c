@@ -224,3 +224,13 @@ int disk_search_refuse(const struct disk_search *search, const struct disk_owner
 		return -EBUSY;
 	return strcmp(super->uuid, uuid) == 0 ? 0 : -EEXIST;
 }
+
+bool disk_search_is_of(const struct disk_search *search, const char *uuid)
+{
+	return search->has_super && strcmp(search->super.uuid, uuid) == 0;
+}
+
+bool disk_search_outdates(const struct disk_search *search, const char *uuid, uint64_t revision)
+{
+	return disk_search_is_of(search, uuid) && search->super.revision > revision;
+}

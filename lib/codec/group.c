@@ -135,7 +135,7 @@ static bool items_valid(const struct mlog_items *items, uint32_t max)
 
 /* ---- JOIN, NONE */
 
-static void join_write(struct writer *w, const struct mlog_message *m)
+static void join_write(struct writer *w, const struct mlog_message *m, uint16_t version)
 {
 	write_u8(w, flag(m->join.live, JOIN_LIVE) | flag(m->join.has_disk, JOIN_HAS_DISK));
 	write_u64(w, m->join.region_count);
@@ -144,9 +144,11 @@ static void join_write(struct writer *w, const struct mlog_message *m)
 	write_u64(w, m->join.applied);
 	write_u64(w, m->join.bound);
 	write_u64(w, m->join.recovering);
+	if (version >= GROUP_REVISION_VERSION)
+		write_u64(w, m->join.revision);
 }
 
-static void join_read(struct reader *r, struct mlog_message *m)
+static void join_read(struct reader *r, uint16_t version, struct mlog_message *m)
 {
 	uint8_t flags = read_flags(r, JOIN_LIVE | JOIN_HAS_DISK);
 
@@ -158,6 +160,8 @@ static void join_read(struct reader *r, struct mlog_message *m)
 	m->join.applied = read_u64(r);
 	m->join.bound = read_u64(r);
 	m->join.recovering = read_u64(r);
+	if (version >= GROUP_REVISION_VERSION)
+		m->join.revision = read_u64(r);
 }
 
 static bool join_valid(const struct mlog_message *m)
@@ -356,7 +360,7 @@ static void body_write(struct writer *w, const struct mlog_message *m, uint16_t 
 {
 	switch (m->kind) {
 	case MLOG_MSG_JOIN:
-		join_write(w, m);
+		join_write(w, m, version);
 		break;
 	case MLOG_MSG_NONE:
 		none_write(w, m);
@@ -415,7 +419,7 @@ static void body_read(struct reader *r, uint16_t version, struct group_room *roo
 {
 	switch (m->kind) {
 	case MLOG_MSG_JOIN:
-		join_read(r, m);
+		join_read(r, version, m);
 		break;
 	case MLOG_MSG_NONE:
 		none_read(r, m);
@@ -551,13 +555,22 @@ void group_header_finish(void *buffer, const struct group_raw *h)
 	header_write(&w, h, checksum);
 }
 
+/* The lowest that says all of it, of those that are understood. */
+static uint16_t body_version(const struct mlog_message *m, uint16_t spoken)
+{
+	if (m->kind == MLOG_MSG_STATE && spoken >= 2 && state_needs_version_2(&m->state))
+		return 2;
+	if (m->kind == MLOG_MSG_JOIN && spoken >= GROUP_REVISION_VERSION && m->join.revision != 0)
+		return GROUP_REVISION_VERSION;
+	return 1;
+}
+
 int group_encode(const struct group_versions *versions, const struct group_mirror *mirror,
 		 const struct mlog_message *message, void *ret, size_t cap)
 {
 	struct writer w = writer_of(ret, cap < GROUP_MESSAGE_MAX ? cap : GROUP_MESSAGE_MAX);
 	struct group_raw h = {
 	    .highest = versions->own,
-	    .version = 1,
 	    .node = message->from,
 	    .incarnation = message->incarnation,
 	    .seq = message->seq,
@@ -566,9 +579,7 @@ int group_encode(const struct group_versions *versions, const struct group_mirro
 
 	if (!message_valid(message) || group_mirror_is_none(mirror))
 		return -EINVAL;
-	if (message->kind == MLOG_MSG_STATE && group_versions_spoken(versions) >= 2 &&
-	    state_needs_version_2(&message->state))
-		h.version = 2;
+	h.version = body_version(message, group_versions_spoken(versions));
 	write_zeros(&w, GROUP_HEADER_SIZE);
 	body_write(&w, message, h.version);
 	if (w.failed)

@@ -13,7 +13,8 @@
  *
  * Version 1 sends the words of a map as they are; with version 2 equal words are sent as one word
  * and a count, which is all there is to most maps. Version 3 has RELOAD, which is not the core's,
- * and allows several messages in one datagram, one behind another; version 4 has ERRAND. A message
+ * and allows several messages in one datagram, one behind another; version 4 has ERRAND; with
+ * version 5 a JOIN says which revision the table has, and a PLAN which the new one is to have. A message
  * goes in the lowest version that has its form, so that a daemon which does not know version 2 never misses a message
  * that it has a use for: see group_versions.
  */
@@ -28,7 +29,7 @@
 #include "core/mlog.h"
 #include "dlmirror/dlmirror.h"
 
-#define GROUP_VERSION	  4U	 /* highest protocol version of this code */
+#define GROUP_VERSION	  5U	 /* highest protocol version of this code */
 #define GROUP_MESSAGE_MAX 65536U /* bytes */
 #define GROUP_HEADER_SIZE 56U
 #define GROUP_WORDS_MAX	  7168U /* of one STATE; it fits together with all members */
@@ -69,7 +70,8 @@ void group_versions_view(struct group_versions *v, const uint32_t *node, uint32_
 void group_versions_seen(struct group_versions *v, uint32_t node, uint16_t highest);
 uint16_t group_versions_spoken(const struct group_versions *v);
 
-#define GROUP_PACK_VERSION 3U /* from which on a datagram may have more than one message */
+#define GROUP_PACK_VERSION     3U /* from which on a datagram may have more than one message */
+#define GROUP_REVISION_VERSION 5U /* from which on tables have revisions */
 
 /* Bytes of the first message of a datagram, as its header says; all, when that cannot be. */
 size_t group_first(const void *datagram, size_t size);
@@ -152,11 +154,13 @@ struct group_reload {
 	enum group_reload_answer answer;
 	char text[GROUP_TEXT_SIZE]; /* printable; to the answers NO and ERROR */
 	struct dlmirror_plan plan;  /* PLAN */
+	uint64_t revision;	    /* PLAN: of the new table; 0: that of the old one */
 };
 
 /* Is it one that every node can act upon? */
 bool group_plan_valid(const struct dlmirror_plan *plan);
-/* As group_encode(). Always in version 3: whether all speak it is for the caller to know. */
+/* As group_encode(). In version 3, or 5 with a revision: whether all speak it is for the caller to
+ * know. */
 int group_encode_reload(const struct group_versions *versions, const struct group_mirror *mirror,
 			const struct group_reload *reload, void *ret, size_t cap);
 /* Of a datagram that group_decode() has called a reload; errors as there. */

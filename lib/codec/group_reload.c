@@ -137,7 +137,7 @@ static bool reload_valid(const struct group_reload *m)
 		(m->from == m->id.node && group_plan_valid(&m->plan) && paths_printable(&m->plan)));
 }
 
-static void body_read(struct reader *r, struct group_reload *m)
+static void body_read(struct reader *r, uint16_t version, struct group_reload *m)
 {
 	m->step = (enum group_reload_step)read_u8(r);
 	m->id.node = read_u32(r);
@@ -146,6 +146,8 @@ static void body_read(struct reader *r, struct group_reload *m)
 	read_string(r, m->text, sizeof(m->text));
 	if (m->step == GROUP_RELOAD_PLAN)
 		plan_read(r, &m->plan);
+	if (m->step == GROUP_RELOAD_PLAN && version >= GROUP_REVISION_VERSION)
+		m->revision = read_u64(r);
 }
 
 static int reload_read(struct reader *r, const struct group_raw *h, struct group_reload *ret)
@@ -155,7 +157,7 @@ static int reload_read(struct reader *r, const struct group_raw *h, struct group
 	if (h->version < GROUP_RELOAD_VERSION || h->incarnation != 0 || h->seq != 0 ||
 	    group_mirror_is_none(&h->mirror))
 		return -EINVAL;
-	body_read(r, &m);
+	body_read(r, h->version, &m);
 	if (r->failed || r->left > 0 || !reload_valid(&m))
 		return -EINVAL;
 	*ret = m;
@@ -169,20 +171,25 @@ int group_reload_check(struct reader *r, const struct group_raw *h)
 	return reload_read(r, h, &m);
 }
 
+static uint16_t reload_version(const struct group_reload *m)
+{
+	return m->step == GROUP_RELOAD_PLAN && m->revision != 0 ? GROUP_REVISION_VERSION
+								: GROUP_RELOAD_VERSION;
+}
+
 int group_encode_reload(const struct group_versions *versions, const struct group_mirror *mirror,
 			const struct group_reload *m, void *ret, size_t cap)
 {
 	struct writer w = writer_of(ret, cap < GROUP_MESSAGE_MAX ? cap : GROUP_MESSAGE_MAX);
 	struct group_raw h = {
 	    .highest = versions->own,
-	    .version = GROUP_RELOAD_VERSION,
+	    .version = reload_version(m),
 	    .kind = GROUP_KIND_RELOAD,
 	    .node = m->from,
 	    .mirror = *mirror,
 	};
 
-	if (versions->own < GROUP_RELOAD_VERSION || !reload_valid(m) ||
-	    group_mirror_is_none(mirror))
+	if (versions->own < h.version || !reload_valid(m) || group_mirror_is_none(mirror))
 		return -EINVAL;
 	write_zeros(&w, GROUP_HEADER_SIZE);
 	write_u8(&w, (uint8_t)m->step);
@@ -192,6 +199,8 @@ int group_encode_reload(const struct group_versions *versions, const struct grou
 	write_string(&w, m->text);
 	if (m->step == GROUP_RELOAD_PLAN)
 		plan_write(&w, &m->plan);
+	if (h.version >= GROUP_REVISION_VERSION)
+		write_u64(&w, m->revision);
 	if (w.failed)
 		return -ENOSPC;
 	h.length = (uint32_t)(w.at - (uint8_t *)ret);

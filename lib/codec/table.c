@@ -60,6 +60,11 @@ static bool word_is(struct word word, const char *text)
 	return word.size == strlen(text) && memcmp(word.text, text, word.size) == 0;
 }
 
+static bool word_begins(struct word word, const char *text)
+{
+	return word.size >= strlen(text) && memcmp(word.text, text, strlen(text)) == 0;
+}
+
 struct quote {
 	char text[QUOTE_SIZE];
 };
@@ -201,10 +206,28 @@ static int region_size_parse(struct words *words, struct table *t, char *error)
 	return 0;
 }
 
+/* "revision=<n>" */
+static int revision_parse(struct word word, struct table *t, char *error)
+{
+	const size_t skip = sizeof(TABLE_REVISION_WORD) - 1;
+	struct word number = {word.text + skip, word.size - skip};
+
+	if (t->revision != 0)
+		return refuse(error, "'%s': a revision may be given once only",
+			      word_quote(word).text);
+	if (!word_number(number, UINT64_MAX, &t->revision) || t->revision == 0)
+		return refuse(
+		    error,
+		    "'%s' is not a revision: a number from 1 on, as in " TABLE_REVISION_WORD "2",
+		    word_quote(word).text);
+	return 0;
+}
+
 static int options_parse(struct words *words, struct table *t, char *error)
 {
 	bool sync_given = false;
 	struct word word;
+	int rc;
 
 	while ((word = word_next(words)).size > 0) {
 		if (word_is(word, "sync") || word_is(word, "nosync")) {
@@ -217,10 +240,14 @@ static int options_parse(struct words *words, struct table *t, char *error)
 			if (t->block_on_error)
 				return refuse(error, "block_on_error may be given once only");
 			t->block_on_error = true;
+		} else if (word_begins(word, TABLE_REVISION_WORD)) {
+			rc = revision_parse(word, t, error);
+			if (rc != 0)
+				return rc;
 		} else {
 			return refuse(error,
-				      "unknown option '%s': sync, nosync and block_on_error "
-				      "may follow the region size",
+				      "unknown option '%s': sync, nosync, block_on_error and "
+				      "revision=N may follow the region size",
 				      word_quote(word).text);
 		}
 	}
@@ -286,13 +313,18 @@ static const char *sync_word(enum mlog_sync sync)
 int table_status_table(const struct table *t, char *ret, size_t cap)
 {
 	unsigned count = 2U + (t->has_disk ? 1U : 0U) + (t->sync != MLOG_SYNC_KEEP ? 1U : 0U) +
-			 (t->block_on_error ? 1U : 0U) + (t->integrated_flush ? 1U : 0U);
+			 (t->block_on_error ? 1U : 0U) + (t->integrated_flush ? 1U : 0U) +
+			 (t->revision != 0 ? 1U : 0U);
+	char revision[sizeof(" " TABLE_REVISION_WORD) + 20] = "";
 
-	return printed(snprintf(ret, cap, "%u %s%s%s%s %" PRIu64 "%s%s", count,
+	if (t->revision != 0)
+		(void)snprintf(revision, sizeof(revision), " " TABLE_REVISION_WORD "%" PRIu64,
+			       t->revision);
+	return printed(snprintf(ret, cap, "%u %s%s%s%s %" PRIu64 "%s%s%s", count,
 				t->integrated_flush ? "integrated_flush " : "",
 				t->has_disk ? "clustered-disk" : "clustered-core",
 				t->has_disk ? " " : "", t->has_disk ? t->device : "",
 				t->region_sectors, sync_word(t->sync),
-				t->block_on_error ? " block_on_error" : ""),
+				t->block_on_error ? " block_on_error" : "", revision),
 		       cap);
 }

@@ -2,10 +2,11 @@
 /*
  * The constructor string of a log (CTR payload) and the two status strings.
  *
- *	<sectors> clustered-core <region_size> [[no]sync] [block_on_error]
- *	<sectors> clustered-disk <device> <region_size> [[no]sync] [block_on_error]
+ *	<sectors> clustered-core <region_size> [[no]sync] [block_on_error] [revision=<n>]
+ *	<sectors> clustered-disk <device> <region_size> [[no]sync] [block_on_error] [revision=<n>]
  *
- * sectors is the mirror's length. The kernel has stripped the uuid and integrated_flush already; a
+ * sectors is the mirror's length. The revision counts the changes of what the mirror is made of: a
+ * log device that has had a later one refuses the table, and so do members with another. The kernel has stripped the uuid and integrated_flush already; a
  * leading integrated_flush is accepted all the same. device is major:minor or an absolute path.
  */
 #ifndef DLM_CODEC_TABLE_H
@@ -19,7 +20,8 @@
 
 #define TABLE_DEVICE_SIZE                                                                          \
 	128U /* a device name with its NUL: what the kernel takes in a CTR reply */
-#define TABLE_ERROR_SIZE 160U
+#define TABLE_ERROR_SIZE    160U
+#define TABLE_REVISION_WORD "revision=" /* a number follows */
 /* Six bits of locked memory per region: a table must not be able to ask for more than the host has.
  */
 #define TABLE_REGIONS_MAX (UINT64_C(1) << 30)
@@ -33,6 +35,7 @@ struct table {
 	enum mlog_sync sync;
 	bool block_on_error;
 	bool integrated_flush;
+	uint64_t revision; /* 0: it does not say */
 };
 
 /* text: size bytes, with or without a final NUL. On failure -EINVAL, and error says what is wrong

@@ -50,7 +50,7 @@ const char *trace_notice_name(enum mlog_notice code)
 	    [MLOG_NOTICE_MEMBER_GONE] = "member gone",
 	    [MLOG_NOTICE_MEMBER_DEAD] = "member dead, its slot taken over",
 	    [MLOG_NOTICE_QUORUM] = "quorum",
-	    [MLOG_NOTICE_MISMATCH] = "member with another geometry",
+	    [MLOG_NOTICE_MISMATCH] = "member with another table",
 	};
 
 	return code < sizeof(name) / sizeof(name[0]) ? name[code] : "?";
@@ -158,6 +158,8 @@ static void add_join(struct line *line, const struct mlog_message *m)
 		add(line, ", slot %" PRIu32 ", bound %" PRIu64, m->join.slot, m->join.bound);
 	if (m->join.recovering != 0)
 		add(line, ", recovering %" PRIu64, m->join.recovering - 1);
+	if (m->join.revision != 0)
+		add(line, ", revision %" PRIu64, m->join.revision);
 }
 
 static void add_dirty(struct line *line, const struct mlog_message *m)

@@ -508,14 +508,22 @@ static void lease_told(struct mlog_member *e, uint64_t recovering)
 		members_lease_one(e, recovering - 1);
 }
 
+/* Another number of regions, or other legs: what one writes the others would not find. */
+static bool same_table(const struct mlog *m, const struct mlog_message *message)
+{
+	return message->join.region_count == m->config.region_count &&
+	       message->join.region_sectors == m->config.region_sectors &&
+	       message->join.has_disk == m->config.has_disk &&
+	       (message->join.revision == m->config.revision || message->join.revision == 0 ||
+		m->config.revision == 0);
+}
+
 static void apply_join(struct mlog *m, const struct mlog_message *message)
 {
 	struct mlog_member *e;
 	uint32_t slot;
 
-	if (message->join.region_count != m->config.region_count ||
-	    message->join.region_sectors != m->config.region_sectors ||
-	    message->join.has_disk != m->config.has_disk) {
+	if (!same_table(m, message)) {
 		notice_add(m, MLOG_NOTICE_MISMATCH, message->from);
 		return;
 	}

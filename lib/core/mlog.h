@@ -78,6 +78,7 @@ enum mlog_log_state {
 struct mlog_config {
 	uint64_t region_count;	 /* at least 1 */
 	uint64_t region_sectors; /* a power of two */
+	uint64_t revision;	 /* of the table: members have the same; 0: it does not say */
 	enum mlog_sync sync;
 	bool has_disk;
 	uint32_t page_bytes; /* unit of log writes: the device's logical block size, whole words */
@@ -244,6 +245,7 @@ struct mlog_message {
 			uint64_t applied;    /* how new the state is that it has; 0: none */
 			uint64_t bound;	     /* see struct mlog_member; 0 with a new table */
 			uint64_t recovering; /* region + 1 that its kernel recovers, or 0 */
+			uint64_t revision;   /* of its table; 0: it does not say */
 		} join;
 		struct {
 			uint32_t to; /* node */
@@ -403,7 +405,7 @@ enum mlog_notice {
 	MLOG_NOTICE_MEMBER_GONE,
 	MLOG_NOTICE_MEMBER_DEAD, /* its slot has been taken over */
 	MLOG_NOTICE_QUORUM,	 /* value: 1 regained, 0 lost */
-	MLOG_NOTICE_MISMATCH,	 /* value: node that has the mirror with another geometry */
+	MLOG_NOTICE_MISMATCH,	 /* value: node that has the mirror with another table */
 };
 
 struct mlog_effect {

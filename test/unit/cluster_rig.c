@@ -404,6 +404,7 @@ static struct mlog_config config_of(struct cluster *c, uint32_t number)
 {
 	return (struct mlog_config){
 	    .region_count = REGIONS,
+	    .revision = REVISION,
 	    .region_sectors = REGION_SECTORS,
 	    .sync = MLOG_SYNC_NOSYNC,
 	    .has_disk = c->has_disk,

@@ -17,6 +17,7 @@
 #define REGIONS	       256U
 #define WORDS	       (REGIONS / 64U)
 #define REGION_SECTORS 1024U
+#define REVISION       5U
 #define BUSY_GAP_MS    25U
 #define SYNCED_BATCH   16U  /* recovered regions are told together: so many */
 #define SYNCED_MS      100U /* or after so long */

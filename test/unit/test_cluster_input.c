@@ -81,16 +81,19 @@ static void another_geometry_is_not_let_in(void **state)
 	struct mlog_message regions = join_of(c);
 	struct mlog_message sectors = join_of(c);
 	struct mlog_message disk = join_of(c);
+	struct mlog_message revision = join_of(c);
 
 	(void)state;
 	regions.join.region_count++;
 	sectors.join.region_sectors *= 2;
 	disk.join.has_disk = false;
+	revision.join.revision = REVISION + 1;
 	message_forged(c, &regions);
 	message_forged(c, &sectors);
 	message_forged(c, &disk);
-	assert_int_equal(c->node[1].notices[MLOG_NOTICE_MISMATCH], 3);
-	assert_int_equal(c->node[2].notices[MLOG_NOTICE_MISMATCH], 3);
+	message_forged(c, &revision);
+	assert_int_equal(c->node[1].notices[MLOG_NOTICE_MISMATCH], 4);
+	assert_int_equal(c->node[2].notices[MLOG_NOTICE_MISMATCH], 4);
 	assert_int_equal(node_status(c, 1).members, 2);
 	nothing_has_changed(c);
 	cluster_end(c);

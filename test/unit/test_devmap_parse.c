@@ -251,13 +251,49 @@ static void other_legs(void **state)
 	assert_int_equal(devmap_parse_leg(params, 1, ret, 9), -ENOSPC);
 }
 
+static void another_revision(void **state)
+{
+	static const char *const params[] = {
+	    "userspace 3 u clustered-core 1024 2 1:1 0 1:2 0",
+	    "userspace 4 u clustered-core 1024 revision=6 2 1:1 0 1:2 0",
+	};
+	char ret[256];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(devmap_parse_revise(params[i], 0, ret, sizeof(ret)), 0);
+		assert_string_equal(ret, params[i]);
+		assert_int_equal(devmap_parse_revise(params[i], 7, ret, sizeof(ret)), 0);
+		assert_string_equal(ret,
+				    "userspace 4 u clustered-core 1024 revision=7 2 1:1 0 1:2 0");
+		assert_int_equal(devmap_parse_revise(params[i], 7, ret, strlen(ret)), -ENOSPC);
+	}
+	/* wherever it stands */
+	assert_int_equal(devmap_parse_revise("userspace 6 u clustered-disk 253:0 1024 revision=1 "
+					     "nosync 2 1:1 0 1:2 0 1 handle_errors",
+					     2, ret, sizeof(ret)),
+			 0);
+	assert_string_equal(ret,
+			    "userspace 6 u clustered-disk 253:0 1024 nosync revision=2 2 1:1 0 "
+			    "1:2 0 1 handle_errors");
+	assert_int_equal(devmap_parse_revise("core 2 1024 nosync 2 1:1 0", 2, ret, sizeof(ret)),
+			 -EINVAL);
+	assert_int_equal(devmap_parse_revise("userspace 9 u clustered-core", 2, ret, sizeof(ret)),
+			 -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(core),	      cmocka_unit_test(disk),
-	    cmocka_unit_test(others),	      cmocka_unit_test(garbled),
-	    cmocka_unit_test(limits),	      cmocka_unit_test(status),
-	    cmocka_unit_test(status_garbled), cmocka_unit_test(other_legs),
+	    cmocka_unit_test(core),
+	    cmocka_unit_test(disk),
+	    cmocka_unit_test(others),
+	    cmocka_unit_test(garbled),
+	    cmocka_unit_test(limits),
+	    cmocka_unit_test(status),
+	    cmocka_unit_test(status_garbled),
+	    cmocka_unit_test(other_legs),
+	    cmocka_unit_test(another_revision),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,6 +210,7 @@ static void assert_super_equal(const struct disk_super *a, const struct disk_sup
 	assert_int_equal(a->generation, b->generation);
 	assert_int_equal(a->in_use, b->in_use);
 	assert_int_equal(a->stale, b->stale);
+	assert_int_equal(a->revision, b->revision);
 	assert_string_equal(a->uuid, b->uuid);
 	assert_string_equal(a->owner.cluster, b->owner.cluster);
 	assert_string_equal(a->owner.host_id, b->owner.host_id);
@@ -230,6 +231,7 @@ static void super_survives_encoding(void **state)
 
 	super.in_use = false;
 	super.stale = true;
+	super.revision = UINT64_MAX;
 	memset(super.uuid, 'u', DISK_UUID_SIZE - 1);
 	memset(super.owner.cluster, 'c', DISK_NAME_SIZE - 1);
 	memset(super.owner.host_id, 'i', DISK_NAME_SIZE - 1);
@@ -753,6 +755,32 @@ static void search_refuses_others(void **state)
 	free(device);
 }
 
+/* At rest, in use, and behind the kernel's own header: it has been the log of revision 3. */
+static void search_knows_the_last_revision(void **state)
+{
+	uint8_t *device = device_make();
+	struct disk_super super = super_make(100, 6, false);
+	struct disk_search search;
+
+	(void)state;
+	super.revision = 3;
+	for (unsigned i = 0; i < 3; i++) {
+		super.in_use = i == 1;
+		disk_kernel_header_encode(device, 100, i == 2);
+		put_a(device, &super);
+		search_run(&search, device, DEVICE, 100);
+		assert_true(disk_search_outdates(&search, super.uuid, 0));
+		assert_true(disk_search_outdates(&search, super.uuid, 2));
+		assert_false(disk_search_outdates(&search, super.uuid, 3));
+		assert_false(disk_search_outdates(&search, super.uuid, 4));
+		assert_false(disk_search_outdates(&search, "another", 2));
+	}
+	memset(device, 0, DEVICE);
+	search_run(&search, device, DEVICE, 100);
+	assert_false(disk_search_outdates(&search, super.uuid, 0));
+	free(device);
+}
+
 static void owner_same(void **state)
 {
 	struct disk_owner a = {.host_id = "1", .host_name = "alpha"};
@@ -799,6 +827,7 @@ int main(void)
 	    cmocka_unit_test(search_of_an_overwritten_header),
 	    cmocka_unit_test(search_of_a_shrunk_device),
 	    cmocka_unit_test(search_refuses_others),
+	    cmocka_unit_test(search_knows_the_last_revision),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,7 @@ static struct disk_super super_make(bool in_use, bool stale)
 	    .stale = stale,
 	    .uuid = "data-1a2b3c4d",
 	    .owner = {.cluster = "shop", .host_id = "node-7", .host_name = "seven"},
+	    .revision = 9,
 	};
 
 	assert_int_equal(disk_layout_make(2097152, 1024, DEVICE, 16, &super.layout, NULL), 0);
@@ -231,6 +232,7 @@ static void superblock_is_as_the_page_says(void **state)
 		    {"cluster", 0, s.owner.cluster},
 		    {"host_id", 0, s.owner.host_id},
 		    {"host_name", 0, s.owner.host_name},
+		    {"revision", s.revision, NULL},
 		};
 		header_check("superblock", buffer, field, sizeof(field) / sizeof(*field));
 	}

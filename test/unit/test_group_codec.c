@@ -225,6 +225,8 @@ static void test_lowest_version_that_has_the_form(void **state)
 		assert_true(size > 0);
 		assert_int_equal(decode((size_t)size, 2, &header, &seen), 0);
 		assert_int_equal(header.version, same ? 2 : 1);
+		if (s->message.kind == MLOG_MSG_JOIN)
+			seen.join.revision = s->message.join.revision; /* is not told then */
 		assert_message_equal(&s->message, &seen);
 	}
 }
@@ -651,6 +653,7 @@ static void reload_round_trip(const struct group_reload *m)
 	assert_string_equal(seen.text, m->text);
 	if (m->step == GROUP_RELOAD_PLAN)
 		assert_memory_equal(&seen.plan, &m->plan, sizeof(m->plan));
+	assert_true(seen.revision == (m->step == GROUP_RELOAD_PLAN ? m->revision : 0));
 	for (size_t cap = 0; cap < (size_t)size; cap++)
 		assert_int_equal(reload_encode(m, cap), -ENOSPC);
 }
@@ -658,6 +661,8 @@ static void reload_round_trip(const struct group_reload *m)
 static void test_reloads(void **state)
 {
 	struct group_reload longest = plan_sample;
+	struct group_header header;
+	struct mlog_message m;
 	uint8_t expected[256];
 
 	(void)state;
@@ -669,15 +674,16 @@ static void test_reloads(void **state)
 		unsigned good = 0;
 
 		for (unsigned answer = 0; answer < GROUP_RELOAD_ANSWERS; answer++) {
-			const struct group_reload m = {.step = (enum group_reload_step)step,
-						       .from = 8,
-						       .id = plan_sample.id,
-						       .answer = (enum group_reload_answer)answer,
-						       .text = "it cannot"};
+			const struct group_reload said = {.step = (enum group_reload_step)step,
+							  .from = 8,
+							  .id = plan_sample.id,
+							  .answer =
+							      (enum group_reload_answer)answer,
+							  .text = "it cannot"};
 
-			if (reload_encode(&m, sizeof(message)) < 0)
+			if (reload_encode(&said, sizeof(message)) < 0)
 				continue;
-			reload_round_trip(&m);
+			reload_round_trip(&said);
 			good++;
 		}
 		assert_in_range(good, 1, 4);
@@ -695,6 +701,11 @@ static void test_reloads(void **state)
 	longest.plan.leg[0].index = 0;
 	longest.plan.leg[1] = (struct dlmirror_plan_leg){.index = 1, .stale = true};
 	reload_round_trip(&longest);
+	longest.revision = UINT64_MAX;
+	reload_round_trip(&longest);
+	assert_int_equal(decode((size_t)reload_encode(&longest, sizeof(message)), 4, &header, &m),
+			 -EPROTONOSUPPORT);
+	assert_int_equal(header.version, 5);
 }
 
 static void reload_bad(struct group_reload m)

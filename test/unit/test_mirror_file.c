@@ -266,8 +266,9 @@ static void a_reload_changes_legs_and_size(void **state)
 	struct mirror_file after = {0};
 
 	(void)state;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &after), 0);
+	assert_int_equal(mirror_file_reload(&plain, &plan, 4, &after), 0);
 	assert_int_equal(after.serial, plain.serial + 1);
+	assert_int_equal(after.revision, 4);
 	assert_int_equal(after.length_sectors, plain.length_sectors + 8);
 	assert_int_equal(after.leg_count, 2);
 	assert_string_equal(after.leg[0].path, plain.leg[1].path);
@@ -277,13 +278,13 @@ static void a_reload_changes_legs_and_size(void **state)
 	assert_string_equal(after.uuid, plain.uuid);
 	/* what it was made for is not what the file says */
 	plan.from_start[1] = 0;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &after), -ESTALE);
+	assert_int_equal(mirror_file_reload(&plain, &plan, 4, &after), -ESTALE);
 	plan.from_start[1] = 2049;
 	plan.from_legs = 3;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &after), -ESTALE);
+	assert_int_equal(mirror_file_reload(&plain, &plan, 4, &after), -ESTALE);
 	plan.from_legs = 2;
 	plan.from_sectors--;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &after), -ESTALE);
+	assert_int_equal(mirror_file_reload(&plain, &plan, 4, &after), -ESTALE);
 }
 
 static void test_dropped(void **state)
@@ -296,6 +297,7 @@ static void test_dropped(void **state)
 	    .leg = {{.index = 0}, {.index = 1}, {.fresh = true, .path = "/dev/mapper/c"}}};
 	struct mirror_file file = {.uuid = "web-1a2b3c4d",
 				   .serial = 7,
+				   .revision = 2,
 				   .length_sectors = 2097152,
 				   .region_sectors = 1024,
 				   .leg_count = 2,
@@ -310,9 +312,11 @@ static void test_dropped(void **state)
 	assert_non_null(strstr(text, "\ndropped = /dev/mapper/c\ndropped = /dev/mapper/d@1MiB\n"));
 	assert_int_equal(mirror_file_parse(text, "text", &read, error), 0);
 	assert_true(mirror_file_same(&file, &read));
+	assert_int_equal(read.revision, 2);
 	read.dropped_count = 1;
 	assert_false(mirror_file_same(&file, &read));
-	assert_int_equal(mirror_file_reload(&file, &back, &read), 0);
+	assert_int_equal(mirror_file_reload(&file, &back, 0, &read), 0);
+	assert_int_equal(read.revision, file.revision);
 	assert_int_equal(read.leg_count, 3);
 	assert_int_equal(read.dropped_count, 1);
 	assert_string_equal(read.dropped[0].path, "/dev/mapper/d");

@@ -385,6 +385,57 @@ static void others_are_refused(void **state)
 	assert_int_equal(rig_claim(rig), 0);
 }
 
+/* Also when it is at rest, and when the mirror went on meanwhile with a table that says nothing. */
+static void older_tables_are_refused(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->spec.revision = 3;
+	rig_open(rig);
+	assert_int_equal(rig_load(rig), 0);
+	assert_int_equal(storage_revision(rig->storage), 3); /* nothing there says otherwise */
+	assert_int_equal(rig_claim(rig), 0);
+	rig_close(rig);
+	for (unsigned at_rest = 0; at_rest < 2; at_rest++) {
+		rig->spec.revision = 2;
+		assert_refused(rig, -ESTALE, "revision 3", "revision 2");
+		rig->spec.revision = 0;
+		assert_refused(rig, -ESTALE, "revision 3", "revision 0");
+		rig->spec.revision = 3;
+		rig_open(rig);
+		assert_int_equal(rig_load(rig), 0);
+		assert_int_equal(rig_claim(rig), 0);
+		assert_int_equal(rig_release(rig), 0);
+		rig_close(rig);
+	}
+	/* the next one counts from its claim on */
+	rig->spec.revision = 4;
+	rig_open(rig);
+	assert_int_equal(rig_load(rig), 0);
+	assert_int_equal(storage_revision(rig->storage), 3);
+	rig_close(rig);
+	rig->spec.revision = 3;
+	rig_open(rig);
+	rig_close(rig);
+	rig->spec.revision = 4;
+	rig_open(rig);
+	assert_int_equal(rig_claim(rig), 0);
+	rig_close(rig);
+	rig->spec.revision = 3;
+	assert_refused(rig, -ESTALE, "revision 4", "dlmirror config list");
+	/* another mirror's log says nothing of this one */
+	rig->spec.revision = 4;
+	rig_open(rig);
+	assert_int_equal(rig_claim(rig), 0);
+	assert_int_equal(rig_release(rig), 0);
+	rig_close(rig);
+	rig->spec.uuid = "mirror-2";
+	rig->spec.revision = 0;
+	rig_open(rig);
+	assert_int_equal(rig_load(rig), 0);
+	assert_int_equal(storage_revision(rig->storage), 0);
+}
+
 /* Between open and load, and between load and claim, somebody else takes it. */
 static void others_are_refused_later_too(void **state)
 {
@@ -883,6 +934,7 @@ int main(void)
 	    TEST(garbage_is_no_log),
 	    TEST(others_are_refused),
 	    TEST(others_are_refused_later_too),
+	    TEST(older_tables_are_refused),
 	    TEST(newer_format_is_refused),
 	    TEST(bad_devices_are_refused),
 	    TEST(nothing_is_written_unclaimed),

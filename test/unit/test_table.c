@@ -322,17 +322,18 @@ static void test_wrong_options(void **state)
 		       "'sync': sync or nosync may be given once only");
 	assert_refused("8 clustered-disk 253:0 8 block_on_error block_on_error",
 		       "block_on_error may be given once only");
-	assert_refused(
-	    "8 clustered-core 8 integrated_flush",
-	    "unknown option 'integrated_flush': sync, nosync and block_on_error may follow "
-	    "the region size");
-	assert_refused(
-	    "8 clustered-core 8 Sync",
-	    "unknown option 'Sync': sync, nosync and block_on_error may follow the region "
-	    "size");
-	assert_refused("8 clustered-disk 253:0 8 nosync 1",
-		       "unknown option '1': sync, nosync and block_on_error may follow the region "
+	assert_refused("8 clustered-core 8 integrated_flush",
+		       "unknown option 'integrated_flush': sync, nosync, block_on_error and "
+		       "revision=N may follow "
+		       "the region size");
+	assert_refused("8 clustered-core 8 Sync",
+		       "unknown option 'Sync': sync, nosync, block_on_error and revision=N may "
+		       "follow the region "
 		       "size");
+	assert_refused(
+	    "8 clustered-disk 253:0 8 nosync 1",
+	    "unknown option '1': sync, nosync, block_on_error and revision=N may follow the region "
+	    "size");
 }
 
 /* What a stranger wrote ends up in our log: short and printable. */
@@ -392,6 +393,9 @@ static void test_status_table(void **state)
 	    "5 clustered-disk /dev/log 2147483648 nosync block_on_error",
 	    "3 integrated_flush clustered-core 8",
 	    "6 integrated_flush clustered-disk 253:0 1024 nosync block_on_error",
+	    "3 clustered-core 1024 revision=1",
+	    "7 integrated_flush clustered-disk 253:0 1024 nosync block_on_error "
+	    "revision=18446744073709551615",
 	};
 
 	(void)state;

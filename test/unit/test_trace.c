@@ -148,14 +148,15 @@ static void test_messages(void **state)
 			 .slot = MLOG_NO_SLOT,
 			 .applied = 9});
 	MESSAGE("JOIN live, 8 regions of 64 sectors, log device 0, applied 0, slot 3, bound 4, "
-		"recovering 5",
+		"recovering 5, revision 2",
 		.kind = MLOG_MSG_JOIN,
 		.join = {.live = true,
 			 .region_count = 8,
 			 .region_sectors = 64,
 			 .slot = 3,
 			 .bound = 4,
-			 .recovering = 6});
+			 .recovering = 6,
+			 .revision = 2});
 	MESSAGE(
 	    "NONE to node 3.6 joining founding, applied 1", .kind = MLOG_MSG_NONE,
 	    .none = {.to = 3, .incarnation = 6, .joining = true, .founding = true, .applied = 1});

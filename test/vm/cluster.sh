@@ -198,10 +198,12 @@ device_becomes() {
 
 LEGS="a b"
 
-# mirror_on I: the mirror there, with LEGS in that order. SYNC=sync or "" instead of nosync; MIRROR_OPTIONS as "1 handle_errors"
+# mirror_on I: the mirror there, with LEGS in that order, of the revision that its log device knows. SYNC=sync or "" instead
+# of nosync; MIRROR_OPTIONS as "1 handle_errors"
 mirror_on() {
 	on "$1" "[ -e /dev/mapper/log ]" || devices_on "$1"
-	on "$1" "set -- cluster-$MIRROR clustered-disk \$(stat -Lc %Hr:%Lr /dev/mapper/log) $REGION ${SYNC-nosync}
+	on "$1" "set -- cluster-$MIRROR clustered-disk \$(stat -Lc %Hr:%Lr /dev/mapper/log) $REGION ${SYNC-nosync} \
+			\$(dlmirror log inspect /dev/mapper/log --json | sed -n 's/.*\"revision\": \([1-9][0-9]*\).*/revision=\1/p')
 		dmsetup create $MIRROR --table \"0 $((MIRROR_MIB * MIB)) mirror userspace \$# \$* 2 /dev/mapper/${LEGS% *} 0 /dev/mapper/${LEGS#* } 0 ${MIRROR_OPTIONS:-}\""
 }
 
