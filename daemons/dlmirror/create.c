@@ -3,12 +3,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemons/common/bytes.h"
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/device.h"
 #include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/verb.h"
 
@@ -145,11 +147,51 @@ static int configured_take(struct create_options *options)
 		return code;
 	if (!spec->uuid[0])
 		memcpy(spec->uuid, file.uuid, sizeof(spec->uuid));
+	spec->revision = file.revision;
+	wish->known = strcmp(spec->uuid, file.uuid) == 0;
 	if (wish->resync_rate == 0)
 		wish->resync_rate = file.resync_rate;
 	if (!options->hold_given)
 		wish->hold = file.hold;
 	return UI_OK;
+}
+
+static bool same_device(const char *path, const char *configured)
+{
+	struct stat a;
+	struct stat b;
+
+	return stat(path, &a) == 0 && stat(configured, &b) == 0 && S_ISBLK(a.st_mode) &&
+	       S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev;
+}
+
+/* What was not said may be as it is. */
+static bool says_the_same(const struct device_wish *wish, const struct mirror_file *file)
+{
+	const struct spec *spec = &wish->spec;
+	bool same = spec->leg_count == file->leg_count &&
+		    spec->region_sectors == file->region_sectors &&
+		    spec->has_log == (file->log[0] != '\0') &&
+		    (spec->length_sectors == 0 || spec->length_sectors == file->length_sectors) &&
+		    (!spec->uuid[0] || strcmp(spec->uuid, file->uuid) == 0);
+
+	for (uint32_t i = 0; same && i < file->leg_count; i++)
+		same = spec->leg[i].start_sector == file->leg[i].start_sector &&
+		       same_device(spec->leg[i].path, file->leg[i].path);
+	return same && (!spec->has_log || same_device(wish->log_path, file->log));
+}
+
+/* Said a second time, as by who does not know whether the first came to its end. */
+static bool made_already(const struct device_wish *wish)
+{
+	const char *name = wish->spec.name;
+	char error[MIRROR_FILE_ERROR_SIZE];
+	struct mapper_device device;
+	struct mirror_file file;
+
+	return mirror_file_read(VERB_MIRRORS_DIR, name, &file, error) == 0 &&
+	       mapper_examine(name, &device, error) == 0 && mapper_is(&device, file.uuid) &&
+	       says_the_same(wish, &file);
 }
 
 int verb_create(int argc, char **argv)
@@ -198,6 +240,10 @@ int verb_create(int argc, char **argv)
 
 	verb_parse(&syntax, argc, argv, &arguments);
 	wish->spec.name = arguments.name[0];
+	if (made_already(wish)) {
+		ui_done("%s is active already\n", wish->spec.name);
+		return UI_OK;
+	}
 	code = device_name_check(wish->spec.name);
 	if (code != UI_OK)
 		return code;
