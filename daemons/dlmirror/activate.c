@@ -29,7 +29,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static int name_look(const char *name, const char *uuid, bool *ret_active)
 {
 	struct mapper_device device;
-	int code = device_look(name, &device);
+	int code = device_place(name, &device);
 
 	if (code != UI_OK)
 		return code;

@@ -6,6 +6,7 @@
 #include "daemons/dlmirror/device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,10 @@
 #include "daemons/dlmirror/logdev.h"
 #include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/mirrors.h"
+
+#define LOCK_PREFIX  "/run/dlmirror.lock." /* and the name */
+#define LOCK_WAIT_MS 30000U
+#define LOCK_LOOK_MS 100U
 
 static int missing_examine(struct spec_leg *leg)
 {
@@ -234,6 +239,43 @@ int device_look(const char *name, struct mapper_device *ret)
 	return UI_OK;
 }
 
+/* Until this process ends: what another one is making has no table for a moment either. */
+static int place_lock(const char *name)
+{
+	uint64_t until_ms = ui_now_ms() + LOCK_WAIT_MS;
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[sizeof(LOCK_PREFIX) + DLMIRROR_NAME_SIZE];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), LOCK_PREFIX "%s", name);
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	while (fd >= 0 && fcntl(fd, F_SETLK, &lock) != 0) {
+		if ((errno != EAGAIN && errno != EACCES) || ui_now_ms() > until_ms)
+			return ui_fail(UI_FAILED, MSG_NOT_NOW,
+				       "another command is making %s: again when it has ended",
+				       name);
+		ui_pause_ms(LOCK_LOOK_MS);
+	}
+	return fd >= 0 ? UI_OK
+		       : ui_fail(UI_FAILED, MSG_CONFIG_UNWRITABLE, "%s cannot be opened: %s", path,
+				 strerror(errno));
+}
+
+int device_place(const char *name, struct mapper_device *ret)
+{
+	char error[MAPPER_ERROR_SIZE];
+	int code = place_lock(name);
+
+	if (code == UI_OK)
+		code = device_look(name, ret);
+	if (code != UI_OK || !ret->unfinished)
+		return code;
+	if (mapper_remove(name, error) != 0)
+		return ui_fail(UI_FAILED, MSG_DEVICE_MAPPER_FAILED,
+			       "what is left of an earlier %s cannot be removed: %s", name, error);
+	return device_look(name, ret);
+}
+
 int device_name_check(const char *name)
 {
 	char error[SPEC_ERROR_SIZE];
@@ -242,7 +284,7 @@ int device_name_check(const char *name)
 
 	if (spec_name_check(name, error) != 0)
 		return ui_fail(UI_USAGE, MSG_WITHIN, "%s", error);
-	code = device_look(name, &device);
+	code = device_place(name, &device);
 	if (code != UI_OK)
 		return code;
 	if (device.exists)
@@ -317,7 +359,7 @@ static int down_check(const char *name)
 	if (!device.exists)
 		return ui_fail(UI_NO_MIRROR, MSG_NO_SUCH_MIRROR,
 			       "there is no device %s; dlmirror list shows the mirrors", name);
-	if (!device.ours)
+	if (!device.ours && !device.unfinished)
 		return ui_fail(UI_NO_MIRROR, MSG_NOT_A_MIRROR,
 			       "%s is not a mirror of dlmirror; dmsetup(8) removes it", name);
 	if (device.open_count > 0)

@@ -30,6 +30,9 @@ int device_up(const struct device_wish *wish);
 int device_rate(const char *name, const char *uuid, uint64_t bytes_s);
 /* What device-mapper has of that name, of whatever kind. */
 int device_look(const char *name, struct mapper_device *ret);
+/* The same before a device is made: what is left of one whose making was interrupted goes, and no
+ * other command makes one of that name until this one ends. */
+int device_place(const char *name, struct mapper_device *ret);
 /* It gets another name, when it is active with that log. */
 int device_rename(const char *name, const char *log_uuid, const char *fresh);
 /* Takes it down. force: also without a daemon. */

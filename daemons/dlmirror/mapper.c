@@ -12,6 +12,7 @@
 
 #include "codec/table.h"
 #include "daemons/common/missing.h"
+#include "daemons/dlmirror/spec.h"
 
 /* What libdevmapper said last of what went wrong: it has no other way to tell. */
 static char said[MAPPER_ERROR_SIZE];
@@ -108,6 +109,14 @@ bool mapper_is(const struct mapper_device *device, const char *log_uuid)
 	return device->exists && device->ours && strcmp(device->log_uuid, log_uuid) == 0;
 }
 
+static bool is_unfinished(struct dm_task *task, const struct dm_info *info)
+{
+	const char *uuid = dm_task_get_uuid(task);
+
+	return info->live_table == 0 && uuid &&
+	       strncmp(uuid, SPEC_DM_PREFIX, strlen(SPEC_DM_PREFIX)) == 0;
+}
+
 int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE])
 {
 	struct mapper_device device = {0};
@@ -121,6 +130,7 @@ int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPE
 		result = fail(task, error);
 	} else if (info.exists) {
 		device.exists = true;
+		device.unfinished = is_unfinished(task, &info);
 		device.suspended = info.suspended != 0;
 		device.open_count = info.open_count;
 		device.major = info.major;

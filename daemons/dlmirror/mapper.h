@@ -13,7 +13,8 @@
 
 struct mapper_device {
 	bool exists;
-	bool ours; /* a mirror with a log of ours */
+	bool ours;	 /* a mirror with a log of ours */
+	bool unfinished; /* made by us, and never had a table: who did it was killed */
 	bool suspended;
 	bool keep_log; /* in the table */
 	int32_t open_count;
