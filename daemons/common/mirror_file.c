@@ -152,18 +152,19 @@ static void dropped_settle(struct mirror_file *file)
 }
 
 int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_plan *plan,
-		       uint64_t revision, struct mirror_file *ret)
+		       const struct plan_revisions *revisions, struct mirror_file *ret)
 {
 	struct mirror_file after = *file;
 
-	if (file->leg_count != plan->from_legs || file->length_sectors != plan->from_sectors)
+	if (file->leg_count != plan->from_legs || file->length_sectors != plan->from_sectors ||
+	    (revisions->to != 0 && file->revision != revisions->from))
 		return -ESTALE;
 	for (uint32_t i = 0; i < file->leg_count; i++)
 		if (file->leg[i].start_sector != plan->from_start[i])
 			return -ESTALE;
 	after.serial++;
-	if (revision != 0)
-		after.revision = revision;
+	if (revisions->to != 0)
+		after.revision = revisions->to;
 	after.length_sectors = plan->to_sectors;
 	after.leg_count = plan->to_legs;
 	memset(after.leg, 0, sizeof(after.leg));

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemons/common/plan_text.h"
 #include "dlmirror/dlmirror.h"
 
 #define MIRROR_FILE_ERROR_SIZE 512U
@@ -45,10 +46,9 @@ bool mirror_file_same_table(const struct mirror_file *a, const struct mirror_fil
 bool mirror_file_has_leg(const struct mirror_file *file, const char *path);
 /* The same mirror, whatever the serials? */
 bool mirror_file_same(const struct mirror_file *a, const struct mirror_file *b);
-/* The file after a reload of its mirror by plan. revision: of the new table; 0: that of the old one.
- * -ESTALE: it was not about the mirror as it was. */
+/* The file after a reload of its mirror by plan. -ESTALE: it was not about the mirror as it was. */
 int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_plan *plan,
-		       uint64_t revision, struct mirror_file *ret);
+		       const struct plan_revisions *revisions, struct mirror_file *ret);
 /* What the file holds. -ENOSPC when it does not fit. */
 int mirror_file_text(const struct mirror_file *file, char *ret, size_t size);
 

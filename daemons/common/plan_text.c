@@ -9,11 +9,12 @@
 /*
  *	from SECTORS START...	the table as it was, with the start of each leg
  *	to SECTORS
- *	revision NUMBER		where the new one has another one than the old
+ *	revision FROM TO	where the new one has another one than the old
  *	keep INDEX		the legs of the new one, in their order
  *	fresh START PATH
  */
-void plan_text(const struct dlmirror_plan *plan, uint64_t revision, char ret[PLAN_TEXT_SIZE])
+void plan_text(const struct dlmirror_plan *plan, const struct plan_revisions *revisions,
+	       char ret[PLAN_TEXT_SIZE])
 {
 	size_t size = PLAN_TEXT_SIZE;
 	size_t used = (size_t)snprintf(ret, size, "from %" PRIu64, plan->from_sectors);
@@ -21,9 +22,10 @@ void plan_text(const struct dlmirror_plan *plan, uint64_t revision, char ret[PLA
 	for (uint32_t i = 0; i < plan->from_legs; i++)
 		used += (size_t)snprintf(ret + used, size - used, " %" PRIu64, plan->from_start[i]);
 	used += (size_t)snprintf(ret + used, size - used, "\nto %" PRIu64 "\n", plan->to_sectors);
-	if (revision != 0)
+	if (revisions->to != 0)
 		used +=
-		    (size_t)snprintf(ret + used, size - used, "revision %" PRIu64 "\n", revision);
+		    (size_t)snprintf(ret + used, size - used, "revision %" PRIu64 " %" PRIu64 "\n",
+				     revisions->from, revisions->to);
 	for (uint32_t i = 0; i < plan->to_legs; i++)
 		used += (size_t)(plan->leg[i].fresh
 				     ? snprintf(ret + used, size - used, "fresh %" PRIu64 " %s\n",
@@ -65,7 +67,20 @@ static int leg_parse(const char *line, struct dlmirror_plan *plan)
 	return 0;
 }
 
-static int line_parse(const char *line, struct dlmirror_plan *plan, uint64_t *revision)
+static int revision_parse(const char *line, struct plan_revisions *revisions)
+{
+	char behind;
+
+	return revisions->to == 0 &&
+		       sscanf(line, "revision %" SCNu64 " %" SCNu64 "%c", &revisions->from,
+			      &revisions->to, &behind) == 2 &&
+		       revisions->to > revisions->from
+		   ? 0
+		   : -EINVAL;
+}
+
+static int line_parse(const char *line, struct dlmirror_plan *plan,
+		      struct plan_revisions *revisions)
 {
 	char behind;
 
@@ -75,18 +90,15 @@ static int line_parse(const char *line, struct dlmirror_plan *plan, uint64_t *re
 		return sscanf(line, "to %" SCNu64 "%c", &plan->to_sectors, &behind) == 1 ? 0
 											 : -EINVAL;
 	if (strncmp(line, "revision ", strlen("revision ")) == 0)
-		return *revision == 0 &&
-			       sscanf(line, "revision %" SCNu64 "%c", revision, &behind) == 1 &&
-			       *revision != 0
-			   ? 0
-			   : -EINVAL;
+		return revision_parse(line, revisions);
 	return leg_parse(line, plan);
 }
 
-int plan_text_parse(const char *text, struct dlmirror_plan *ret, uint64_t *ret_revision)
+int plan_text_parse(const char *text, struct dlmirror_plan *ret,
+		    struct plan_revisions *ret_revisions)
 {
 	struct dlmirror_plan plan = {0};
-	uint64_t revision = 0;
+	struct plan_revisions revisions = {0};
 	char line[DLMIRROR_PATH_SIZE + 256];
 
 	while (*text != '\0') {
@@ -96,13 +108,13 @@ int plan_text_parse(const char *text, struct dlmirror_plan *ret, uint64_t *ret_r
 			return -EINVAL;
 		memcpy(line, text, length);
 		line[length] = '\0';
-		if (line_parse(line, &plan, &revision) != 0)
+		if (line_parse(line, &plan, &revisions) != 0)
 			return -EINVAL;
 		text += length + (text[length] == '\n');
 	}
 	if (plan.to_legs == 0)
 		return -EINVAL;
 	*ret = plan;
-	*ret_revision = revision;
+	*ret_revisions = revisions;
 	return 0;
 }

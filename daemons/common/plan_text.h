@@ -9,9 +9,16 @@
 
 #define PLAN_TEXT_SIZE (DLMIRROR_LEGS_MAX * (DLMIRROR_PATH_SIZE + 64))
 
-/* revision: of the new table; 0: that of the old one. */
-void plan_text(const struct dlmirror_plan *plan, uint64_t revision, char ret[PLAN_TEXT_SIZE]);
+/* Of the tables. */
+struct plan_revisions {
+	uint64_t from;
+	uint64_t to; /* 0: the same */
+};
+
+void plan_text(const struct dlmirror_plan *plan, const struct plan_revisions *revisions,
+	       char ret[PLAN_TEXT_SIZE]);
 /* -EINVAL: it is no plan. */
-int plan_text_parse(const char *text, struct dlmirror_plan *ret, uint64_t *ret_revision);
+int plan_text_parse(const char *text, struct dlmirror_plan *ret,
+		    struct plan_revisions *ret_revisions);
 
 #endif

@@ -279,22 +279,22 @@ static int config_follow(int argc, char **argv)
 	struct dlmirror_plan plan;
 	struct mirror_file file;
 	struct mirror_file after;
-	uint64_t revision;
+	struct plan_revisions revisions;
 	int code;
 
 	names_parse("UUID", "Reads what a reload has changed, and changes the configuration alike.",
 		    1, 1, argc, argv, &arguments);
 	code = stdin_read(text, sizeof(text));
-	if (code == UI_OK && plan_text_parse(text, &plan, &revision) != 0)
+	if (code == UI_OK && plan_text_parse(text, &plan, &revisions) != 0)
 		code = ui_fail(UI_USAGE, MSG_INPUT_INVALID, "what is read is no plan of a reload");
 	if (code != UI_OK)
 		return code;
 	code = config_find(arguments.name[0], name, &file);
 	if (code != UI_OK)
 		return code == UI_NO_MIRROR ? UI_OK : code;
-	if (has_followed(&file, &plan, revision))
+	if (has_followed(&file, &plan, revisions.to))
 		return UI_OK;
-	if (mirror_file_reload(&file, &plan, revision, &after) == 0)
+	if (mirror_file_reload(&file, &plan, &revisions, &after) == 0)
 		return mirror_file_same(&file, &after) ? UI_OK : config_store(name, &after);
 	return ui_fail(UI_FAILED, MSG_CONFIG_NOT_FOLLOWED,
 		       "%s/%s.conf was about another table and stays as it is: write the legs into "

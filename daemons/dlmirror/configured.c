@@ -184,10 +184,11 @@ int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirr
 	return code == UI_OK && !found ? UI_NO_MIRROR : code;
 }
 
-/* Does what is active have the table of that file? */
-static bool is_revision(const struct mapper_device *device, const struct mirror_file *file)
+/* Has what is active been given the table of the fresh file already, and the old one is behind? */
+static bool is_behind(const struct mapper_device *device, const struct mirror_file *old,
+		      const struct mirror_file *fresh)
 {
-	return file->revision != 0 && device->revision == file->revision;
+	return old->revision < fresh->revision && device->revision == fresh->revision;
 }
 
 /* What is here is called before, and is to become name and fresh. */
@@ -201,7 +202,7 @@ static int change(const char *before, const struct mirror_file *old, const char 
 	if (code != UI_OK)
 		return code;
 	active = mapper_is(&device, old->uuid);
-	if (active && !mirror_file_same_table(old, fresh) && !is_revision(&device, fresh))
+	if (active && !mirror_file_same_table(old, fresh) && !is_behind(&device, old, fresh))
 		return ui_fail(UI_FAILED, MSG_CONFIG_IN_USE,
 			       "%s is active with the legs that its configuration here has: reload "
 			       "changes them, or deactivate it first",
@@ -233,6 +234,12 @@ int config_take(const char *name, const char *text)
 			       other.uuid);
 	if (config_find(fresh.uuid, before, &old) != UI_OK)
 		return config_store(name, &fresh);
+	if (fresh.revision < old.revision)
+		return ui_fail(UI_FAILED, MSG_TABLE_OUTDATED,
+			       "%s has revision %" PRIu64
+			       " here, and the other node's configuration is of before, revision "
+			       "%" PRIu64 ": 'dlmirror config push %s' here makes this one count",
+			       before, old.revision, fresh.revision, before);
 	if (old.serial < fresh.serial)
 		return change(before, &old, name, &fresh);
 	if (old.serial == fresh.serial && strcmp(before, name) == 0 &&

@@ -87,7 +87,7 @@ static int log_examine(struct device_wish *wish)
 	return UI_OK;
 }
 
-static int uuid_make(struct spec *spec)
+int device_uuid_make(struct spec *spec)
 {
 	uint32_t random;
 
@@ -191,7 +191,7 @@ static int devices_prepare(struct device_wish *wish)
 	if (spec->has_log)
 		code = log_history_take(wish);
 	if (code == UI_OK && !spec->uuid[0])
-		code = uuid_make(spec);
+		code = device_uuid_make(spec);
 	return code;
 }
 

@@ -23,6 +23,8 @@ struct device_wish {
 int device_name_check(const char *name);
 /* Looks at the daemon, the legs and the log device; after it, nothing known is in the way. */
 int device_prepare(struct device_wish *wish);
+/* A new one for its log: the name and eight random digits. */
+int device_uuid_make(struct spec *spec);
 /* Loads and resumes it. */
 int device_up(const struct device_wish *wish);
 /* Of one that is up: how much of it may be resynced in a second, 0: without a limit. That it may be too

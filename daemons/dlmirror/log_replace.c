@@ -95,6 +95,15 @@ static int old_look(struct replacing *r)
 		return old_lost(r, why);
 	}
 	r->old_open = true;
+	if (disk_search_outdates(search, r->file.uuid, r->file.revision)) {
+		logdev_close(&r->old);
+		r->old_open = false;
+		return ui_fail(UI_FAILED, MSG_TABLE_OUTDATED,
+			       "%s has revision %" PRIu64
+			       " here, and its log device %s has been that of revision %" PRIu64
+			       ": dlmirror config list shows who has a newer configuration",
+			       r->name, r->file.revision, r->old.path, search->super.revision);
+	}
 	if (search->has_super && strcmp(search->super.uuid, r->file.uuid) != 0) {
 		logdev_close(&r->old);
 		r->old_open = false; /* and it stays as it is */
@@ -159,6 +168,7 @@ static int fresh_look(const struct replacing *r, struct mirror_file *ret)
 	*ret = r->file;
 	ret->log[0] = '\0';
 	ret->serial++;
+	ret->revision++;
 	config_wish(r->name, ret, &wish);
 	wish.force = r->force;
 	wish.spec.has_log = r->wanted != NULL;
@@ -169,11 +179,11 @@ static int fresh_look(const struct replacing *r, struct mirror_file *ret)
 	return config_path(r->wanted, wish.spec.log_devno, ret->log);
 }
 
-static void old_empty(struct replacing *r)
+static void old_retire(struct replacing *r, const struct mirror_file *after)
 {
 	char error[LOGDEV_ERROR_SIZE];
 
-	if (r->old_open && logdev_wipe(&r->old, error) != 0)
+	if (r->old_open && logdev_retire(&r->old, after->revision, error) != 0)
 		ui_note(MSG_DEVICE_UNWRITABLE, "%s: it still holds the log that it had", error);
 }
 
@@ -189,7 +199,7 @@ static int replace(struct replacing *r)
 	if (code == UI_OK)
 		code = config_store(r->name, &after);
 	if (code == UI_OK)
-		old_empty(r);
+		old_retire(r, &after);
 	if (r->old_open)
 		logdev_close(&r->old);
 	if (code != UI_OK)

@@ -321,6 +321,30 @@ int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE])
 	return 0;
 }
 
+int logdev_retire(struct logdev *log, uint64_t revision, char error[LOGDEV_ERROR_SIZE])
+{
+	struct disk_super super = log->search.super;
+	uint8_t bytes[DISK_BITS_OFFSET] = {0};
+	int result;
+
+	if (!log->search.has_super)
+		return logdev_wipe(log, error);
+	super.generation++;
+	super.revision = revision;
+	super.in_use = false;
+	super.stale = true;
+	disk_super_encode(bytes + DISK_SUPER_OFFSET, &super);
+	result =
+	    unit_change(log, super.layout.super_b, 0, bytes + DISK_SUPER_OFFSET, DISK_SUPER_SIZE);
+	if (result == 0) /* and no header of the kernel's */
+		result = unit_change(log, 0, 0, bytes, sizeof(bytes));
+	if (result != 0)
+		return refuse(error, result, MSG_DEVICE_UNWRITABLE, "%s cannot be written: %s",
+			      log->path, strerror(-result));
+	log->search.super = super;
+	return 0;
+}
+
 /* Of the kernel's bits: on their way from one device to another. */
 struct copying {
 	struct logdev *to;

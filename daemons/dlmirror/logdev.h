@@ -56,6 +56,9 @@ int logdev_adopt(struct logdev *log, const struct disk_owner *owner, char error[
  * nothing to say, and to is without a log; -ENOSPC: a log of that mirror does not fit.
  */
 int logdev_copy(const struct logdev *from, struct logdev *to, char error[LOGDEV_ERROR_SIZE]);
+/* The mirror has another log from now on, with tables from that revision on: no older one finds
+ * anything here, nor is it taken. */
+int logdev_retire(struct logdev *log, uint64_t revision, char error[LOGDEV_ERROR_SIZE]);
 /* Makes it a device without a log. */
 int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE]);
 

@@ -14,6 +14,8 @@
 #include "daemons/common/missing.h"
 #include "daemons/dlmirror/spec.h"
 
+#define LVM_PREFIX "LVM-" /* of the uuid that device-mapper has for its devices */
+
 /* What libdevmapper said last of what went wrong: it has no other way to tell. */
 static char said[MAPPER_ERROR_SIZE];
 
@@ -223,6 +225,65 @@ int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE])
 	task = task_make(DM_DEVICE_REMOVE, name);
 	/* udev and its friends open a device for a moment now and then. */
 	return task_finish(task, task && dm_task_retry_remove(task), error);
+}
+
+/* Frees task. */
+static int target_read(struct dm_task *task, struct mapper_target *ret,
+		       char error[MAPPER_ERROR_SIZE])
+{
+	struct mapper_target target = {0};
+	struct dm_info info;
+	int result = 0;
+
+	if (!task || !dm_task_run(task) || !dm_task_get_info(task, &info)) {
+		result = fail(task, error);
+		if (result == -ENXIO) /* and it is not there, or none of device-mapper's */
+			result = 0;
+	} else if (info.exists) {
+		const char *uuid = dm_task_get_uuid(task);
+		void *at = NULL;
+
+		target.exists = true;
+		target.of_lvm = uuid && strncmp(uuid, LVM_PREFIX, strlen(LVM_PREFIX)) == 0;
+		do {
+			uint64_t start;
+			uint64_t length;
+			char *type = NULL;
+			char *params = NULL;
+
+			at = dm_get_next_target(task, at, &start, &length, &type, &params);
+			if (!type || !params || target.count++ > 0)
+				continue;
+			target.length = length;
+			(void)snprintf(target.type, sizeof(target.type), "%s", type);
+			(void)snprintf(target.params, sizeof(target.params), "%s", params);
+		} while (at);
+	}
+	if (task)
+		dm_task_destroy(task);
+	if (result == 0)
+		*ret = target;
+	return result;
+}
+
+int mapper_target(const char *name, struct mapper_target *ret, char error[MAPPER_ERROR_SIZE])
+{
+	library_prepare();
+	return target_read(task_make(DM_DEVICE_TABLE, name), ret, error);
+}
+
+int mapper_target_of(dev_t devno, struct mapper_target *ret, char error[MAPPER_ERROR_SIZE])
+{
+	struct dm_task *task;
+
+	library_prepare();
+	task = dm_task_create(DM_DEVICE_TABLE);
+	if (task && (!dm_task_set_major(task, (int)major(devno)) ||
+		     !dm_task_set_minor(task, (int)minor(devno)))) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return target_read(task, ret, error);
 }
 
 int mapper_has_mirror_target(bool *ret, char error[MAPPER_ERROR_SIZE])

@@ -9,7 +9,8 @@
 
 #include "dlmirror/dlmirror.h"
 
-#define MAPPER_ERROR_SIZE 512U
+#define MAPPER_ERROR_SIZE  512U
+#define MAPPER_PARAMS_SIZE 4096U
 
 struct mapper_device {
 	bool exists;
@@ -36,6 +37,17 @@ int mapper_create(const char *name, const char *uuid, uint64_t length_sectors, c
 int mapper_missing(dev_t *ret, char error[MAPPER_ERROR_SIZE]);
 int mapper_rename(const char *name, const char *fresh, char error[MAPPER_ERROR_SIZE]);
 int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE]);
+/* What any device does. */
+struct mapper_target {
+	bool exists;	 /* as a device of device-mapper */
+	bool of_lvm;	 /* made and taken down by LVM */
+	unsigned count;	 /* of targets; what follows is of the first */
+	char type[32];	 /* empty: it has no table */
+	uint64_t length; /* sectors */
+	char params[MAPPER_PARAMS_SIZE];
+};
+int mapper_target(const char *name, struct mapper_target *ret, char error[MAPPER_ERROR_SIZE]);
+int mapper_target_of(dev_t devno, struct mapper_target *ret, char error[MAPPER_ERROR_SIZE]);
 /* Does the kernel have the mirror target (now)? */
 int mapper_has_mirror_target(bool *ret, char error[MAPPER_ERROR_SIZE]);
 

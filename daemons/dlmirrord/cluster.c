@@ -201,6 +201,10 @@ static void logs_tell(struct cluster *c, const struct group_mirror *mirror,
 	struct mlog_event event = {.kind = MLOG_EV_MESSAGE, .message = message};
 	bool known = false;
 
+	/* Nobody here has a state while the new table is put in force: it would be told so. */
+	if (message->kind == MLOG_MSG_JOIN &&
+	    reload_outdates(c->daemon->reloads, mirror, message->join.revision))
+		return;
 	for (size_t i = 0; i < r->count; i++) {
 		struct log *log = r->log[i];
 

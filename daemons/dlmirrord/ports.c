@@ -241,6 +241,13 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	case MLOG_NOTICE_QUORUM:
 		notice_quorum(log, value != 0);
 		break;
+	case MLOG_NOTICE_OUTDATED:
+		event_log(log, EVENT_TABLE_OUTDATED, log->table.revision,
+			  "its log device has had a later table than this one of revision %" PRIu64
+			  ": it is not served, restart this node and activate it with the "
+			  "newer configuration",
+			  log->table.revision);
+		break;
 	case MLOG_NOTICE_MISMATCH:
 		event_log(log, EVENT_GEOMETRY_DIFFERS, value,
 			  "node %" PRIu64 " has it with another size, region size or "

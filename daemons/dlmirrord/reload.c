@@ -32,7 +32,7 @@ struct reload {
 	struct group_mirror mirror;
 	char uuid[KMSG_UUID_SIZE]; /* empty: we do not have it */
 	struct dlmirror_plan plan;
-	uint64_t revision; /* of the new table; 0: that of the old one */
+	struct plan_revisions revisions;
 	struct course course;
 	bool begun;	    /* else its PLAN has not been delivered yet */
 	bool failed_before; /* it was not: course.why says why */
@@ -203,7 +203,7 @@ static bool note_write(struct reload *reload)
 	if (note_open(reload) != 0)
 		return false;
 	memset(text, ' ', sizeof(text));
-	plan_text(&reload->plan, reload->revision, plan);
+	plan_text(&reload->plan, &reload->revisions, plan);
 	memcpy(text + NOTE_LINE, plan, strlen(plan));
 	used = (size_t)snprintf(text, NOTE_LINE,
 				"%d %" PRIu32 " %" PRIu64 " %d %" PRIu32 " %" PRIu32, NOTE_VERSION,
@@ -225,7 +225,7 @@ struct note {
 	uint32_t node[MLOG_VIEW_MAX];
 	char uuid[KMSG_UUID_SIZE];
 	struct dlmirror_plan plan; /* empty: not known */
-	uint64_t revision;
+	struct plan_revisions revisions;
 };
 
 /* A plan that cannot be read is not known. */
@@ -239,7 +239,7 @@ static void note_plan_scan(FILE *file, struct note *ret)
 	while (size > 0 && text[size - 1] == ' ')
 		size--;
 	text[size] = '\0';
-	if (plan_text_parse(text, &ret->plan, &ret->revision) != 0)
+	if (plan_text_parse(text, &ret->plan, &ret->revisions) != 0)
 		ret->plan = (struct dlmirror_plan){0};
 }
 
@@ -287,7 +287,7 @@ static void note_take(struct reloads *r, const char *path)
 			reload->recovered = true;
 			reload->recovery_owed = true;
 			reload->plan = note.plan;
-			reload->revision = note.revision;
+			reload->revisions = note.revisions;
 			reload->note = (enum course_note)note.known;
 			reload->course.self = note.self;
 			reload->course.count = note.count;
@@ -475,7 +475,7 @@ static void config_follow(struct reload *reload, errands_done_fn *done)
 	char text[PLAN_TEXT_SIZE];
 	int error;
 
-	plan_text(&reload->plan, reload->revision, text);
+	plan_text(&reload->plan, &reload->revisions, text);
 	error = errands_own(reload->owner->daemon->errands, word, text, done, reload);
 	if (error != 0)
 		done(reload, 1, strerror(-error));
@@ -657,18 +657,21 @@ static bool is_in_sync(const struct log *log)
 		(status.repair == 0 && atomic_load(&log->hot.shared->suspect) == SUSPECT_NO));
 }
 
+static bool revisions_understood(const struct daemon *d)
+{
+	return d->cluster == NULL || cluster_version(d->cluster) >= GROUP_REVISION_VERSION;
+}
+
 /* Why this table cannot become the next one; NULL: it can. */
 static const char *revision_hinders(const struct reload *reload, const struct log *log, char *text,
 				    size_t size)
 {
-	const struct daemon *d = log->daemon;
-
-	if (reload->revision == 0)
+	if (reload->revisions.to == 0)
 		return NULL;
-	if (d->cluster != NULL && cluster_version(d->cluster) < GROUP_REVISION_VERSION)
+	if (!revisions_understood(log->daemon))
 		return because(text, size, MSG_NOT_NOW,
 			       "a node with an older dlmirrord has just come: again in a moment");
-	if (log->table.revision >= reload->revision)
+	if (log->table.revision >= reload->revisions.to)
 		return because(text, size, MSG_TABLES_DIFFER,
 			       "its table has revision %" PRIu64
 			       " here, later than that of the node of the command: give the "
@@ -701,7 +704,8 @@ static int prepare(struct reload *reload)
 	reload->log_id = log->id;
 	load.log_device = log->table.has_disk ? log->device : "";
 	load.in_sync = is_in_sync(log);
-	load.revision = reload->revision;
+	reload->revisions.from = log->table.revision;
+	load.revision = reload->revisions.to;
 	if (!note_write(reload)) {
 		did(reload, GROUP_RELOAD_NO,
 		    because(text, sizeof(text), MSG_DAEMON_NO_MEMORY,
@@ -801,7 +805,7 @@ static void plan_take(struct reloads *r, const struct group_mirror *mirror,
 	if (r->daemon->cluster != NULL)
 		count = cluster_view(r->daemon->cluster, &view, &quorate);
 	reload->plan = message->plan;
-	reload->revision = message->revision;
+	reload->revisions.to = message->revision;
 	reload->begun = true;
 	course_begin(&reload->course, message->id, alone, view, count, &orders);
 	reload->course.held = !quorate;
@@ -917,6 +921,15 @@ void reload_refused(struct reloads *r, const char *uuid, const char *text)
 		snprintf(reload->refused, sizeof(reload->refused), "%s", text);
 }
 
+bool reload_outdates(const struct reloads *r, const struct group_mirror *mirror, uint64_t revision)
+{
+	const struct reload *reload = under_way(r, mirror);
+
+	return reload != NULL && reload->revisions.to != 0 &&
+	       (reload->course.phase == COURSE_GOING || reload->course.phase == COURSE_RESUMING) &&
+	       revision != MLOG_REVISION_UNKNOWN && revision < reload->revisions.to;
+}
+
 uint32_t reload_forbids(const struct reloads *r, const char *uuid)
 {
 	struct group_mirror mirror;
@@ -1014,10 +1027,7 @@ static bool changes(const struct dlmirror_plan *plan)
 
 static uint64_t revision_next(const struct dlmirror_plan *plan, const struct log *log)
 {
-	const struct cluster *cluster = log->daemon->cluster;
-
-	if (!changes(plan) ||
-	    (cluster != NULL && cluster_version(cluster) < GROUP_REVISION_VERSION))
+	if (!changes(plan) || !revisions_understood(log->daemon))
 		return 0;
 	return log->table.revision + 1;
 }
@@ -1046,7 +1056,9 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 		why = because(problem, sizeof(problem), MSG_RELOAD_WAITS,
 			      "a reload of it is under way: dlmirror status shows what it waits "
 			      "for");
-	if (!plan_understood(d, plan))
+	/* Two sets of legs must not have one number. */
+	if (!plan_understood(d, plan) ||
+	    (log != NULL && log->table.revision != 0 && changes(plan) && !revisions_understood(d)))
 		why = because(problem, sizeof(problem), MSG_NODE_TOO_OLD,
 			      "a node of the cluster has an older dlmirrord that cannot do this: "
 			      "update it");

@@ -89,7 +89,8 @@ dev_t storage_devno(const struct storage *s);
 /*
  * One of load, claim and release at a time, and no page write during it. Each waits for writes that
  * are still in flight to the device, also those of an abandoned storage. Load and claim look again
- * at what is there: -EBUSY when somebody else has it in use by now, and then nothing is written. A
+ * at what is there: -EBUSY when somebody else has it in use by now, and then nothing is written; a
+ * load is -ESTALE when it has been the log of a later table. A
  * page write or release of a log that is not claimed (after a failed claim or release too) is
  * -ESTALE; a log that was found in use by us at storage_look() is claimed. A log that is there but
  * cannot be trusted is no MLOG_LOAD_BLANK, which "nosync" makes in sync: it is MLOG_LOAD_CLEAN with

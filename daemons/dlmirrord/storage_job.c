@@ -198,7 +198,7 @@ static int search_next(struct job *j)
 	if (rc != 0)
 		return rc == -EEXIST ? -EBUSY : rc;
 	if (disk_search_outdates(&j->search, s->uuid, s->revision))
-		return -EBUSY;
+		return j->kind == JOB_LOAD ? -ESTALE : -EBUSY;
 	s->revision_found =
 	    disk_search_is_of(&j->search, s->uuid) ? j->search.super.revision : s->revision;
 	return j->found(j);

@@ -126,10 +126,13 @@ static int claim_header(struct job *j)
 	return slot_header_write(j, true, claim_done);
 }
 
+/* Who writes the map is to say which revision it is of. */
 static int claim_found(struct job *j)
 {
 	int rc = use_check(j);
 
+	if (rc == 0 && j->search.super.revision < j->storage->revision)
+		rc = -ESTALE;
 	return rc < 0 ? rc : slot_bits_write(j, claim_header);
 }
 

@@ -15,6 +15,7 @@
 #include "base/crc32c.h"
 #include "base/cursor.h"
 #include "codec/group_internal.h"
+#include "codec/table.h"
 
 #define MAGIC	       UINT32_C(0x676d6c64) /* "dlmg" */
 #define HEADER_VERSION 1U
@@ -148,7 +149,8 @@ static void join_write(struct writer *w, const struct mlog_message *m, uint16_t 
 		write_u64(w, m->join.revision);
 }
 
-static void join_read(struct reader *r, uint16_t version, struct mlog_message *m)
+/* highest: of the sender; only who can have revisions could have said one. */
+static void join_read(struct reader *r, uint16_t version, uint16_t highest, struct mlog_message *m)
 {
 	uint8_t flags = read_flags(r, JOIN_LIVE | JOIN_HAS_DISK);
 
@@ -160,8 +162,11 @@ static void join_read(struct reader *r, uint16_t version, struct mlog_message *m
 	m->join.applied = read_u64(r);
 	m->join.bound = read_u64(r);
 	m->join.recovering = read_u64(r);
-	if (version >= GROUP_REVISION_VERSION)
+	if (version >= GROUP_REVISION_VERSION) {
 		m->join.revision = read_u64(r);
+		r->failed |= m->join.revision > TABLE_REVISION_MAX;
+	} else if (highest >= GROUP_REVISION_VERSION)
+		m->join.revision = MLOG_REVISION_UNKNOWN;
 }
 
 static bool join_valid(const struct mlog_message *m)
@@ -414,18 +419,18 @@ static void body_write(struct writer *w, const struct mlog_message *m, uint16_t 
 	}
 }
 
-static void body_read(struct reader *r, uint16_t version, struct group_room *room,
+static void body_read(struct reader *r, const struct group_raw *h, struct group_room *room,
 		      struct mlog_message *m)
 {
 	switch (m->kind) {
 	case MLOG_MSG_JOIN:
-		join_read(r, version, m);
+		join_read(r, h->version, h->highest, m);
 		break;
 	case MLOG_MSG_NONE:
 		none_read(r, m);
 		break;
 	case MLOG_MSG_STATE:
-		state_read(r, version, room, &m->state);
+		state_read(r, h->version, room, &m->state);
 		break;
 	case MLOG_MSG_SNAP:
 		m->applied = read_u64(r);
@@ -560,7 +565,8 @@ static uint16_t body_version(const struct mlog_message *m, uint16_t spoken)
 {
 	if (m->kind == MLOG_MSG_STATE && spoken >= 2 && state_needs_version_2(&m->state))
 		return 2;
-	if (m->kind == MLOG_MSG_JOIN && spoken >= GROUP_REVISION_VERSION && m->join.revision != 0)
+	if (m->kind == MLOG_MSG_JOIN && spoken >= GROUP_REVISION_VERSION &&
+	    m->join.revision != MLOG_REVISION_UNKNOWN)
 		return GROUP_REVISION_VERSION;
 	return 1;
 }
@@ -700,7 +706,7 @@ int group_decode(const void *datagram, size_t size, uint16_t highest,
 	m.from = h.node;
 	m.incarnation = h.incarnation;
 	m.seq = h.seq;
-	body_read(&r, h.version, room, &m);
+	body_read(&r, &h, room, &m);
 	if (r.failed || r.left > 0 || !message_valid(&m))
 		return -EINVAL;
 	*ret = m;

@@ -14,7 +14,8 @@
  * Version 1 sends the words of a map as they are; with version 2 equal words are sent as one word
  * and a count, which is all there is to most maps. Version 3 has RELOAD, which is not the core's,
  * and allows several messages in one datagram, one behind another; version 4 has ERRAND; with
- * version 5 a JOIN says which revision the table has, and a PLAN which the new one is to have. A message
+ * version 5 a JOIN says which revision the table has, and a PLAN which the new one is to have.
+ * Who speaks version 5 and may not yet is told as MLOG_REVISION_UNKNOWN, who does not has none. A message
  * goes in the lowest version that has its form, so that a daemon which does not know version 2 never misses a message
  * that it has a use for: see group_versions.
  */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codec/group_internal.h"
+#include "codec/table.h"
 
 /* flags of a leg */
 #define PLAN_FRESH 1U
@@ -148,6 +149,13 @@ static void body_read(struct reader *r, uint16_t version, struct group_reload *m
 		plan_read(r, &m->plan);
 	if (m->step == GROUP_RELOAD_PLAN && version >= GROUP_REVISION_VERSION)
 		m->revision = read_u64(r);
+	r->failed |= m->revision > TABLE_REVISION_MAX;
+}
+
+static uint16_t reload_version(const struct group_reload *m)
+{
+	return m->step == GROUP_RELOAD_PLAN && m->revision != 0 ? GROUP_REVISION_VERSION
+								: GROUP_RELOAD_VERSION;
 }
 
 static int reload_read(struct reader *r, const struct group_raw *h, struct group_reload *ret)
@@ -158,7 +166,7 @@ static int reload_read(struct reader *r, const struct group_raw *h, struct group
 	    group_mirror_is_none(&h->mirror))
 		return -EINVAL;
 	body_read(r, h->version, &m);
-	if (r->failed || r->left > 0 || !reload_valid(&m))
+	if (r->failed || r->left > 0 || !reload_valid(&m) || h->version != reload_version(&m))
 		return -EINVAL;
 	*ret = m;
 	return 0;
@@ -169,12 +177,6 @@ int group_reload_check(struct reader *r, const struct group_raw *h)
 	struct group_reload m;
 
 	return reload_read(r, h, &m);
-}
-
-static uint16_t reload_version(const struct group_reload *m)
-{
-	return m->step == GROUP_RELOAD_PLAN && m->revision != 0 ? GROUP_REVISION_VERSION
-								: GROUP_RELOAD_VERSION;
 }
 
 int group_encode_reload(const struct group_versions *versions, const struct group_mirror *mirror,

@@ -215,7 +215,7 @@ static int revision_parse(struct word word, struct table *t, char *error)
 	if (t->revision != 0)
 		return refuse(error, "'%s': a revision may be given once only",
 			      word_quote(word).text);
-	if (!word_number(number, UINT64_MAX, &t->revision) || t->revision == 0)
+	if (!word_number(number, TABLE_REVISION_MAX, &t->revision) || t->revision == 0)
 		return refuse(
 		    error,
 		    "'%s' is not a revision: a number from 1 on, as in " TABLE_REVISION_WORD "2",

@@ -21,7 +21,8 @@
 #define TABLE_DEVICE_SIZE                                                                          \
 	128U /* a device name with its NUL: what the kernel takes in a CTR reply */
 #define TABLE_ERROR_SIZE    160U
-#define TABLE_REVISION_WORD "revision=" /* a number follows */
+#define TABLE_REVISION_WORD "revision=" /* a number follows, from 1 to: */
+#define TABLE_REVISION_MAX  (UINT64_MAX >> 1)
 /* Six bits of locked memory per region: a table must not be able to ask for more than the host has.
  */
 #define TABLE_REGIONS_MAX (UINT64_C(1) << 30)

@@ -51,6 +51,7 @@ const char *trace_notice_name(enum mlog_notice code)
 	    [MLOG_NOTICE_MEMBER_DEAD] = "member dead, its slot taken over",
 	    [MLOG_NOTICE_QUORUM] = "quorum",
 	    [MLOG_NOTICE_MISMATCH] = "member with another table",
+	    [MLOG_NOTICE_OUTDATED] = "the log device has had a later table",
 	};
 
 	return code < sizeof(name) / sizeof(name[0]) ? name[code] : "?";

@@ -338,6 +338,11 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 {
 	if (!operation_end(m, DEVICE_LOAD))
 		return;
+	if (error == -ESTALE && m->group == GROUP_FOUNDING && !m->live) {
+		m->log = MLOG_LOG_IDLE;
+		group_outdated(m);
+		return;
+	}
 	if (error != 0) {
 		load_failed(m, error);
 		return;

@@ -130,6 +130,23 @@ void group_ask_again(struct mlog *m, const struct peer *but)
 			peers_send_none(m, &m->peer[i]);
 }
 
+/* My legs are those of before, and one of them may have been taken out since: nothing is served with
+ * them, from memory neither. The kernel waits for the resume: to tell it that this has failed would
+ * let it read and write. */
+void group_outdated(struct mlog *m)
+{
+	lock_release_all(m);
+	m->founder = false;
+	m->to_prove = 0;
+	m->self = MLOG_NO_SLOT;
+	m->outdated = true;
+	m->group = GROUP_OUT;
+	for (uint32_t i = 0; i < m->peer_count; i++)
+		if (m->peer[i].joined)
+			peers_send_none(m, &m->peer[i]);
+	notice_add(m, MLOG_NOTICE_OUTDATED, 0);
+}
+
 static void peer_joined(struct mlog *m, const struct mlog_message *message)
 {
 	struct peer *peer = peers_add(m, message->from);
@@ -596,6 +613,7 @@ void group_view(struct mlog *m, const uint32_t *node, uint32_t count, bool quora
 
 void group_attach(struct mlog *m)
 {
+	m->outdated = false;
 	phase_set(m, MLOG_ATTACHING);
 	m->map_whole = true;
 	m->slot_known = false;
@@ -710,7 +728,7 @@ static void rejoin(struct mlog *m)
 
 static bool wants_in(const struct mlog *m)
 {
-	return m->phase == MLOG_ATTACHING ||
+	return (m->phase == MLOG_ATTACHING && !m->outdated) ||
 	       (m->live && (m->phase == MLOG_ACTIVE || m->phase == MLOG_SUSPENDING));
 }
 

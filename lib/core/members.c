@@ -514,8 +514,8 @@ static bool same_table(const struct mlog *m, const struct mlog_message *message)
 	return message->join.region_count == m->config.region_count &&
 	       message->join.region_sectors == m->config.region_sectors &&
 	       message->join.has_disk == m->config.has_disk &&
-	       (message->join.revision == m->config.revision || message->join.revision == 0 ||
-		m->config.revision == 0);
+	       (message->join.revision == m->config.revision ||
+		message->join.revision == MLOG_REVISION_UNKNOWN);
 }
 
 static void apply_join(struct mlog *m, const struct mlog_message *message)

@@ -78,7 +78,7 @@ enum mlog_log_state {
 struct mlog_config {
 	uint64_t region_count;	 /* at least 1 */
 	uint64_t region_sectors; /* a power of two */
-	uint64_t revision;	 /* of the table: members have the same; 0: it does not say */
+	uint64_t revision;	 /* of the table, which members have in common; 0: it has none */
 	enum mlog_sync sync;
 	bool has_disk;
 	uint32_t page_bytes; /* unit of log writes: the device's logical block size, whole words */
@@ -245,7 +245,8 @@ struct mlog_message {
 			uint64_t applied;    /* how new the state is that it has; 0: none */
 			uint64_t bound;	     /* see struct mlog_member; 0 with a new table */
 			uint64_t recovering; /* region + 1 that its kernel recovers, or 0 */
-			uint64_t revision;   /* of its table; 0: it does not say */
+			/* of its table; 0: it has none; MLOG_REVISION_UNKNOWN: it could not say */
+			uint64_t revision;
 		} join;
 		struct {
 			uint32_t to; /* node */
@@ -292,9 +293,10 @@ struct mlog_message {
 	};
 };
 
-#define MLOG_NO_SLOT	  UINT32_MAX
-#define MLOG_NODE_UNKNOWN UINT32_MAX
-#define MLOG_LOCK_MAP	  MLOG_MEMBERS_MAX /* locks are slots, and the in-sync map's */
+#define MLOG_NO_SLOT	      UINT32_MAX
+#define MLOG_NODE_UNKNOWN     UINT32_MAX
+#define MLOG_REVISION_UNKNOWN UINT64_MAX
+#define MLOG_LOCK_MAP	      MLOG_MEMBERS_MAX /* locks are slots, and the in-sync map's */
 
 enum mlog_event_kind {
 	MLOG_EV_REQUEST,  /* a request that the hot maps alone could not answer */
@@ -325,7 +327,9 @@ struct mlog_event {
 	union {
 		struct mlog_request request; /* REQUEST, CLEARED (region, region_count) */
 		struct {
-			int error; /* 0 or negative errno; then history is not looked at */
+			/* 0 or negative errno; then history is not looked at. -ESTALE: the device
+			 * has had a later table of the mirror. */
+			int error;
 			struct mlog_history history;
 		} loaded;
 		int error; /* CLAIMED, RELEASED */
@@ -406,6 +410,7 @@ enum mlog_notice {
 	MLOG_NOTICE_MEMBER_DEAD, /* its slot has been taken over */
 	MLOG_NOTICE_QUORUM,	 /* value: 1 regained, 0 lost */
 	MLOG_NOTICE_MISMATCH,	 /* value: node that has the mirror with another table */
+	MLOG_NOTICE_OUTDATED,	 /* the log device has had a later table than ours */
 };
 
 struct mlog_effect {

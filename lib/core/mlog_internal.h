@@ -194,6 +194,7 @@ struct mlog {
 	bool founder;	   /* until READY */
 	bool loaded;	   /* and has read the log device */
 	bool foreign;	   /* and found no free slot: mine is a dead member's */
+	bool outdated;	   /* the device has had a later table: this one is not served */
 	uint32_t to_prove; /* mask: believes it when the locks of these slots are free */
 	uint32_t to_meet;  /* mask: the maps count when the owners of these slots come back */
 	bool left_out;	   /* somebody who had a state left before he told it */
@@ -411,6 +412,7 @@ void group_settle(struct mlog *m);
 uint64_t group_deadline(const struct mlog *m);
 struct mlog_message *group_send(struct mlog *m, enum mlog_message_kind kind);
 void group_ask_again(struct mlog *m, const struct peer *but);
+void group_outdated(struct mlog *m);
 void acks_expect(struct mlog *m, struct acks *acks, uint64_t seq);
 bool acks_complete(const struct acks *acks);
 bool acks_settled(const struct acks *acks); /* complete, or none are waited for */

@@ -94,6 +94,7 @@ static void check_super(const uint8_t *buffer)
 	disk_super_encode(again, &super);
 	MUST(disk_super_decode(again, &same) == 0);
 	MUST(strcmp(super.uuid, same.uuid) == 0 && super.generation == same.generation);
+	MUST(super.revision == same.revision);
 	MUST(disk_layout_equal(&super.layout, &same.layout));
 }
 

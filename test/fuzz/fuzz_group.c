@@ -67,6 +67,10 @@ static void check_round_trip(const struct group_header *header, const struct mlo
 	MUST(group_decode(again, (size_t)size, version, &seen, &room_again, &copy) == 0);
 	MUST(memcmp(&seen.mirror, &header->mirror, sizeof(seen.mirror)) == 0);
 	MUST(seen.node == header->node && !seen.hello && seen.version <= version);
+	if (m->kind == MLOG_MSG_JOIN && seen.version < GROUP_REVISION_VERSION) {
+		MUST(copy.join.revision == MLOG_REVISION_UNKNOWN);
+		copy.join.revision = m->join.revision;
+	}
 	same_message(m, &copy);
 	MUST(group_encode(&versions, &header->mirror, m, again, (size_t)size - 1) == -ENOSPC);
 }

@@ -51,7 +51,7 @@ struct node {
 	unsigned copies;
 	unsigned reloads;
 	unsigned wakes;
-	unsigned notices[MLOG_NOTICE_MISMATCH + 1];
+	unsigned notices[MLOG_NOTICE_OUTDATED + 1];
 };
 
 struct cluster {

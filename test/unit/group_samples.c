@@ -70,7 +70,8 @@ const struct group_sample group_samples[] = {
 	       .slot = 5,
 	       .applied = 77,
 	       .bound = 600,
-	       .recovering = 501}},
+	       .recovering = 501,
+	       .revision = MLOG_REVISION_UNKNOWN}},
      "646c6d672602f4dd6500000001000500010002000700000008070605040302010900000000000000"
      "a6a131c033975d5e97d98f37e35860cb03e8030000000000000004000000000000050000004d0000"
      "00000000005802000000000000f501000000000000"},
@@ -96,7 +97,10 @@ const struct group_sample group_samples[] = {
      {.kind = MLOG_MSG_JOIN,
       SENDER,
       .seq = 9,
-      .join = {.region_count = 1, .region_sectors = 8, .slot = MLOG_NO_SLOT}},
+      .join = {.region_count = 1,
+	       .region_sectors = 8,
+	       .slot = MLOG_NO_SLOT,
+	       .revision = MLOG_REVISION_UNKNOWN}},
      "646c6d67aa35bb326500000001000500010002000700000008070605040302010900000000000000"
      "a6a131c033975d5e97d98f37e35860cb0001000000000000000800000000000000ffffffff000000"
      "000000000000000000000000000000000000000000"},

@@ -271,6 +271,11 @@ test_unit_test_exposition_SOURCES = test/unit/test_exposition.c
 test_unit_test_exposition_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_exposition_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_foreign
+test_unit_test_foreign_SOURCES = test/unit/test_foreign.c
+test_unit_test_foreign_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_foreign_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_rates
 test_unit_test_rates_SOURCES = test/unit/test_rates.c
 test_unit_test_rates_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -77,6 +77,39 @@ static void a_founder_that_cannot_read_the_log_recovers_all(void **state)
 	cluster_end(c);
 }
 
+/* The others have gone on with other legs meanwhile. It waits, and keeps nobody
+ * from attaching; with the table that counts it is served. */
+static void an_outdated_table_is_not_served(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	uint32_t seq;
+
+	(void)state;
+	c->failing = FAILS(MLOG_LOAD);
+	c->error = -ESTALE;
+	node_starts(c, 1, MLOG_SYNC_KEEP, false);
+	seq = node_asks(c, 1, ULOG_RESUME, REGIONS, false);
+	assert_null(node_reply(&c->node[1], seq));
+	assert_int_equal(c->node[1].notices[MLOG_NOTICE_OUTDATED], 1);
+	for (uint32_t lock = 0; lock <= MLOG_LOCK_MAP; lock++)
+		assert_int_equal(c->holder[lock], NOBODY);
+	time_passes(c, 60000);
+	assert_int_equal(node_status(c, 1).phase, MLOG_ATTACHING);
+	assert_int_equal(c->node[1].notices[MLOG_NOTICE_OUTDATED], 1);
+	c->failing = 0;
+	node_attaches(c, 2, MLOG_SYNC_NOSYNC);
+	node_marks(c, 2, 5);
+	time_passes(c, 60000);
+	assert_int_equal(node_status(c, 2).members, 1);
+	assert_int_equal(node_status(c, 1).phase, MLOG_ATTACHING);
+	node_dies(c, 1); /* its kernel waits for the resume, and cannot be made to stop */
+	node_fenced(c, 1);
+	node_attaches(c, 1, MLOG_SYNC_KEEP);
+	assert_int_equal(node_status(c, 2).members, 2);
+	node_clears(c, 2, 5);
+	cluster_end(c);
+}
+
 /* Node 1 writes the map. Should all die now, the region must not be found crash-dirty only. */
 static void a_region_is_stale_on_the_device_before_the_write_is_done(void **state)
 {
@@ -918,6 +951,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_newcomer_founds_with_a_dead_members_slot),
 	    cmocka_unit_test(a_founder_that_cannot_read_the_log_recovers_all),
+	    cmocka_unit_test(an_outdated_table_is_not_served),
 	    cmocka_unit_test(a_region_is_stale_on_the_device_before_the_write_is_done),
 	    cmocka_unit_test(who_is_suspended_does_not_time_a_write_out_for_ever),
 	    cmocka_unit_test(a_joiner_that_cannot_read_its_slot_has_everything_compared),

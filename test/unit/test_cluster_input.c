@@ -36,6 +36,7 @@ static struct mlog_message join_of(struct cluster *c)
 	m.join.region_count = REGIONS;
 	m.join.region_sectors = REGION_SECTORS;
 	m.join.slot = MLOG_NO_SLOT;
+	m.join.revision = REVISION;
 	return m;
 }
 
@@ -82,18 +83,21 @@ static void another_geometry_is_not_let_in(void **state)
 	struct mlog_message sectors = join_of(c);
 	struct mlog_message disk = join_of(c);
 	struct mlog_message revision = join_of(c);
+	struct mlog_message none = join_of(c);
 
 	(void)state;
 	regions.join.region_count++;
 	sectors.join.region_sectors *= 2;
 	disk.join.has_disk = false;
 	revision.join.revision = REVISION + 1;
+	none.join.revision = 0;
 	message_forged(c, &regions);
 	message_forged(c, &sectors);
 	message_forged(c, &disk);
 	message_forged(c, &revision);
-	assert_int_equal(c->node[1].notices[MLOG_NOTICE_MISMATCH], 4);
-	assert_int_equal(c->node[2].notices[MLOG_NOTICE_MISMATCH], 4);
+	message_forged(c, &none);
+	assert_int_equal(c->node[1].notices[MLOG_NOTICE_MISMATCH], 5);
+	assert_int_equal(c->node[2].notices[MLOG_NOTICE_MISMATCH], 5);
 	assert_int_equal(node_status(c, 1).members, 2);
 	nothing_has_changed(c);
 	cluster_end(c);

@@ -777,6 +777,26 @@ static void test_copy(void **state)
 	free(fresh.bytes);
 }
 
+/* What it held counts no more, and a table of before is not taken with it. */
+static void test_retire(void **state)
+{
+	struct image *image = *state;
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev log;
+
+	image_write(image);
+	log_open(image, true, &log);
+	assert_int_equal(logdev_retire(&log, 4, error), 0);
+	logdev_close(&log);
+	log_open(image, false, &log);
+	assert_int_equal(log.search.belief, DISK_STALE);
+	assert_int_equal(log.search.copy_a, 0);
+	assert_int_equal(log.search.copy_b, 0);
+	assert_true(disk_search_outdates(&log.search, "data-01234567", 3));
+	assert_false(disk_search_outdates(&log.search, "data-01234567", 4));
+	logdev_close(&log);
+}
+
 static void test_wipe(void **state)
 {
 	struct image *image = *state;
@@ -1038,6 +1058,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_adopt, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_adopt_damaged, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_copy, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_retire, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_wipe, image_setup, image_teardown),
 	    cmocka_unit_test(test_open_errors),
 	    cmocka_unit_test(test_plans),

@@ -24,20 +24,21 @@ static void test_text(void **state)
 	};
 	char text[PLAN_TEXT_SIZE];
 	struct dlmirror_plan seen;
-	uint64_t revision;
+	struct plan_revisions revisions;
 
 	(void)state;
-	plan_text(&plan, 0, text);
+	plan_text(&plan, &(struct plan_revisions){.from = 4}, text);
 	assert_string_equal(text, "from 2048 0 64\nto 4096\nkeep 1\nfresh 128 /dev/a b\n");
-	assert_int_equal(plan_text_parse(text, &seen, &revision), 0);
+	assert_int_equal(plan_text_parse(text, &seen, &revisions), 0);
 	assert_memory_equal(&seen, &plan, sizeof(plan));
-	assert_int_equal(revision, 0);
-	plan_text(&plan, 7, text);
+	assert_int_equal(revisions.to, 0);
+	plan_text(&plan, &(struct plan_revisions){.from = 4, .to = 7}, text);
 	assert_string_equal(text,
-			    "from 2048 0 64\nto 4096\nrevision 7\nkeep 1\nfresh 128 /dev/a b\n");
-	assert_int_equal(plan_text_parse(text, &seen, &revision), 0);
+			    "from 2048 0 64\nto 4096\nrevision 4 7\nkeep 1\nfresh 128 /dev/a b\n");
+	assert_int_equal(plan_text_parse(text, &seen, &revisions), 0);
 	assert_memory_equal(&seen, &plan, sizeof(plan));
-	assert_int_equal(revision, 7);
+	assert_int_equal(revisions.from, 4);
+	assert_int_equal(revisions.to, 7);
 }
 
 static void test_longest(void **state)
@@ -48,7 +49,7 @@ static void test_longest(void **state)
 				     .to_legs = DLMIRROR_LEGS_MAX};
 	char text[PLAN_TEXT_SIZE];
 	struct dlmirror_plan seen;
-	uint64_t revision;
+	struct plan_revisions revisions;
 
 	(void)state;
 	for (unsigned i = 0; i < DLMIRROR_LEGS_MAX; i++) {
@@ -58,8 +59,9 @@ static void test_longest(void **state)
 		memset(plan.leg[i].path, 'x', sizeof(plan.leg[i].path) - 1);
 		plan.leg[i].path[0] = '/';
 	}
-	plan_text(&plan, UINT64_MAX, text);
-	assert_int_equal(plan_text_parse(text, &seen, &revision), 0);
+	plan_text(&plan, &(struct plan_revisions){.from = UINT64_MAX - 1, .to = UINT64_MAX}, text);
+	assert_int_equal(plan_text_parse(text, &seen, &revisions), 0);
+	assert_true(revisions.to == UINT64_MAX);
 	assert_memory_equal(&seen, &plan, sizeof(plan));
 }
 
@@ -79,24 +81,24 @@ static void test_bad(void **state)
 	    "from 2048 0 0\nto 4096\nfresh 0\n",
 	    "from 2048 0 0\nto 4096\nfresh 0 dev\n",
 	    "from 2048 0 0\nto 4096\nnonsense\n",
-	    "from 2048 0 0\nto 4096\nrevision 0\nkeep 0\n",
-	    "from 2048 0 0\nto 4096\nrevision x\nkeep 0\n",
-	    "from 2048 0 0\nto 4096\nrevision 1\nrevision 1\nkeep 0\n",
+	    "from 2048 0 0\nto 4096\nrevision 0 0\nkeep 0\n",
+	    "from 2048 0 0\nto 4096\nrevision 1\nkeep 0\n",
+	    "from 2048 0 0\nto 4096\nrevision 0 1\nrevision 0 1\nkeep 0\n",
 	    "from 2048 0 0 0 0 0 0 0 0 0\nto 4096\nkeep 0\n",
 	    ("from 2048 0 0\nto 4096\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\n"
 	     "keep 0\nkeep 0\n"),
 	};
 	char longer[1024] = "from 2048 0 0\nto 4096\nfresh 0 /";
 	struct dlmirror_plan seen;
-	uint64_t revision;
+	struct plan_revisions revisions;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(plan_text_parse(bad[i], &seen, &revision), -EINVAL);
+		assert_int_equal(plan_text_parse(bad[i], &seen, &revisions), -EINVAL);
 	memset(longer + strlen(longer), 'x', DLMIRROR_PATH_SIZE);
-	assert_int_equal(plan_text_parse(longer, &seen, &revision), -EINVAL);
+	assert_int_equal(plan_text_parse(longer, &seen, &revisions), -EINVAL);
 	memset(longer, '1', sizeof(longer) - 1);
-	assert_int_equal(plan_text_parse(longer, &seen, &revision), -EINVAL);
+	assert_int_equal(plan_text_parse(longer, &seen, &revisions), -EINVAL);
 }
 
 int main(void)

@@ -266,6 +266,7 @@ static void test_each_notice_is_an_event(void **state)
 	    {MLOG_NOTICE_QUORUM, 0, "quorum-lost", 0, "quorum lost"},
 	    {MLOG_NOTICE_QUORUM, 1, "quorum-back", 0, "part of the quorum again"},
 	    {MLOG_NOTICE_MISMATCH, 4, "geometry-differs", 4, "node 4"},
+	    {MLOG_NOTICE_OUTDATED, 0, "table-outdated", 0, "it is not served"},
 	};
 
 	(void)state;

@@ -430,10 +430,31 @@ static void older_tables_are_refused(void **state)
 	assert_int_equal(rig_release(rig), 0);
 	rig_close(rig);
 	rig->spec.uuid = "mirror-2";
-	rig->spec.revision = 0;
+	rig->spec.revision = 2;
 	rig_open(rig);
 	assert_int_equal(rig_load(rig), 0);
-	assert_int_equal(storage_revision(rig->storage), 0);
+	assert_int_equal(storage_revision(rig->storage), 2);
+}
+
+/* Between open and load, and between load and claim, somebody has it with a later table. */
+static void older_tables_are_refused_later_too(void **state)
+{
+	struct rig *rig = *state;
+	struct rig later;
+
+	rig->spec.revision = 2;
+	rig_open(rig);
+	assert_int_equal(rig_load(rig), 0);
+	rig_init(&later, REGIONS, SECTORS, DEVICE);
+	later.spec.device = rig->path;
+	later.spec.revision = 3;
+	rig_open(&later);
+	assert_int_equal(rig_claim(&later), 0);
+	rig_record_start();
+	assert_int_equal(rig_load(rig), -ESTALE);
+	assert_int_equal(rig_claim(rig), -EBUSY);
+	assert_int_equal(rig_record.count, 0);
+	rig_fini(&later);
 }
 
 /* Between open and load, and between load and claim, somebody else takes it. */
@@ -935,6 +956,7 @@ int main(void)
 	    TEST(others_are_refused),
 	    TEST(others_are_refused_later_too),
 	    TEST(older_tables_are_refused),
+	    TEST(older_tables_are_refused_later_too),
 	    TEST(newer_format_is_refused),
 	    TEST(bad_devices_are_refused),
 	    TEST(nothing_is_written_unclaimed),

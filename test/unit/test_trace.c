@@ -205,7 +205,7 @@ static void test_names(void **state)
 	(void)state;
 	for (int type = ULOG_CTR; type < ULOG_TYPES; type++)
 		assert_string_not_equal(trace_type_name((enum ulog_type)type), "?");
-	for (int code = 0; code <= MLOG_NOTICE_MISMATCH; code++)
+	for (int code = 0; code <= MLOG_NOTICE_OUTDATED; code++)
 		assert_string_not_equal(trace_notice_name((enum mlog_notice)code), "?");
 	for (int kind = 0; kind < MLOG_MESSAGES; kind++)
 		assert_string_not_equal(trace_message_name((enum mlog_message_kind)kind), "?");

@@ -53,6 +53,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/cluster-dlm-locks \
 	test/vm/scenarios/documents \
 	test/vm/scenarios/flight-record \
+	test/vm/scenarios/from-lvm \
 	test/vm/scenarios/interrupted \
 	test/vm/scenarios/kernel-failures \
 	test/vm/scenarios/kernel-log \
