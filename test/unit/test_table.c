@@ -394,8 +394,8 @@ static void test_status_table(void **state)
 	    "3 integrated_flush clustered-core 8",
 	    "6 integrated_flush clustered-disk 253:0 1024 nosync block_on_error",
 	    "3 clustered-core 1024 revision=1",
-	    "7 integrated_flush clustered-disk 253:0 1024 nosync block_on_error "
-	    "revision=9223372036854775807",
+	    ("7 integrated_flush clustered-disk 253:0 1024 nosync block_on_error "
+	     "revision=9223372036854775807"),
 	};
 
 	(void)state;
