@@ -236,7 +236,7 @@ static void check_storage(bool other)
 		storage_close(s);
 		return;
 	}
-	MUST(rc == -ENOSPC || rc == -EBUSY || rc == -EPROTONOSUPPORT);
+	MUST(rc == -ENOSPC || rc == -EBUSY || rc == -EPROTONOSUPPORT || rc == -ESTALE);
 	MUST(strlen(error) > 10 && strlen(error) < STORAGE_ERROR_SIZE);
 	for (const char *c = error; *c != '\0'; c++)
 		MUST(*c >= ' ' && *c <= '~');
