@@ -98,6 +98,20 @@ int device_uuid_make(struct spec *spec)
 	return UI_OK;
 }
 
+int device_log_check(const struct logdev *log, const char *name, const char *uuid,
+		     uint64_t revision)
+{
+	if (!disk_search_outdates(&log->search, uuid, revision))
+		return UI_OK;
+	return ui_fail(
+	    UI_FAILED, MSG_TABLE_OUTDATED,
+	    "%s has revision %" PRIu64
+	    " here, and its log device %s has been that of revision %" PRIu64
+	    ": the legs here may be outdated; dlmirror config list shows who has a newer "
+	    "configuration",
+	    name, revision, log->path, log->search.super.revision);
+}
+
 /*
  * What is on the log device already belongs to a mirror: to this one, whose history it then is, or
  * to another, whose bits would be lies about these legs.
@@ -121,14 +135,8 @@ static int log_history_decide(struct device_wish *wish, struct logdev *log)
 			       search->super.owner.host_id, log->path);
 	if (!search->has_super)
 		return UI_OK;
-	if (wish->known && disk_search_outdates(search, spec->uuid, spec->revision))
-		return ui_fail(
-		    UI_FAILED, MSG_TABLE_OUTDATED,
-		    "%s has revision %" PRIu64
-		    " here, and its log device %s has been that of revision %" PRIu64
-		    ": the legs here may be outdated; dlmirror config list shows who has "
-		    "a newer configuration",
-		    spec->name, spec->revision, log->path, search->super.revision);
+	if (wish->known && device_log_check(log, spec->name, spec->uuid, spec->revision) != UI_OK)
+		return UI_FAILED;
 	if (spec->uuid[0] ? strcmp(spec->uuid, uuid) == 0 : spec_uuid_is_for(uuid, spec->name)) {
 		strcpy(spec->uuid, uuid);
 		if (!wish->known) /* whoever makes it anew says which legs count */

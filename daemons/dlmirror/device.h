@@ -5,6 +5,7 @@
 #define DLM_COMMAND_DEVICE_H
 
 #include "codec/disk.h"
+#include "daemons/dlmirror/logdev.h"
 #include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/spec.h"
 
@@ -23,6 +24,9 @@ struct device_wish {
 int device_name_check(const char *name);
 /* Looks at the daemon, the legs and the log device; after it, nothing known is in the way. */
 int device_prepare(struct device_wish *wish);
+/* Is the mirror's configuration, of that revision, older than what its log device has been for? */
+int device_log_check(const struct logdev *log, const char *name, const char *uuid,
+		     uint64_t revision);
 /* A new one for its log: the name and eight random digits. */
 int device_uuid_make(struct spec *spec);
 /* Loads and resumes it. */

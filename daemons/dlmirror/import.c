@@ -106,7 +106,7 @@ static int own_import(struct dlmirror *d, const char *name)
 /* ---- mirrors of others */
 
 /* LVM's own volumes go when it takes the mirror down, so what counts is what they stand on. */
-static int below_lvm(const char *what, dev_t *devno, uint64_t *start_sector, uint64_t length)
+static int below_lvm(uint32_t number, struct spec_leg *leg, uint64_t length)
 {
 	char error[MAPPER_ERROR_SIZE];
 	struct mapper_target target;
@@ -114,34 +114,33 @@ static int below_lvm(const char *what, dev_t *devno, uint64_t *start_sector, uin
 	for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
 		uint64_t sector;
 
-		if (mapper_target_of(*devno, &target, error) != 0)
+		if (mapper_target_of(leg->devno, &target, error) != 0)
 			return ui_fail(UI_FAILED, MSG_DEVICE_MAPPER_FAILED,
 				       "device-mapper does not answer: %s", error);
 		if (!target.of_lvm)
 			return UI_OK;
 		if (target.count != 1 || strcmp(target.type, "linear") != 0 ||
-		    foreign_parse_linear(target.params, devno, &sector) != 0 ||
-		    target.length < *start_sector + length)
+		    foreign_parse_linear(target.params, &leg->devno, &sector) != 0 ||
+		    target.length < leg->start_sector + length)
 			break;
-		*start_sector += sector;
+		leg->start_sector += sector;
 	}
 	return ui_fail(UI_FAILED, MSG_LEG_IN_PIECES,
-		       "the %s is in several pieces below LVM: have pvmove put it into one, or "
+		       "the leg %" PRIu32
+		       " is in several pieces below LVM: have pvmove put it into one, or "
 		       "make the mirror anew with create and copy",
-		       what);
+		       number);
 }
 
 static int foreign_leg(const struct foreign *foreign, uint32_t i, struct spec *spec)
 {
 	struct spec_leg *leg = &spec->leg[i];
 	char path[BLOCK_TEXT_SIZE];
-	char what[32];
 	int code;
 
 	leg->devno = foreign->leg[i].devno;
 	leg->start_sector = foreign->leg[i].start_sector;
-	(void)snprintf(what, sizeof(what), "leg %" PRIu32, i + 1);
-	code = below_lvm(what, &leg->devno, &leg->start_sector, spec->length_sectors);
+	code = below_lvm(i + 1, leg, spec->length_sectors);
 	if (code == UI_OK)
 		code = device_path(major(leg->devno), minor(leg->devno), path);
 	if (code != UI_OK)

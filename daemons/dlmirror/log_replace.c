@@ -95,15 +95,8 @@ static int old_look(struct replacing *r)
 		return old_lost(r, why);
 	}
 	r->old_open = true;
-	if (disk_search_outdates(search, r->file.uuid, r->file.revision)) {
-		logdev_close(&r->old);
-		r->old_open = false;
-		return ui_fail(UI_FAILED, MSG_TABLE_OUTDATED,
-			       "%s has revision %" PRIu64
-			       " here, and its log device %s has been that of revision %" PRIu64
-			       ": dlmirror config list shows who has a newer configuration",
-			       r->name, r->file.revision, r->old.path, search->super.revision);
-	}
+	if (device_log_check(&r->old, r->name, r->file.uuid, r->file.revision) != UI_OK)
+		return UI_FAILED; /* replace() closes it */
 	if (search->has_super && strcmp(search->super.uuid, r->file.uuid) != 0) {
 		logdev_close(&r->old);
 		r->old_open = false; /* and it stays as it is */

@@ -285,24 +285,35 @@ static int unit_change(const struct logdev *log, uint64_t offset, size_t at, con
 	return result;
 }
 
-/* Copy B first: as in a claim, copy A is what makes the change count. */
-int logdev_adopt(struct logdev *log, const struct disk_owner *owner, char error[LOGDEV_ERROR_SIZE])
+static int unwritable(const struct logdev *log, int result, char error[LOGDEV_ERROR_SIZE])
 {
-	struct disk_super super = log->search.super;
+	return refuse(error, result, MSG_DEVICE_UNWRITABLE, "%s cannot be written: %s", log->path,
+		      strerror(-result));
+}
+
+/* Copy B first: as in a claim, copy A is what makes the change count. */
+static int super_change(struct logdev *log, struct disk_super *super, char error[LOGDEV_ERROR_SIZE])
+{
 	uint8_t bytes[DISK_SUPER_SIZE];
 	int result;
 
-	super.owner = *owner;
-	super.generation++;
-	disk_super_encode(bytes, &super);
-	result = unit_change(log, super.layout.super_b, 0, bytes, sizeof(bytes));
+	super->generation++;
+	disk_super_encode(bytes, super);
+	result = unit_change(log, super->layout.super_b, 0, bytes, sizeof(bytes));
 	if (result == 0)
 		result = unit_change(log, 0, DISK_SUPER_OFFSET, bytes, sizeof(bytes));
 	if (result != 0)
-		return refuse(error, result, MSG_DEVICE_UNWRITABLE, "%s cannot be written: %s",
-			      log->path, strerror(-result));
-	log->search.super = super;
+		return unwritable(log, result, error);
+	log->search.super = *super;
 	return 0;
+}
+
+int logdev_adopt(struct logdev *log, const struct disk_owner *owner, char error[LOGDEV_ERROR_SIZE])
+{
+	struct disk_super super = log->search.super;
+
+	super.owner = *owner;
+	return super_change(log, &super, error);
 }
 
 int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE])
@@ -316,33 +327,26 @@ int logdev_wipe(struct logdev *log, char error[LOGDEV_ERROR_SIZE])
 	if (result == 0)
 		result = unit_change(log, 0, 0, zeros, sizeof(zeros));
 	if (result != 0)
-		return refuse(error, result, MSG_DEVICE_UNWRITABLE, "%s cannot be written: %s",
-			      log->path, strerror(-result));
+		return unwritable(log, result, error);
 	return 0;
 }
 
 int logdev_retire(struct logdev *log, uint64_t revision, char error[LOGDEV_ERROR_SIZE])
 {
+	static const uint8_t no_header[DISK_SUPER_OFFSET];
 	struct disk_super super = log->search.super;
-	uint8_t bytes[DISK_BITS_OFFSET] = {0};
 	int result;
 
 	if (!log->search.has_super)
 		return logdev_wipe(log, error);
-	super.generation++;
 	super.revision = revision;
 	super.in_use = false;
 	super.stale = true;
-	disk_super_encode(bytes + DISK_SUPER_OFFSET, &super);
-	result =
-	    unit_change(log, super.layout.super_b, 0, bytes + DISK_SUPER_OFFSET, DISK_SUPER_SIZE);
-	if (result == 0) /* and no header of the kernel's */
-		result = unit_change(log, 0, 0, bytes, sizeof(bytes));
+	result = super_change(log, &super, error);
 	if (result != 0)
-		return refuse(error, result, MSG_DEVICE_UNWRITABLE, "%s cannot be written: %s",
-			      log->path, strerror(-result));
-	log->search.super = super;
-	return 0;
+		return result;
+	result = unit_change(log, 0, 0, no_header, sizeof(no_header));
+	return result == 0 ? 0 : unwritable(log, result, error);
 }
 
 /* Of the kernel's bits: on their way from one device to another. */

@@ -83,40 +83,89 @@ static uint64_t revision_get(const char *params)
 	return word ? strtoull(word + strlen(" " TABLE_REVISION_WORD), NULL, 10) : 0;
 }
 
-static int table_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE])
+/* That of the device-mapper device. */
+static bool uuid_begins(struct dm_task *task, const char *prefix)
 {
-	struct dm_task *task = task_make(DM_DEVICE_TABLE, name);
-	uint64_t start;
-	uint64_t length;
-	char *type = NULL;
-	char *params = NULL;
+	const char *uuid = dm_task_get_uuid(task);
+
+	return uuid && strncmp(uuid, prefix, strlen(prefix)) == 0;
+}
+
+/* Frees task. */
+static int target_read(struct dm_task *task, struct mapper_target *ret,
+		       char error[MAPPER_ERROR_SIZE])
+{
+	struct mapper_target target = {0};
+	struct dm_info info;
 	int result = 0;
 
-	if (!task || !dm_task_run(task)) {
+	if (!task || !dm_task_run(task) || !dm_task_get_info(task, &info)) {
 		result = fail(task, error);
-	} else {
-		(void)dm_get_next_target(task, NULL, &start, &length, &type, &params);
-		ret->ours = type && params && strcmp(type, "mirror") == 0 &&
-			    log_uuid_get(params, ret->log_uuid);
-		ret->keep_log = ret->ours && strstr(params, " keep_log");
-		ret->revision = ret->ours ? revision_get(params) : 0;
+		if (result == -ENXIO) /* and it is not there, or none of device-mapper's */
+			result = 0;
+	} else if (info.exists) {
+		void *at = NULL;
+
+		target.exists = true;
+		target.of_lvm = uuid_begins(task, LVM_PREFIX);
+		do {
+			uint64_t start;
+			uint64_t length;
+			char *type = NULL;
+			char *params = NULL;
+
+			at = dm_get_next_target(task, at, &start, &length, &type, &params);
+			if (!type || !params || target.count++ > 0)
+				continue;
+			target.length = length;
+			(void)snprintf(target.type, sizeof(target.type), "%s", type);
+			(void)snprintf(target.params, sizeof(target.params), "%s", params);
+		} while (at);
 	}
 	if (task)
 		dm_task_destroy(task);
+	if (result == 0)
+		*ret = target;
 	return result;
+}
+
+int mapper_target(const char *name, struct mapper_target *ret, char error[MAPPER_ERROR_SIZE])
+{
+	library_prepare();
+	return target_read(task_make(DM_DEVICE_TABLE, name), ret, error);
+}
+
+int mapper_target_of(dev_t devno, struct mapper_target *ret, char error[MAPPER_ERROR_SIZE])
+{
+	struct dm_task *task;
+
+	library_prepare();
+	task = dm_task_create(DM_DEVICE_TABLE);
+	if (task && (!dm_task_set_major(task, (int)major(devno)) ||
+		     !dm_task_set_minor(task, (int)minor(devno)))) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return target_read(task, ret, error);
+}
+
+static int table_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE])
+{
+	struct mapper_target target;
+	int result = mapper_target(name, &target, error);
+
+	if (result != 0)
+		return result;
+	ret->ours =
+	    strcmp(target.type, "mirror") == 0 && log_uuid_get(target.params, ret->log_uuid);
+	ret->keep_log = ret->ours && strstr(target.params, " keep_log");
+	ret->revision = ret->ours ? revision_get(target.params) : 0;
+	return 0;
 }
 
 bool mapper_is(const struct mapper_device *device, const char *log_uuid)
 {
 	return device->exists && device->ours && strcmp(device->log_uuid, log_uuid) == 0;
-}
-
-static bool is_unfinished(struct dm_task *task, const struct dm_info *info)
-{
-	const char *uuid = dm_task_get_uuid(task);
-
-	return info->live_table == 0 && uuid &&
-	       strncmp(uuid, SPEC_DM_PREFIX, strlen(SPEC_DM_PREFIX)) == 0;
 }
 
 int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPER_ERROR_SIZE])
@@ -132,7 +181,7 @@ int mapper_examine(const char *name, struct mapper_device *ret, char error[MAPPE
 		result = fail(task, error);
 	} else if (info.exists) {
 		device.exists = true;
-		device.unfinished = is_unfinished(task, &info);
+		device.unfinished = info.live_table == 0 && uuid_begins(task, SPEC_DM_PREFIX);
 		device.suspended = info.suspended != 0;
 		device.open_count = info.open_count;
 		device.major = info.major;
@@ -225,65 +274,6 @@ int mapper_remove(const char *name, char error[MAPPER_ERROR_SIZE])
 	task = task_make(DM_DEVICE_REMOVE, name);
 	/* udev and its friends open a device for a moment now and then. */
 	return task_finish(task, task && dm_task_retry_remove(task), error);
-}
-
-/* Frees task. */
-static int target_read(struct dm_task *task, struct mapper_target *ret,
-		       char error[MAPPER_ERROR_SIZE])
-{
-	struct mapper_target target = {0};
-	struct dm_info info;
-	int result = 0;
-
-	if (!task || !dm_task_run(task) || !dm_task_get_info(task, &info)) {
-		result = fail(task, error);
-		if (result == -ENXIO) /* and it is not there, or none of device-mapper's */
-			result = 0;
-	} else if (info.exists) {
-		const char *uuid = dm_task_get_uuid(task);
-		void *at = NULL;
-
-		target.exists = true;
-		target.of_lvm = uuid && strncmp(uuid, LVM_PREFIX, strlen(LVM_PREFIX)) == 0;
-		do {
-			uint64_t start;
-			uint64_t length;
-			char *type = NULL;
-			char *params = NULL;
-
-			at = dm_get_next_target(task, at, &start, &length, &type, &params);
-			if (!type || !params || target.count++ > 0)
-				continue;
-			target.length = length;
-			(void)snprintf(target.type, sizeof(target.type), "%s", type);
-			(void)snprintf(target.params, sizeof(target.params), "%s", params);
-		} while (at);
-	}
-	if (task)
-		dm_task_destroy(task);
-	if (result == 0)
-		*ret = target;
-	return result;
-}
-
-int mapper_target(const char *name, struct mapper_target *ret, char error[MAPPER_ERROR_SIZE])
-{
-	library_prepare();
-	return target_read(task_make(DM_DEVICE_TABLE, name), ret, error);
-}
-
-int mapper_target_of(dev_t devno, struct mapper_target *ret, char error[MAPPER_ERROR_SIZE])
-{
-	struct dm_task *task;
-
-	library_prepare();
-	task = dm_task_create(DM_DEVICE_TABLE);
-	if (task && (!dm_task_set_major(task, (int)major(devno)) ||
-		     !dm_task_set_minor(task, (int)minor(devno)))) {
-		dm_task_destroy(task);
-		task = NULL;
-	}
-	return target_read(task, ret, error);
 }
 
 int mapper_has_mirror_target(bool *ret, char error[MAPPER_ERROR_SIZE])
