@@ -165,8 +165,9 @@ static void join_read(struct reader *r, uint16_t version, uint16_t highest, stru
 	if (version >= GROUP_REVISION_VERSION) {
 		m->join.revision = read_u64(r);
 		r->failed |= m->join.revision > TABLE_REVISION_MAX;
-	} else if (highest >= GROUP_REVISION_VERSION)
+	} else if (highest >= GROUP_REVISION_VERSION) {
 		m->join.revision = MLOG_REVISION_UNKNOWN;
+	}
 }
 
 static bool join_valid(const struct mlog_message *m)
