@@ -2,6 +2,7 @@
 /* dlmirror events and history: what happened, from the daemon's record, and what happens. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
 
-#define FOLLOW_MS   500U /* between two looks */
+#define FOLLOW_MS   500 /* between two looks at a daemon that cannot be watched */
 #define HISTORY	    40U
 #define HISTORY_MAX 100000U
 
@@ -153,6 +154,15 @@ static int selection_make(struct dlmirror *d, const char *name, struct selection
 	return error == 0 || error == -ENOENT ? UI_OK : ui_fail_daemon(d, error);
 }
 
+/* Until something may have happened. A daemon older than this command is looked at now and then. */
+static void news_wait(struct dlmirror *d)
+{
+	struct pollfd news = {.events = POLLIN};
+	bool watched = dlmirror_watch(d, &news.fd) == 0;
+
+	(void)poll(&news, watched ? 1 : 0, watched ? -1 : FOLLOW_MS);
+}
+
 static void batch_print(const struct events_options *options, const struct dlmirror_event *event,
 			size_t count, bool json)
 {
@@ -189,7 +199,7 @@ static int events_run(struct dlmirror **d, const char *name, const void *input, 
 		if (!options->follow || code != UI_OK || ferror(stdout))
 			break;
 		first = false;
-		ui_pause_ms(FOLLOW_MS);
+		news_wait(*d);
 	}
 	return code;
 }

@@ -52,6 +52,8 @@ struct admin_server;
 /* group: name of the administrators' group, or NULL for root only. source is copied. */
 int admin_server_create(qb_loop_t *loop, const char *group, const struct admin_source *source,
 			struct admin_server **ret);
+/* The source has new events: clients that watch are told, each once until it has asked for them. */
+void admin_server_news(struct admin_server *server);
 struct admin_server *admin_server_destroy(struct admin_server *server); /* takes NULL */
 
 #endif

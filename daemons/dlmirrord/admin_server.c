@@ -63,6 +63,13 @@ struct watch {
 	void *data;
 };
 
+/* A client that was let in: libqb's context of its connection. */
+struct client {
+	int alive_fd; /* tells when it goes */
+	bool watching;
+	bool to_be_told; /* of the next event: it has asked for those until now */
+};
+
 struct admin_server {
 	qb_loop_t *loop;
 	qb_ipcs_service_t *service;
@@ -299,18 +306,52 @@ static int32_t on_accept(qb_ipcs_connection_t *connection, uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* Without memory there is no context, and the client gets no answers. */
 static void on_created(qb_ipcs_connection_t *connection)
 {
-	qb_ipcs_context_set(connection, (void *)(intptr_t)the_server->connecting_fd);
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (client)
+		client->alive_fd = the_server->connecting_fd;
+	qb_ipcs_context_set(connection, client);
+}
+
+static void on_destroyed(qb_ipcs_connection_t *connection)
+{
+	free(qb_ipcs_context_get(connection));
 }
 
 /* libqb would try for a second to reach a client that has gone. */
-static bool client_gone(qb_ipcs_connection_t *connection)
+static bool client_gone(const struct client *client)
 {
-	struct pollfd alive = {.fd = (int)(intptr_t)qb_ipcs_context_get(connection),
-			       .events = POLLRDHUP};
+	struct pollfd alive = {.fd = client->alive_fd, .events = POLLRDHUP};
 
 	return poll(&alive, 1, 0) != 0;
+}
+
+static void news_send(qb_ipcs_connection_t *connection)
+{
+	struct client *client = qb_ipcs_context_get(connection);
+	uint8_t news[ADMIN_REPLY_ENVELOPE];
+
+	if (!client || !client->watching || !client->to_be_told || client_gone(client))
+		return;
+	client->to_be_told = false;
+	(void)qb_ipcs_event_send(connection, news, admin_news_encode(news));
+}
+
+void admin_server_news(struct admin_server *server)
+{
+	qb_ipcs_connection_t *connection = qb_ipcs_connection_first_get(server->service);
+
+	while (connection) {
+		qb_ipcs_connection_t *next;
+
+		news_send(connection);
+		next = qb_ipcs_connection_next_get(server->service, connection);
+		qb_ipcs_connection_unref(connection);
+		connection = next;
+	}
 }
 
 static int mirror_answer(struct admin_server *server, const struct admin_request *request,
@@ -482,6 +523,13 @@ static int action_answer(struct admin_server *server, const struct admin_request
 	return result;
 }
 
+static int watch_answer(struct admin_server *server, const struct admin_request *request,
+			struct admin_reply_writer *reply)
+{
+	admin_reply_begin(reply, request->kind, 0, "", server->reply, sizeof(server->reply));
+	return 0;
+}
+
 static int request_answer(struct admin_server *server, const struct admin_request *request,
 			  struct admin_reply_writer *reply)
 {
@@ -500,6 +548,8 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 		return map_answer(server, request, reply);
 	case ADMIN_EVENTS:
 		return events_answer(server, request, reply);
+	case ADMIN_WATCH:
+		return watch_answer(server, request, reply);
 	case ADMIN_ERRAND:
 		return errand_answer(server, request, reply);
 	case ADMIN_ERRAND_RESULT:
@@ -509,31 +559,47 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 	}
 }
 
+/* Before the answer: what happens behind it is news. */
+static void client_note(struct client *client, enum admin_kind kind)
+{
+	if (kind == ADMIN_WATCH)
+		client->watching = true;
+	if (kind == ADMIN_WATCH || kind == ADMIN_EVENTS)
+		client->to_be_told = true;
+}
+
 /* Called by libqb for each datagram; size is what the datagram says of itself. */
 static int32_t on_request(qb_ipcs_connection_t *connection, void *data, size_t size)
 {
 	struct admin_server *server = the_server;
 	static struct admin_request request; /* large */
+	struct client *client = qb_ipcs_context_get(connection);
 	struct admin_reply_writer reply;
 	int result;
 
 	(void)size;
+	if (!client)
+		return 0;
 	memset(&request, 0, sizeof(request));
 	server->text[0] = '\0';
 	result = admin_request_decode(data, server->request_size, &request);
-	if (result == 0)
+	if (result == 0) {
+		client_note(client, request.kind);
 		result = request_answer(server, &request, &reply);
-	else
+	} else {
 		message_make(server->text, sizeof(server->text), MSG_DAEMON_OTHER_VERSION,
 			     "the daemon does not understand the request: it speaks version %u "
 			     "of the protocol",
 			     ADMIN_VERSION);
+	}
 	if (result != 0)
 		admin_reply_begin(&reply, request.kind, result, server->text, server->reply,
 				  sizeof(server->reply));
 	size = admin_reply_end(&reply);
+	if (result == 0 && request.kind == ADMIN_WATCH)
+		news_send(connection); /* what happened before is news to it, too */
 	/* A reply that cannot be sent is the client's loss: it stopped reading, or has gone. */
-	if (size > 0 && !client_gone(connection))
+	if (size > 0 && !client_gone(client))
 		(void)qb_ipcs_response_send(connection, server->reply, size);
 	return 0;
 }
@@ -555,6 +621,7 @@ int admin_server_create(qb_loop_t *loop, const char *group, const struct admin_s
 {
 	static struct qb_ipcs_service_handlers handlers = {.connection_accept = on_accept,
 							   .connection_created = on_created,
+							   .connection_destroyed = on_destroyed,
 							   .msg_process = on_request};
 	static struct qb_ipcs_poll_handlers hooks = {.job_add = on_job,
 						     .dispatch_add = on_add,

@@ -143,6 +143,13 @@ static void dispatch_errands(struct daemon *d)
 	errands_dispatch(d->errands);
 }
 
+static void dispatch_events(struct daemon *d)
+{
+	events_seen();
+	if (d->admin != NULL)
+		admin_server_news(d->admin);
+}
+
 int daemon_listen_errands(struct daemon *d)
 {
 	int fd = errands_fd(d->errands);
@@ -826,6 +833,8 @@ static int admin_start(struct daemon *d)
 	error = admin_server_create(d->loop,
 				    d->config.admin_group[0] != '\0' ? d->config.admin_group : NULL,
 				    &source, &d->admin);
+	if (error == 0 && events_fd() >= 0)
+		error = source_add(d, QB_LOOP_LOW, events_fd(), dispatch_events);
 	if (error != 0)
 		message_log(LOG_ERR, MSG_DAEMON_CANNOT_START, "cannot serve admins: %s",
 			    strerror(-error));

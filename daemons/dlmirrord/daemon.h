@@ -52,7 +52,7 @@ struct daemon_source {
 	void (*dispatch)(struct daemon *d);
 };
 
-#define DAEMON_SOURCES_MAX 9U
+#define DAEMON_SOURCES_MAX 10U
 
 struct daemon {
 	pthread_mutex_t core_lock;

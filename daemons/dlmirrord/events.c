@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -87,6 +88,7 @@ static const struct {
 static uint8_t *memory; /* NULL: not open */
 static uint64_t record_id;
 static uint64_t newest; /* seq; 0: none yet */
+static int news_fd = -1;
 
 static uint8_t *place(uint64_t seq)
 {
@@ -213,6 +215,7 @@ void events_open(const char *directory)
 	}
 	if (memory != NULL && !record_take())
 		record_begin();
+	news_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
 void events_close(void)
@@ -222,6 +225,21 @@ void events_close(void)
 	memory = NULL;
 	record_id = 0;
 	newest = 0;
+	if (news_fd >= 0)
+		close(news_fd);
+	news_fd = -1;
+}
+
+int events_fd(void)
+{
+	return news_fd;
+}
+
+void events_seen(void)
+{
+	eventfd_t count;
+
+	(void)eventfd_read(news_fd, &count);
 }
 
 /* ---- telling and reading */
@@ -251,6 +269,7 @@ static void event_keep(const char *uuid, const char *name, const struct event_ru
 	text_take(e.text, sizeof(e.text), text);
 	event_encode(&e, place(e.seq));
 	newest = e.seq;
+	(void)eventfd_write(news_fd, 1);
 }
 
 void event_tell(const char *uuid, const char *name, struct event_run *run, enum event event,

@@ -74,6 +74,10 @@ struct event_run {
 void events_open(const char *directory);
 void events_close(void);
 
+/* Readable once something has been kept since the last events_seen(); -1: it cannot be had. */
+int events_fd(void);
+void events_seen(void);
+
 /*
  * uuid, name: of the mirror, or empty. Of events about regions and requests that repeat themselves,
  * counted in run (which may be NULL), each is logged, but only the 1st, 2nd, 4th, 8th and so on in a

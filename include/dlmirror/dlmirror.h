@@ -320,6 +320,14 @@ int dlmirror_map(struct dlmirror *d, const char *mirror, uint64_t first, uint64_
  */
 int dlmirror_events(struct dlmirror *d, struct dlmirror_position *position,
 		    struct dlmirror_event **ret, size_t *ret_count);
+/*
+ * *ret_fd is readable (POLLIN) now, and later whenever something has happened behind what
+ * dlmirror_events() returned last, or the daemon has ended: call dlmirror_events(), which makes it
+ * unreadable, or returns -ENOTCONN. There may be nothing new. The descriptor belongs to the handle
+ * and is good until dlmirror_free(); poll it, and do nothing else with it. Asked again, it is the
+ * same. -EPROTO: the daemon is too old for it.
+ */
+int dlmirror_watch(struct dlmirror *d, int *ret_fd);
 /* Compares all regions in the background, and with repair mends those that differ from the default
  * leg; so it does in any case while the mirror is suspect. -EBUSY when the mirror is not active. */
 int dlmirror_verify(struct dlmirror *d, const char *mirror, bool repair);

@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +34,8 @@
 
 struct dlmirror {
 	qb_ipcc_connection_t *ipc; /* NULL: not connected */
+	int watch_fd;		   /* -1: not watching */
+	int daemon_fd;		   /* the same; readable once the daemon's process has ended */
 	int timeout_ms;
 	char error[2 * ADMIN_TEXT_SIZE];
 	uint8_t reply[ADMIN_REPLY_MAX];
@@ -146,6 +150,8 @@ int dlmirror_connect(struct dlmirror **ret)
 	*ret = d;
 	if (!d)
 		return -ENOMEM;
+	d->watch_fd = -1;
+	d->daemon_fd = -1;
 	d->timeout_ms = timeout_wanted();
 	return connection_open(d);
 }
@@ -157,11 +163,22 @@ static void connection_close(struct dlmirror *d)
 	d->ipc = NULL;
 }
 
+static void watch_close(struct dlmirror *d)
+{
+	if (d->watch_fd >= 0)
+		close(d->watch_fd);
+	if (d->daemon_fd >= 0)
+		close(d->daemon_fd);
+	d->watch_fd = -1;
+	d->daemon_fd = -1;
+}
+
 void dlmirror_free(struct dlmirror *d)
 {
 	if (!d)
 		return;
 	connection_close(d);
+	watch_close(d);
 	free(d);
 }
 
@@ -649,6 +666,15 @@ static int page_add(struct dlmirror *d, struct events *events, const struct admi
 	return 0;
 }
 
+/* What has been told so far; more is told only once events have been asked for again. */
+static void news_take(struct dlmirror *d)
+{
+	uint8_t news[ADMIN_REPLY_ENVELOPE];
+
+	while (d->ipc && qb_ipcc_event_recv(d->ipc, news, sizeof(news), 0) > 0)
+		;
+}
+
 static int events_read(struct dlmirror *d, struct events *events)
 {
 	struct admin_request request = {.kind = ADMIN_EVENTS};
@@ -678,8 +704,11 @@ int dlmirror_events(struct dlmirror *d, struct dlmirror_position *position,
 		    struct dlmirror_event **ret, size_t *ret_count)
 {
 	struct events events = {.position = *position};
-	int result = events_read(d, &events);
+	int result;
 
+	if (d->watch_fd >= 0)
+		news_take(d);
+	result = events_read(d, &events);
 	if (result != 0) {
 		free(events.event);
 		return result;
@@ -688,4 +717,62 @@ int dlmirror_events(struct dlmirror *d, struct dlmirror_position *position,
 	*ret = events.event;
 	*ret_count = events.count;
 	return 0;
+}
+
+static int watch_add(int watch_fd, int fd)
+{
+	struct epoll_event wish = {.events = EPOLLIN};
+
+	return epoll_ctl(watch_fd, EPOLL_CTL_ADD, fd, &wish) == 0 ? 0 : -errno;
+}
+
+/* libqb's descriptor tells of events, but not of the end of a daemon that could not say so. */
+static int watch_open(struct dlmirror *d)
+{
+	int news_fd = -1;
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	int result;
+
+	result = qb_ipcc_fd_get(d->ipc, &news_fd);
+	if (result == 0)
+		result = qb_ipcc_auth_get(d->ipc, &pid, &uid, &gid);
+	if (result != 0)
+		return result;
+	d->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (d->watch_fd < 0)
+		return -errno;
+	d->daemon_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (d->daemon_fd < 0)
+		return -errno;
+	result = watch_add(d->watch_fd, news_fd);
+	return result == 0 ? watch_add(d->watch_fd, d->daemon_fd) : result;
+}
+
+int dlmirror_watch(struct dlmirror *d, int *ret_fd)
+{
+	struct admin_request request = {.kind = ADMIN_WATCH};
+	struct admin_reply reply;
+	int result;
+
+	*ret_fd = d->watch_fd;
+	if (d->watch_fd >= 0)
+		return 0;
+	if (!d->ipc)
+		return fail(d, -ENOTCONN, "%s", no_daemon);
+	result = watch_open(d);
+	if (result != 0) {
+		watch_close(d);
+		if (result == -ESRCH)
+			return fail(d, -ENOTCONN, "%s", no_daemon);
+		return fail(d, result, "cannot watch the daemon: %s", strerror(-result));
+	}
+	/* It also shows that the process of that number is the daemon still. */
+	result = call(d, &request, &reply);
+	if (result == 0)
+		*ret_fd = d->watch_fd;
+	else
+		watch_close(d);
+	return result;
 }

@@ -210,6 +210,16 @@ int admin_request_decode(const void *data, size_t size, struct admin_request *re
 	return 0;
 }
 
+size_t admin_news_encode(uint8_t ret[ADMIN_REPLY_ENVELOPE])
+{
+	struct writer w = writer_of(ret, ADMIN_REPLY_ENVELOPE);
+
+	write_zeros(&w, 8);
+	write_native_u32(&w, ADMIN_REPLY_ENVELOPE);
+	write_zeros(&w, w.left);
+	return ADMIN_REPLY_ENVELOPE;
+}
+
 void admin_reply_begin(struct admin_reply_writer *reply, enum admin_kind kind, int error,
 		       const char *text, void *ret, size_t cap)
 {

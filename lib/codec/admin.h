@@ -11,6 +11,9 @@
  * it. The list of mirrors comes in pages: the reply to ADMIN_LIST says how many there are, and holds
  * those from the index asked for on that fit. A map is asked for in pieces: each counts so few
  * regions that nobody waits for it, in so few cells that the reply is of modest size.
+ *
+ * One message nobody asked for: a NEWS, which is an envelope alone, on libqb's event channel. It
+ * is sent with the reply to ADMIN_WATCH, and from then on at the first event behind each ADMIN_EVENTS.
  */
 #ifndef DLM_CODEC_ADMIN_H
 #define DLM_CODEC_ADMIN_H
@@ -54,6 +57,7 @@ enum admin_kind {
 	ADMIN_RATE,
 	ADMIN_SUSPEND,
 	ADMIN_RESUME,
+	ADMIN_WATCH, /* from now on this client is told that there are new events */
 	ADMIN_KINDS, /* one more than the last */
 };
 
@@ -82,6 +86,9 @@ struct admin_events {
 	uint32_t count;
 	struct dlmirror_event event[ADMIN_PAGE_EVENTS];
 };
+
+/* The size of NEWS, which is ADMIN_REPLY_ENVELOPE. */
+size_t admin_news_encode(uint8_t ret[ADMIN_REPLY_ENVELOPE]);
 
 /* The size of the message, or 0 when it does not fit cap (ADMIN_REQUEST_MAX is always enough). */
 size_t admin_request_encode(const struct admin_request *request, void *ret, size_t cap);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -271,6 +272,14 @@ static int32_t on_end(int32_t signal, void *loop)
 	return 0;
 }
 
+static int32_t on_event(int32_t signal, void *server)
+{
+	(void)signal;
+	shared->newest++;
+	admin_server_news(server);
+	return 0;
+}
+
 static void server_run(int ready, const char *group)
 {
 	const struct admin_source source = {.count = source_count,
@@ -294,6 +303,7 @@ static void server_run(int ready, const char *group)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGTERM, loop, on_end, &handle);
+	(void)qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGUSR1, server, on_event, &handle);
 	if (write(ready, &result, sizeof(result)) != sizeof(result) || result != 0)
 		exit(1);
 	qb_loop_run(loop);
@@ -969,6 +979,63 @@ static void test_no_daemon(void **state)
 	dlmirror_free(NULL);
 }
 
+static bool readable(int fd, int timeout_ms)
+{
+	struct pollfd waiting = {.fd = fd, .events = POLLIN};
+
+	return poll(&waiting, 1, timeout_ms) == 1;
+}
+
+/* An event of the server's; it has been told when this returns. */
+static void event_happens(struct dlmirror *d)
+{
+	uint64_t newest = shared->newest;
+	struct dlmirror_daemon daemon;
+
+	assert_int_equal(kill(server_pid, SIGUSR1), 0);
+	while (shared->newest == newest)
+		assert_int_equal(dlmirror_daemon(d, &daemon), 0);
+	assert_int_equal(dlmirror_daemon(d, &daemon), 0);
+}
+
+static void test_watch(void **state)
+{
+	struct dlmirror_position position = {0};
+	struct dlmirror *d;
+	struct dlmirror *other;
+	struct dlmirror_event *event;
+	size_t count;
+	int again;
+	int fd;
+
+	(void)state;
+	server_start(NULL);
+	shared->record = 17;
+	d = connected();
+	other = connected();
+	event_happens(d); /* to nobody who watches */
+	assert_int_equal(dlmirror_watch(d, &fd), 0);
+	assert_int_equal(dlmirror_watch(d, &again), 0);
+	assert_int_equal(again, fd);
+	assert_true(readable(fd, 0)); /* what happened until now is new */
+	assert_events(d, &position, 1, 1, 0);
+	assert_false(readable(fd, 0));
+	event_happens(other);
+	assert_true(readable(fd, 0));
+	event_happens(other); /* told once, and not again until somebody has looked */
+	assert_events(d, &position, 2, 3, 0);
+	assert_false(readable(fd, 0));
+	event_happens(d);
+	assert_true(readable(fd, 0));
+	assert_events(d, &position, 4, 4, 0);
+	server_stop();
+	assert_true(readable(fd, 0));
+	assert_int_equal(dlmirror_events(d, &position, &event, &count), -ENOTCONN);
+	assert_int_equal(dlmirror_watch(other, &again), -ENOTCONN);
+	dlmirror_free(other);
+	dlmirror_free(d);
+}
+
 static void test_daemon_dies(void **state)
 {
 	struct dlmirror *d;
@@ -1055,6 +1122,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_stuck, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_second_server, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_example, root_only, teardown),
+	    cmocka_unit_test(test_watch),
 	    cmocka_unit_test(test_daemon_dies),
 	};
 
