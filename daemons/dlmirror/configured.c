@@ -145,6 +145,7 @@ int config_each(const char *name, config_run *run, const void *input)
 
 struct finding {
 	const char *uuid;
+	const char *but; /* not the one of this name; NULL: any */
 	char *name;
 	struct mirror_file *file;
 	bool *found;
@@ -157,6 +158,7 @@ static int find_in(const char *name, const void *input)
 	struct mirror_file file;
 
 	if (*finding->found || strlen(name) >= DLMIRROR_NAME_SIZE ||
+	    (finding->but && strcmp(finding->but, name) == 0) ||
 	    mirror_file_read(VERB_MIRRORS_DIR, name, &file, error) != 0 ||
 	    strcmp(file.uuid, finding->uuid) != 0)
 		return UI_OK;
@@ -174,14 +176,29 @@ bool config_of(const struct dlmirror_mirror *m, struct mirror_file *ret)
 	       strcmp(ret->uuid, m->uuid) == 0;
 }
 
-int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirror_file *ret)
+static int find_but(const char *uuid, const char *but, char ret_name[DLMIRROR_NAME_SIZE],
+		    struct mirror_file *ret)
 {
 	bool found = false;
 	const struct finding finding = {
-	    .uuid = uuid, .name = ret_name, .file = ret, .found = &found};
+	    .uuid = uuid, .but = but, .name = ret_name, .file = ret, .found = &found};
 	int code = config_each(NULL, find_in, &finding);
 
 	return code == UI_OK && !found ? UI_NO_MIRROR : code;
+}
+
+int config_find(const char *uuid, char ret_name[DLMIRROR_NAME_SIZE], struct mirror_file *ret)
+{
+	return find_but(uuid, NULL, ret_name, ret);
+}
+
+/* A rename that was interrupted has left two, and the old one says what is left to do. */
+static int find_to_change(const char *uuid, const char *name, char ret_name[DLMIRROR_NAME_SIZE],
+			  struct mirror_file *ret)
+{
+	int code = find_but(uuid, name, ret_name, ret);
+
+	return code == UI_NO_MIRROR ? config_find(uuid, ret_name, ret) : code;
 }
 
 /* Has what is active been given the table of the fresh file already, and the old one is behind? */
@@ -207,7 +224,10 @@ static int change(const char *before, const struct mirror_file *old, const char 
 			       "%s is active with the legs that its configuration here has: reload "
 			       "changes them, or deactivate it first",
 			       before);
-	code = config_store(name, fresh);
+	if (strcmp(before, name) != 0)
+		code = device_name_free(name, fresh->uuid);
+	if (code == UI_OK)
+		code = config_store(name, fresh);
 	if (code == UI_OK && active && old->resync_rate != fresh->resync_rate)
 		code = device_rate(name, fresh->uuid, fresh->resync_rate);
 	if (code != UI_OK || strcmp(before, name) == 0)
@@ -232,7 +252,7 @@ int config_take(const char *name, const char *text)
 		return ui_fail(UI_FAILED, MSG_NAME_TAKEN,
 			       "there is another mirror %s, with the log %s: rename one", name,
 			       other.uuid);
-	if (config_find(fresh.uuid, before, &old) != UI_OK)
+	if (find_to_change(fresh.uuid, name, before, &old) != UI_OK)
 		return config_store(name, &fresh);
 	if (fresh.revision < old.revision)
 		return ui_fail(UI_FAILED, MSG_TABLE_OUTDATED,

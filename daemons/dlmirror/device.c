@@ -378,6 +378,19 @@ static int down_check(const char *name)
 	return UI_OK;
 }
 
+int device_name_free(const char *name, const char *log_uuid)
+{
+	struct mapper_device device;
+	int code = device_look(name, &device);
+
+	if (code != UI_OK || !device.exists || mapper_is(&device, log_uuid))
+		return code;
+	return ui_fail(UI_FAILED, MSG_DEVICE_NAME_TAKEN,
+		       "there is a device %s that is not this mirror; dmsetup table %s says what it "
+		       "is",
+		       name, name);
+}
+
 int device_rename(const char *name, const char *log_uuid, const char *fresh)
 {
 	char error[MAPPER_ERROR_SIZE];

@@ -39,6 +39,8 @@ int device_look(const char *name, struct mapper_device *ret);
 /* The same before a device is made: what is left of one whose making was interrupted goes, and no
  * other command makes one of that name until this one ends. */
 int device_place(const char *name, struct mapper_device *ret);
+/* Is there no device of that name, or is it the mirror with that log? */
+int device_name_free(const char *name, const char *log_uuid);
 /* It gets another name, when it is active with that log. */
 int device_rename(const char *name, const char *log_uuid, const char *fresh);
 /* Takes it down. force: also without a daemon. */

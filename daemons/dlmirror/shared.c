@@ -364,6 +364,25 @@ int shared_idle(const char *name, const char *uuid)
 	return code;
 }
 
+int shared_absent(const char *name, const char *uuid)
+{
+	static struct survey s; /* large */
+	bool able;
+	int code = survey_begin(&s, &able);
+
+	if (code == UI_OK && able)
+		code = survey_ask(&s, name, NULL, true);
+	for (size_t i = 0; i < s.count && code == UI_OK; i++)
+		if (s.entry[i].node != s.view.self && strcmp(s.entry[i].name, name) == 0 &&
+		    strcmp(s.entry[i].uuid, uuid) != 0)
+			code = ui_fail(UI_NO_MIRROR, MSG_NOT_CONFIGURED,
+				       "no mirror %s is configured here; node %" PRIu32
+				       " has one: give the command there",
+				       name, s.entry[i].node);
+	survey_end(&s);
+	return code;
+}
+
 void shared_forget(const char *name, const char *uuid)
 {
 	static struct survey s; /* large */

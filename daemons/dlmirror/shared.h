@@ -20,6 +20,9 @@ void shared_push(const char *name);
 int shared_insist(const char *name);
 /* UI_FAILED when another node has the mirror active. */
 int shared_idle(const char *name, const char *uuid);
+/* UI_NO_MIRROR when another node has a mirror of that name with another log. Who does not answer is
+ * taken for one that has none. */
+int shared_absent(const char *name, const char *uuid);
 /* The others forget it. Who cannot be asked is named. */
 void shared_forget(const char *name, const char *uuid);
 
