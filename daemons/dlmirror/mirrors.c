@@ -71,6 +71,7 @@ enum {
 	COLUMN_SIZE_BYTES,
 	COLUMN_REGION_BYTES,
 	COLUMN_REGION_COUNT,
+	COLUMN_REVISION,
 	COLUMN_IN_SYNC,
 	COLUMN_DIRTY,
 	COLUMN_REPAIR,
@@ -114,6 +115,7 @@ static const struct ui_column columns[COLUMNS] = {
     [COLUMN_SIZE_BYTES] = {"size_bytes", 0, SCOLS_JSON_NUMBER},
     [COLUMN_REGION_BYTES] = {"region_bytes", 0, SCOLS_JSON_NUMBER},
     [COLUMN_REGION_COUNT] = {"region_count", 0, SCOLS_JSON_NUMBER},
+    [COLUMN_REVISION] = {"revision", 0, SCOLS_JSON_NUMBER},
     [COLUMN_IN_SYNC] = {"in_sync", 0, SCOLS_JSON_NUMBER},
     [COLUMN_DIRTY] = {"dirty", 0, SCOLS_JSON_NUMBER},
     [COLUMN_REPAIR] = {"repair", 0, SCOLS_JSON_NUMBER},
@@ -250,6 +252,7 @@ static void mirror_json(struct libscols_line *row, const struct dlmirror_mirror 
 	number(row, COLUMN_SIZE_BYTES, m->length_sectors * SECTOR_BYTES);
 	number(row, COLUMN_REGION_BYTES, m->region_sectors * SECTOR_BYTES);
 	number(row, COLUMN_REGION_COUNT, m->region_count);
+	number(row, COLUMN_REVISION, m->revision);
 	number(row, COLUMN_IN_SYNC, m->in_sync);
 	number(row, COLUMN_DIRTY, m->dirty);
 	number(row, COLUMN_REPAIR, m->repair);

@@ -75,6 +75,7 @@ static void show_facts(const struct dlmirror_mirror *m)
 	ui_fact(facts, "Size", "%s (%" PRIu64 " sectors)", text, m->length_sectors);
 	format_bytes(m->region_sectors * SECTOR_BYTES, text);
 	ui_fact(facts, "Regions", "%" PRIu64 " of %s", m->region_count, text);
+	ui_fact(facts, "Revision", "%" PRIu64, m->revision);
 	format_percent(m->in_sync, m->region_count, text);
 	ui_fact(facts, "In sync", "%" PRIu64 " (%s)", m->in_sync, text);
 	ui_fact(facts, "Dirty", "%" PRIu64, m->dirty);

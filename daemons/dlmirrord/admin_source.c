@@ -100,6 +100,7 @@ static void fill_mirror(const struct log *log, struct dlmirror_mirror *ret)
 	ret->ordered = log->halt_orders > 0;
 	ret->order_error = log->halt_error;
 	ret->resync_rate = atomic_load(&log->hot.shared->resync_rate);
+	ret->revision = log->table.revision;
 }
 
 static size_t source_count(void *context)

@@ -420,6 +420,7 @@ static void write_mirror(struct writer *w, const struct dlmirror_mirror *m)
 	write_u64(w, m->resync_rate);
 	write_u8(w, m->ordered);
 	write_u32(w, (uint32_t)m->order_error);
+	write_u64(w, m->revision);
 	write_members(w, m);
 	write_verify(w, m);
 	write_u8(w, (uint8_t)m->leg_count);
@@ -457,6 +458,7 @@ static void read_mirror(struct reader *r, struct dlmirror_mirror *ret)
 	ret->resync_rate = read_u64(r);
 	ret->ordered = read_bool(r);
 	ret->order_error = (int32_t)read_u32(r);
+	ret->revision = read_u64(r);
 	read_members(r, ret);
 	read_verify(r, ret);
 	ret->leg_count = read_u8(r);

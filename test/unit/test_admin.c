@@ -182,6 +182,7 @@ static void mirror_fill(struct dlmirror_mirror *ret, char letter)
 	ret->resync_rate = UINT64_MAX - 2;
 	ret->ordered = true;
 	ret->order_error = 16;
+	ret->revision = UINT64_MAX - 3;
 	ret->clustered = true;
 	ret->quorate = true;
 	ret->slot = 16;
@@ -223,6 +224,7 @@ static void assert_mirror_equal(const struct dlmirror_mirror *a, const struct dl
 	assert_int_equal(a->resync_rate, b->resync_rate);
 	assert_int_equal(a->ordered, b->ordered);
 	assert_int_equal(a->order_error, b->order_error);
+	assert_int_equal(a->revision, b->revision);
 	assert_int_equal(a->verify_repair, b->verify_repair);
 	assert_int_equal(a->verify_done, b->verify_done);
 	assert_int_equal(a->verify_skipped, b->verify_skipped);

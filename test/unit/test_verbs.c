@@ -51,7 +51,8 @@ static void source_mirror(void *context, size_t index, struct dlmirror_mirror *r
 					.length_sectors = 2048,
 					.region_count = 2,
 					.in_sync = 2,
-					.verify_done = 2};
+					.verify_done = 2,
+					.revision = 3};
 	if (index > 0)
 		return;
 	strcpy(ret->phase, "active");
@@ -388,6 +389,15 @@ static void test_doctor(void **state)
 	assert_int_equal(unlink(config), 0);
 }
 
+static void test_show(void **state)
+{
+	(void)state;
+	assert_int_equal(command("show data | tr -s ' '"), 0);
+	assert_int_equal(times("\nRevision 3\n"), 1);
+	assert_int_equal(command("show data --json"), 0);
+	assert_int_equal(times("\"revision\": 3,"), 1);
+}
+
 static void test_set(void **state)
 {
 	(void)state;
@@ -510,6 +520,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_top, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_top_restart, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_doctor, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_show, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_set, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_report, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_ids, server_start, server_stop),
