@@ -396,18 +396,17 @@ static void check_group(const struct telling *t, const struct facts *f)
 }
 
 /* Who is behind takes the newest when it activates the mirror; but not everything may be newest. */
-static void check_mirrors_same(const struct telling *t, const struct facts *f)
+static void check_mirrors_same(const struct telling *t, const struct fact *same, const char *differ)
 {
-	if (!known(t, &f->mirrors_same, MSG_CLUSTER_MIRRORS,
-		   "the nodes' configurations of mirrors"))
+	if (!known(t, same, MSG_CLUSTER_MIRRORS, "the nodes' configurations of mirrors"))
 		return;
-	if (f->mirrors_same.value)
+	if (same->value)
 		say(t, CHECK_OK, MSG_CLUSTER_MIRRORS, NULL,
 		    "the nodes have the same configurations of mirrors");
 	else
 		say(t, CHECK_WARNING, MSG_CLUSTER_MIRRORS,
 		    "dlmirror config list; and where it is right, dlmirror config push NAME", "%s",
-		    f->mirrors_differ);
+		    differ);
 }
 
 static void check_cluster(const struct telling *t, const struct facts *f)
@@ -430,7 +429,8 @@ static void check_cluster(const struct telling *t, const struct facts *f)
 	check_dlm_conf(t, f);
 	if (daemon_answers(f)) {
 		check_group(t, f);
-		check_mirrors_same(t, f);
+		if (!f->one_of_nodes)
+			check_mirrors_same(t, &f->mirrors_same, f->mirrors_differ);
 	} else {
 		say(t, CHECK_UNKNOWN, MSG_CLUSTER_GROUP, NULL,
 		    "group, quorum, lockspace, fencing and protocol: no daemon tells");
@@ -610,4 +610,86 @@ void checks_run(const struct facts *f, checks_tell *tell, void *context)
 		t.mirror = m->name[0] ? m->name : m->uuid;
 		check_mirror(&t, &f->mirror[i]);
 	}
+}
+
+/* ---- nodes beside each other */
+
+static void __attribute__((format(printf, 2, 3)))
+append(char text[CHECKS_TEXT_SIZE], const char *format, ...)
+{
+	size_t used = strlen(text);
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text + used, CHECKS_TEXT_SIZE - used, format, args);
+	va_end(args);
+}
+
+static bool version_same(const struct facts_node *a, const struct facts_node *b)
+{
+	return a->old == b->old && is(a->version, b->version);
+}
+
+/* Who has the version of the i-th; empty when that has been said of one before it. */
+static void version_owners(const struct facts_nodes *f, unsigned i, char ret[CHECKS_TEXT_SIZE])
+{
+	const char *gap = " ";
+
+	ret[0] = '\0';
+	for (unsigned k = 0; k < i; k++)
+		if (version_same(&f->node[k], &f->node[i]))
+			return;
+	append(ret, "node");
+	for (unsigned k = i; k < f->count; k++) {
+		if (!version_same(&f->node[k], &f->node[i]))
+			continue;
+		append(ret, "%s%" PRIu32, gap, f->node[k].node);
+		gap = ", ";
+	}
+}
+
+static bool version_known(const struct facts_node *node)
+{
+	return node->old || node->version[0] != '\0';
+}
+
+static void check_versions(const struct telling *t, const struct facts_nodes *f)
+{
+	char text[CHECKS_TEXT_SIZE] = "";
+	char owners[CHECKS_TEXT_SIZE];
+	unsigned versions = 0;
+	unsigned unknown = 0;
+
+	for (unsigned i = 0; i < f->count; i++) {
+		version_owners(f, i, owners);
+		unknown += !version_known(&f->node[i]);
+		if (owners[0] == '\0')
+			continue;
+		versions += version_known(&f->node[i]);
+		append(text, "%s%s on %s", text[0] ? "; " : "",
+		       f->node[i].old		? "an older one"
+		       : f->node[i].version[0]	? f->node[i].version
+						: "not known",
+		       owners);
+	}
+	if (versions > 1)
+		say(t, CHECK_WARNING, MSG_CLUSTER_VERSIONS,
+		    "install the newest on all nodes, and then dlmirror daemon restart there, one "
+		    "after the other",
+		    "the nodes' daemons have different versions: %s", text);
+	else if (unknown > 0)
+		say(t, CHECK_UNKNOWN, MSG_CLUSTER_VERSIONS, NULL,
+		    "the versions of the nodes' daemons: %s", text);
+	else
+		say(t, CHECK_OK, MSG_CLUSTER_VERSIONS, NULL,
+		    "the nodes' daemons have the same version: %s", text);
+}
+
+void checks_nodes(const struct facts_nodes *f, checks_tell *tell, void *context)
+{
+	const struct telling t = {.tell = tell, .context = context};
+
+	check_versions(&t, f);
+	if (f->clustered)
+		check_mirrors_same(&t, &f->mirrors_same, f->mirrors_differ);
 }

@@ -75,9 +75,25 @@ struct facts {
 	struct fact dlm_conf_fencing; /* of dlm.conf; 1 when it says nothing */
 	struct fact hung_task_s;      /* 0: off */
 	struct fact hung_task_panic;
+	bool one_of_nodes;	  /* that are asked together: checks_nodes() compares them */
 	struct fact mirrors_same; /* the nodes' configurations of them; clusters only */
 	char mirrors_differ[CHECKS_TEXT_SIZE];
 	struct facts_unit unit[CHECKS_UNITS]; /* dlmirrord's first, then those of a cluster */
+};
+
+/* What a node that was asked says of itself. */
+struct facts_node {
+	uint32_t node;
+	bool old;	  /* too old to say it */
+	char version[32]; /* of its daemon; empty: not known */
+};
+
+struct facts_nodes {
+	unsigned count;
+	struct facts_node node[DLMIRROR_VIEW_MAX];
+	bool clustered;
+	struct fact mirrors_same; /* clusters only, as the next */
+	char mirrors_differ[CHECKS_TEXT_SIZE];
 };
 
 enum check_result { CHECK_OK, CHECK_WARNING, CHECK_PROBLEM, CHECK_UNKNOWN };
@@ -97,5 +113,7 @@ const char *check_result_name(enum check_result result);
 typedef void checks_tell(void *context, const struct check *check);
 /* Tells what there is to say, in the order in which things depend on each other. */
 void checks_run(const struct facts *f, checks_tell *tell, void *context);
+/* The same of what no node can find alone: whether they are alike. */
+void checks_nodes(const struct facts_nodes *f, checks_tell *tell, void *context);
 
 #endif

@@ -7,6 +7,7 @@ libcommand_la_SOURCES = \
 	daemons/dlmirror/explanation.c daemons/dlmirror/explanation.h \
 	daemons/dlmirror/export.c daemons/dlmirror/export.h \
 	daemons/dlmirror/exposition.c daemons/dlmirror/exposition.h \
+	daemons/dlmirror/findings.c daemons/dlmirror/findings.h \
 	daemons/dlmirror/foreign.c daemons/dlmirror/foreign.h \
 	daemons/dlmirror/format.c daemons/dlmirror/format.h \
 	daemons/dlmirror/logdev.c daemons/dlmirror/logdev.h \

@@ -142,7 +142,7 @@ static int report_make(const struct report_options *options, struct report *repo
 {
 	time_t now = time(NULL);
 	struct tm local;
-	int error = survey_make(options->config_path, &report->facts);
+	int error = survey_make(options->config_path, false, &report->facts);
 
 	if (error == 0)
 		error = report_look(options, report);

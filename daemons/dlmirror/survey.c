@@ -449,7 +449,7 @@ static int mirrors_read(const struct nodes_answers *answers, struct agreement_en
 	return 0;
 }
 
-static struct fact mirrors_compare(struct dlmirror *d, char text[CHECKS_TEXT_SIZE])
+struct fact survey_mirrors(struct dlmirror *d, char text[CHECKS_TEXT_SIZE])
 {
 	const struct nodes all = {.all = true};
 	const struct nodes_wish wish = {.what = DLMIRROR_ERRAND_TELL, .nodes = &all};
@@ -480,13 +480,13 @@ static void mirrors_same_survey(struct facts *f)
 	if (!f->reachable.known || f->reachable.value == 0 || !c->joined || !c->quorate ||
 	    !nodes_able(c) || dlmirror_connect(&d) != 0)
 		return;
-	f->mirrors_same = mirrors_compare(d, f->mirrors_differ);
+	f->mirrors_same = survey_mirrors(d, f->mirrors_differ);
 	dlmirror_free(d);
 }
 
-int survey_make(const char *config_path, struct facts *ret)
+int survey_make(const char *config_path, bool one_of_nodes, struct facts *ret)
 {
-	struct facts f = {.version = PACKAGE_VERSION};
+	struct facts f = {.version = PACKAGE_VERSION, .one_of_nodes = one_of_nodes};
 	int error = daemon_survey(&f);
 
 	if (error != 0)
@@ -496,7 +496,8 @@ int survey_make(const char *config_path, struct facts *ret)
 	corosync_survey(&f);
 	f.dlm_conf_fencing = dlm_conf_read();
 	units_survey(&f);
-	mirrors_same_survey(&f);
+	if (!one_of_nodes)
+		mirrors_same_survey(&f);
 	*ret = f;
 	return 0;
 }

@@ -5,8 +5,11 @@
 
 #include "daemons/dlmirror/checks.h"
 
-/* -ENOMEM is its only failure: what cannot be found is a fact, too. Free with survey_free(). */
-int survey_make(const char *config_path, struct facts *ret);
+/* -ENOMEM is its only failure: what cannot be found is a fact, too. Free with survey_free().
+ * one_of_nodes: the other nodes are not asked for anything. */
+int survey_make(const char *config_path, bool one_of_nodes, struct facts *ret);
 void survey_free(struct facts *f);
+/* Have all nodes the same configurations of mirrors? Else text says of one what differs. */
+struct fact survey_mirrors(struct dlmirror *d, char text[CHECKS_TEXT_SIZE]);
 
 #endif

@@ -71,6 +71,7 @@ static const char *const verbs[DLMIRROR_ERRANDS][2] = {
     [DLMIRROR_ERRAND_FORGET] = {"config", "forget"},
     [DLMIRROR_ERRAND_ACTIVATE] = {"activate", ""},
     [DLMIRROR_ERRAND_DEACTIVATE] = {"deactivate", ""},
+    [DLMIRROR_ERRAND_DOCTOR] = {"doctor", "--tell"},
 };
 
 static uint32_t self(const struct errands *e)

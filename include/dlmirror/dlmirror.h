@@ -278,6 +278,7 @@ enum dlmirror_errand {
 	DLMIRROR_ERRAND_FORGET,	    /* config forget NAME UUID */
 	DLMIRROR_ERRAND_ACTIVATE,   /* activate NAME */
 	DLMIRROR_ERRAND_DEACTIVATE, /* deactivate NAME */
+	DLMIRROR_ERRAND_DOCTOR,	    /* doctor --tell */
 	DLMIRROR_ERRANDS
 };
 

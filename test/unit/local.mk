@@ -291,6 +291,11 @@ test_unit_test_checks_SOURCES = test/unit/test_checks.c
 test_unit_test_checks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_checks_LDADD = libcommand.la libconfig.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_findings
+test_unit_test_findings_SOURCES = test/unit/test_findings.c
+test_unit_test_findings_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_findings_LDADD = libcommand.la libconfig.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_page
 test_unit_test_page_SOURCES = test/unit/test_page.c
 test_unit_test_page_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

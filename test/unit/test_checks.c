@@ -384,6 +384,67 @@ static void test_configurations(void **state)
 	only(CHECK_UNKNOWN, "cluster-mirrors", "configurations of mirrors");
 }
 
+/* Whoever asks several nodes compares them, each once. */
+static void test_one_of_nodes(void **state)
+{
+	(void)state;
+	facts.one_of_nodes = true;
+	facts.mirrors_same = is(0);
+	run();
+	assert_int_equal(count(CHECK_OK), told_count);
+	assert_false(says("cluster-mirrors", ""));
+}
+
+static void run_nodes(const struct facts_nodes *f)
+{
+	told_count = 0;
+	checks_nodes(f, on_check, NULL);
+}
+
+static void test_nodes(void **state)
+{
+	struct facts_nodes f = {.count = 4,
+				.node = {{.node = 1, .version = "1.2"},
+					 {.node = 2, .version = "1.2"},
+					 {.node = 5, .version = "1.2"},
+					 {.node = 9, .version = "1.2"}},
+				.clustered = true,
+				.mirrors_same = is(1)};
+
+	(void)state;
+	run_nodes(&f);
+	assert_int_equal(told_count, 2);
+	assert_int_equal(count(CHECK_OK), 2);
+	assert_true(says("cluster-versions", "same version: 1.2 on node 1, 2, 5, 9"));
+	assert_true(says("cluster-mirrors", "the same configurations"));
+
+	f.clustered = false;
+	f.node[1].version[0] = '\0';
+	run_nodes(&f);
+	assert_int_equal(told_count, 1);
+	assert_int_equal(count(CHECK_UNKNOWN), 1);
+	assert_true(says("cluster-versions", "1.2 on node 1, 5, 9; not known on node 2"));
+
+	strcpy(f.node[2].version, "1.3");
+	f.node[3] = (struct facts_node){.node = 9, .old = true};
+	run_nodes(&f);
+	assert_int_equal(count(CHECK_WARNING), 1);
+	assert_true(says("cluster-versions", "different versions: 1.2 on node 1; not known on node "
+					     "2; 1.3 on node 5; an older one on node 9"));
+	assert_non_null(strstr(told[0].remedy, "dlmirror daemon restart"));
+
+	/* too many to be named are cut, not written beyond */
+	f.count = DLMIRROR_VIEW_MAX;
+	for (unsigned i = 0; i < f.count; i++) {
+		f.node[i] = (struct facts_node){.node = UINT32_MAX - i};
+		(void)snprintf(f.node[i].version, sizeof(f.node[i].version),
+			       "a-long-version-of-node-%u", i);
+	}
+	run_nodes(&f);
+	assert_int_equal(count(CHECK_WARNING), 1);
+	assert_true(strlen(told[0].what) < CHECKS_TEXT_SIZE);
+}
+
 static void test_alone(void **state)
 {
 	(void)state;
@@ -487,6 +548,8 @@ int main(void)
 	    cmocka_unit_test_setup(test_ids, good_host),
 	    cmocka_unit_test_setup(test_protocol, good_host),
 	    cmocka_unit_test_setup(test_configurations, good_host),
+	    cmocka_unit_test_setup(test_one_of_nodes, good_host),
+	    cmocka_unit_test_setup(test_nodes, good_host),
 	    cmocka_unit_test_setup(test_alone, good_host),
 	    cmocka_unit_test_setup(test_mirror_state, good_host),
 	    cmocka_unit_test_setup(test_mirror_table, good_host),

@@ -184,6 +184,18 @@ static void test_not_asked(void **state)
 	assert_int_equal(said_count, 0);
 }
 
+/* Options are a verb's own, and not what another node says. */
+static void test_doctor(void **state)
+{
+	struct group_errand m = order(3, DLMIRROR_ERRAND_DOCTOR, "");
+
+	script("echo \"$@\"; exit 1");
+	errands_message(*state, &m);
+	dispatch_until(*state, 1);
+	assert_int_equal(said.code, 1);
+	assert_string_equal(said.text, "doctor --tell\n");
+}
+
 static void test_refuses(void **state)
 {
 	struct group_errand m = order(1, DLMIRROR_ERRAND_ACTIVATE, "--force");
@@ -193,10 +205,13 @@ static void test_refuses(void **state)
 	assert_int_equal(said_count, 1);
 	assert_int_equal(said.code, 1);
 	assert_string_equal(said.text, "no name begins with a dash [name-invalid]\n");
+	/* what doctor --nodes knows such a daemon by */
 	m = order(2, (enum dlmirror_errand)200, "web");
 	errands_message(*state, &m);
 	assert_int_equal(said_count, 2);
-	assert_non_null(strstr(said.text, "too old"));
+	assert_int_equal(said.code, 1);
+	assert_string_equal(said.text,
+			    "its daemon is too old for that: update it [node-too-old]\n");
 }
 
 static void test_no_command(void **state)
@@ -438,6 +453,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_does, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_not_asked, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_doctor, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_refuses, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_command, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_killed_and_too_much, setup, teardown),

@@ -146,6 +146,45 @@ static void source_daemon(void *context, struct dlmirror_daemon *ret)
 	    .version = "1.2.3", .host_name = "seven", .pid = (uint32_t)getpid(), .uptime_s = 7};
 }
 
+/* What doctors of other nodes say; node 4 left before it did. */
+static const struct {
+	uint32_t code;
+	const char *text;
+} doctors[] = {
+    {0, "version 1.2.3\nok kernel-target kernel-target 0 6 0 it has\nend\n"},
+    {1, "version 1.2.4\nproblem mirror-leg leg-failed 4 7 6 datait diedget it\nend\n"},
+    {1, "its daemon is too old for that: update it [node-too-old]\n"},
+    {0, NULL},
+};
+
+static int source_errand(void *context, const struct group_errand *wish, uint64_t *ret_id,
+			 uint32_t *ret_count, char *why, size_t size)
+{
+	(void)context;
+	if (wish->what != DLMIRROR_ERRAND_DOCTOR || (wish->count == 1 && wish->node[0] == 9)) {
+		message_make(why, size, MSG_NO_SUCH_NODE, "there is no node 9");
+		return -EINVAL;
+	}
+	*ret_id = 1;
+	*ret_count = wish->count > 0 ? 1 : 4;
+	return 0;
+}
+
+static int source_errand_result(void *context, uint64_t id, uint32_t index,
+				struct dlmirror_errand_result *ret)
+{
+	(void)context;
+	assert_int_equal(id, 1);
+	memset(ret, 0, sizeof(*ret));
+	ret->node = index + 1;
+	ret->done = doctors[index].text != NULL;
+	ret->left = !ret->done;
+	ret->code = doctors[index].code;
+	if (ret->done)
+		strcpy(ret->text, doctors[index].text);
+	return 0;
+}
+
 static void server_run(int ready)
 {
 	const struct admin_source source = {.count = source_count,
@@ -157,7 +196,9 @@ static void server_run(int ready)
 					    .log_retry = source_log_retry,
 					    .daemon = source_daemon,
 					    .map = source_map,
-					    .events = source_events};
+					    .events = source_events,
+					    .errand = source_errand,
+					    .errand_result = source_errand_result};
 	struct admin_server *server;
 	qb_loop_t *loop = qb_loop_create();
 	int result = admin_server_create(loop, NULL, &source, &server);
@@ -389,6 +430,53 @@ static void test_doctor(void **state)
 	assert_int_equal(unlink(config), 0);
 }
 
+static void test_doctor_nodes(void **state)
+{
+	(void)state;
+	assert_int_equal(command("doctor --nodes all"), 1);
+	assert_int_equal(times("node 1: ok       it has\n"), 1);
+	assert_int_equal(times("node 2: problem  data: it died  => get it [leg-failed]\n"), 1);
+	assert_int_equal(times("node 3: unknown  its daemon is too old"), 1);
+	assert_int_equal(times("node 4: problem  it has not answered  => "), 1);
+	assert_int_equal(times("\nall nodes: warning  the nodes' daemons have different versions: "
+			       "1.2.3 on node 1; 1.2.4 on node 2; an older one on node 3; not known on "
+			       "node 4  => "),
+			 1);
+	assert_int_equal(times("\n"), 5);
+	/* Only one that is well */
+	assert_int_equal(command("doctor --nodes=1"), 0);
+	assert_int_equal(times("all nodes: ok       the nodes' daemons have the same version: 1.2.3 "),
+			 1);
+	assert_int_equal(command("doctor --nodes all --json"), 1);
+	assert_int_equal(times("\"id\": \"leg-failed\","), 1);
+	assert_int_equal(times("\"node\": 2"), 1);
+	assert_int_equal(times("\"node\": null"), 1);
+	assert_int_equal(times("\"id\": \"node-too-old\","), 1);
+	assert_int_equal(command("doctor --nodes=9 2>&1"), 1);
+	assert_string_equal(text, "dlmirror: there is no node 9 [no-such-node]\n");
+	assert_int_equal(command("doctor --nodes=some"), 2);
+	assert_int_equal(command("doctor --nodes=1 --config=/nonexistent"), 2);
+	assert_int_equal(command("doctor --nodes=1 --tell"), 2);
+	assert_int_equal(command("doctor --json --tell"), 2);
+}
+
+/* What it says to others they understand: each finding that it says itself. */
+static void test_doctor_tell(void **state)
+{
+	size_t lines;
+
+	(void)state;
+	assert_int_equal(command("doctor --config=/nonexistent"), 1);
+	lines = times("\n");
+	assert_int_equal(command("doctor --tell --config=/nonexistent"), 1);
+	assert_int_equal(strncmp(text, "version 1.2.3\n", strlen("version 1.2.3\n")), 0);
+	assert_string_equal(text + strlen(text) - strlen("\nend\n"), "\nend\n");
+	assert_int_equal(times("\n"), lines + 2);
+	assert_int_equal(times("\nproblem mirror-leg mirror-leg 4 19 45 data511:1048575 is gone"), 1);
+	/* what is good comes last */
+	assert_null(strstr(strstr(text, "\nok "), "\nproblem "));
+}
+
 static void test_show(void **state)
 {
 	(void)state;
@@ -506,6 +594,10 @@ static void test_quiet(void **state)
 static void test_doctor_no_daemon(void **state)
 {
 	(void)state;
+	assert_int_equal(command("doctor --nodes all"), NO_DAEMON);
+	assert_string_equal(text, "");
+	assert_int_equal(command("doctor --tell"), 1);
+	assert_int_equal(strncmp(text, "version -\nproblem daemon-answers ", 33), 0);
 	assert_int_equal(command("doctor"), 1);
 	assert_int_equal(times("problem  no daemon answers on this host"), 1);
 	assert_int_equal(times("  => systemctl start dlmirrord [daemon-answers]\n"), 1);
@@ -520,6 +612,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_top, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_top_restart, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_doctor, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_doctor_nodes, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_doctor_tell, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_show, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_set, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_report, server_start, server_stop),
