@@ -258,6 +258,50 @@ static void phases_write(const struct text *text, const struct snapshot *s)
 				      strcmp(s->mirror[k].phase, phases[i]) == 0);
 }
 
+/* Also those that nothing else is told of. */
+static void active_write(const struct text *text, const struct exposition *e)
+{
+	static const struct family family = {
+	    "dlmirror_mirror_active", GAUGE, NULL,
+	    "1: active on this node. 0: it only has a configuration here."};
+	size_t i;
+
+	family_write(text, &family);
+	for (i = 0; i < e->s->count; i++)
+		mirror_sample(text, &family, &e->s->mirror[i], NULL, NULL, 1);
+	for (i = 0; i < e->inactive_count; i++) {
+		const struct label labels[] = {{"mirror", e->inactive[i].name},
+					       {"uuid", e->inactive[i].uuid}};
+
+		sample_begin(text, family.name, suffixes[family.type], labels, 2);
+		number_write(text, 0);
+	}
+}
+
+static void suspended_write(const struct text *text, const struct snapshot *s)
+{
+	static const struct family family = {"dlmirror_mirror_suspended", GAUGE, NULL,
+					     "1: all I/O waits for a resume."};
+	size_t k;
+
+	family_write(text, &family);
+	for (k = 0; k < s->count; k++)
+		mirror_sample(text, &family, &s->mirror[k], NULL, NULL,
+			      strcmp(s->mirror[k].phase, "suspended") == 0);
+}
+
+static void reloading_write(const struct text *text, const struct snapshot *s)
+{
+	static const struct family family = {"dlmirror_mirror_reloading", GAUGE, NULL,
+					     "1: it is being given another table on all nodes."};
+	size_t k;
+
+	family_write(text, &family);
+	for (k = 0; k < s->count; k++)
+		mirror_sample(text, &family, &s->mirror[k], NULL, NULL,
+			      s->mirror[k].reload[0] != '\0');
+}
+
 static void log_write(const struct text *text, const struct snapshot *s)
 {
 	static const struct family family = {
@@ -418,15 +462,19 @@ static void histograms_write(const struct text *text, const struct snapshot *s)
 						&s->counters[k].type[type]);
 }
 
-static void mirrors_write(const struct text *text, const struct snapshot *s)
+static void mirrors_write(const struct text *text, const struct exposition *e)
 {
+	const struct snapshot *s = e->s;
 	static const struct family requests = {"dlmirror_mirror_requests", COUNTER, NULL,
 					       "Requests of the kernel, by their type."};
 	static const struct family errors = {"dlmirror_mirror_request_errors", COUNTER, NULL,
 					     "Requests that were answered with an error."};
 
+	active_write(text, e);
 	mirror_fields_write(text, s);
 	phases_write(text, s);
+	suspended_write(text, s);
+	reloading_write(text, s);
 	log_write(text, s);
 	quorum_write(text, s);
 	legs_write(text, s);
@@ -546,21 +594,20 @@ static void daemon_write(const struct text *text, const struct dlmirror_daemon *
 		cluster_write(text, &d->cluster);
 }
 
-void exposition_write(const struct snapshot *s, const char *version, enum exposition_format format,
-		      FILE *to)
+void exposition_write(const struct exposition *e, FILE *to)
 {
 	static const struct family build = {"dlmirror_build", INFO, NULL,
 					    "The command that wrote this."};
 	static const struct family up = {"dlmirror_up", GAUGE, NULL, "1: the daemon answers."};
-	const struct label label = {"version", version};
-	const struct text text = {.to = to, .format = format};
+	const struct label label = {"version", e->version};
+	const struct text text = {.to = to, .format = e->format};
 
 	info_write(&text, &build, &label, 1);
-	one_write(&text, &up, s != NULL);
-	if (s) {
-		daemon_write(&text, &s->daemon);
-		mirrors_write(&text, s);
+	one_write(&text, &up, e->s != NULL);
+	if (e->s) {
+		daemon_write(&text, &e->s->daemon);
+		mirrors_write(&text, e);
 	}
-	if (format == EXPOSITION_OPENMETRICS)
+	if (e->format == EXPOSITION_OPENMETRICS)
 		(void)fputs("# EOF\n", to);
 }

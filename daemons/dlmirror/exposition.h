@@ -16,8 +16,21 @@
 
 enum exposition_format { EXPOSITION_OPENMETRICS, EXPOSITION_PROMETHEUS };
 
-/* s: NULL when no daemon answers. version: the command's. Failures stay in the stream (ferror). */
-void exposition_write(const struct snapshot *s, const char *version, enum exposition_format format,
-		      FILE *to);
+/* A mirror that is configured and not active. */
+struct exposition_inactive {
+	char name[DLMIRROR_NAME_SIZE];
+	char uuid[DLMIRROR_NAME_SIZE];
+};
+
+struct exposition {
+	const struct snapshot *s; /* NULL: no daemon answers */
+	size_t inactive_count;
+	const struct exposition_inactive *inactive;
+	const char *version; /* of the command */
+	enum exposition_format format;
+};
+
+/* Failures stay in the stream (ferror). */
+void exposition_write(const struct exposition *exposition, FILE *to);
 
 #endif

@@ -11,7 +11,8 @@ struct inactive {
 	size_t count;
 	/* Told of each of the others. */
 	void (*tell)(const struct inactive *list, const char *name, const struct mirror_file *file);
-	struct libscols_table *table; /* the teller's */
+	struct libscols_table *table; /* the teller's, as the next */
+	void *context;
 };
 
 /* The exit code: a configuration that cannot be read has been named. */

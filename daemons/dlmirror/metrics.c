@@ -3,9 +3,11 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemons/dlmirror/exposition.h"
+#include "daemons/dlmirror/inactive.h"
 #include "daemons/dlmirror/replace.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
@@ -37,27 +39,74 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-struct metrics {
-	const struct snapshot *s; /* NULL: no daemon answers */
-	enum exposition_format format;
+/* ---- mirrors that are configured only */
+
+struct inactive_found {
+	struct exposition_inactive *found;
+	size_t count;
+	bool no_memory;
 };
+
+static void inactive_add(const struct inactive *list, const char *name,
+			 const struct mirror_file *file)
+{
+	struct inactive_found *to = list->context;
+	struct exposition_inactive *more =
+	    reallocarray(to->found, to->count + 1, sizeof(*to->found));
+
+	if (!more) {
+		to->no_memory = true;
+		return;
+	}
+	to->found = more;
+	more += to->count++;
+	(void)snprintf(more->name, sizeof(more->name), "%s", name);
+	memcpy(more->uuid, file->uuid, sizeof(more->uuid));
+}
+
+/* The exit code: what cannot be read has been named, and the others are found. */
+static int inactive_find(const struct snapshot *s, struct inactive_found *ret)
+{
+	const struct inactive list = {
+	    .active = s->mirror, .count = s->count, .tell = inactive_add, .context = ret};
+	int code;
+
+	*ret = (struct inactive_found){.count = 0};
+	code = inactive_each(&list);
+	return ret->no_memory ? ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory") : code;
+}
+
+/* ---- what is written */
 
 static void metrics_write(const void *context, FILE *to)
 {
-	const struct metrics *metrics = context;
-
-	exposition_write(metrics->s, PACKAGE_VERSION, metrics->format, to);
+	exposition_write(context, to);
 }
 
-static int metrics_put(const struct snapshot *s, const struct metrics_options *options)
+static int metrics_put(const struct exposition *metrics, const char *output)
 {
-	const struct metrics metrics = {.s = s, .format = options->format};
-	int error = replace_write(options->output, metrics_write, &metrics);
+	int error = replace_write(output, metrics_write, metrics);
 
 	if (error == 0)
 		return UI_OK;
 	return ui_fail(UI_FAILED, MSG_FILE_UNWRITABLE, "%s cannot be written: %s",
-		       options->output ? options->output : "standard output", strerror(-error));
+		       output ? output : "standard output", strerror(-error));
+}
+
+/* s: NULL when no daemon answers; nobody knows then what is active. */
+static int metrics_of(const struct snapshot *s, const struct metrics_options *options)
+{
+	struct inactive_found inactive = {.count = 0};
+	int code = s ? inactive_find(s, &inactive) : UI_OK;
+	const struct exposition metrics = {.s = s,
+					   .inactive_count = inactive.count,
+					   .inactive = inactive.found,
+					   .version = PACKAGE_VERSION,
+					   .format = options->format};
+	int written = metrics_put(&metrics, options->output);
+
+	free(inactive.found);
+	return written != UI_OK ? written : code;
 }
 
 int verb_metrics(int argc, char **argv)
@@ -92,7 +141,7 @@ int verb_metrics(int argc, char **argv)
 	dlmirror_free(d);
 	if (code != UI_OK && code != UI_NO_DAEMON)
 		return code;
-	written = metrics_put(code == UI_OK ? &s : NULL, &options);
+	written = metrics_of(code == UI_OK ? &s : NULL, &options);
 	snapshot_free(&s);
 	return written != UI_OK ? written : code;
 }

@@ -61,6 +61,7 @@ static struct snapshot *sample(void)
 				      .pending = 5,
 				      .log_writes = 6,
 				      .memory_bytes = 7,
+				      .reload = "waits for node 2 to suspend",
 				      .member_count = 2,
 				      .member = {{1, 0, 'R'}, {2, 1, 'G'}},
 				      .leg_count = 3};
@@ -89,6 +90,19 @@ static struct snapshot *sample(void)
 	return &s;
 }
 
+static void sample_write(const struct snapshot *s, enum exposition_format format, FILE *to)
+{
+	static const struct exposition_inactive inactive[] = {{"spare", "spare-1"},
+							      {"od\"d", "odd-1"}};
+
+	exposition_write(&(const struct exposition){.s = s,
+						    .inactive_count = 2,
+						    .inactive = inactive,
+						    .version = "0.1",
+						    .format = format},
+			 to);
+}
+
 static char *text_of(const struct snapshot *s, enum exposition_format format)
 {
 	size_t size;
@@ -96,7 +110,7 @@ static char *text_of(const struct snapshot *s, enum exposition_format format)
 	FILE *file = open_memstream(&text, &size);
 
 	assert_non_null(file);
-	exposition_write(s, "0.1", format, file);
+	sample_write(s, format, file);
 	assert_int_equal(fclose(file), 0);
 	return text;
 }
@@ -333,6 +347,16 @@ static void values_check(void)
 	assert_value("dlmirror_mirror_phase{" FIRST ",dlmirror_mirror_phase=\"active\"}", 1);
 	assert_value("dlmirror_mirror_phase{" FIRST ",dlmirror_mirror_phase=\"created\"}", 0);
 	assert_value("dlmirror_mirror_phase{" SECOND ",dlmirror_mirror_phase=\"suspended\"}", 1);
+	assert_value("dlmirror_mirror_suspended{" FIRST "}", 0);
+	assert_value("dlmirror_mirror_suspended{" SECOND "}", 1);
+	assert_value("dlmirror_mirror_reloading{" FIRST "}", 1);
+	assert_value("dlmirror_mirror_reloading{" SECOND "}", 0);
+	assert_value("dlmirror_mirror_active{" FIRST "}", 1);
+	assert_value("dlmirror_mirror_active{" SECOND "}", 1);
+	assert_value("dlmirror_mirror_active{mirror=\"spare\",uuid=\"spare-1\"}", 0);
+	assert_value("dlmirror_mirror_active{mirror=\"od\\\"d\",uuid=\"odd-1\"}", 0);
+	/* Of what is not active nothing else is known. */
+	assert_false(has(&reader, "dlmirror_mirror_suspended{mirror=\"spare\""));
 	assert_value("dlmirror_mirror_log_ok{" FIRST "}", 1);
 	assert_value("dlmirror_mirror_legs{" FIRST ",health=\"alive\"}", 2);
 	assert_value("dlmirror_mirror_legs{" FIRST ",health=\"dead\"}", 0);
@@ -430,10 +454,10 @@ int main(int argc, char **argv)
 	};
 
 	if (argc > 1) {
-		exposition_write(sample(), "0.1",
-				 strcmp(argv[1], "openmetrics") == 0 ? EXPOSITION_OPENMETRICS
-								     : EXPOSITION_PROMETHEUS,
-				 stdout);
+		sample_write(sample(),
+			     strcmp(argv[1], "openmetrics") == 0 ? EXPOSITION_OPENMETRICS
+								 : EXPOSITION_PROMETHEUS,
+			     stdout);
 		return 0;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
