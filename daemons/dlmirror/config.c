@@ -222,13 +222,21 @@ static int config_take_verb(int argc, char **argv)
 
 static int config_push(int argc, char **argv)
 {
+	const struct verb_syntax syntax = {
+	    .names = "NAME",
+	    .doc =
+		"Gives the configuration of a mirror to all nodes, where it counts from then on.",
+	    .min = 1,
+	    .max = 1,
+	    .quiet = true};
 	struct verb_arguments arguments;
+	int code;
 
-	names_parse(
-	    "NAME",
-	    "Gives the configuration of a mirror to all nodes, where it counts from then on.", 1, 1,
-	    argc, argv, &arguments);
-	return shared_insist(arguments.name[0]);
+	verb_parse(&syntax, argc, argv, &arguments);
+	code = shared_insist(arguments.name[0]);
+	if (code == UI_OK)
+		ui_done("%s: all nodes have the configuration of this one\n", arguments.name[0]);
+	return code;
 }
 
 static int config_forget(int argc, char **argv)

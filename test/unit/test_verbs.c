@@ -587,6 +587,9 @@ static void test_quiet(void **state)
 	assert_int_equal(times("\"regions\": 2,"), 1);
 	assert_int_equal(command("log retry data -q 2>&1"), 1);
 	assert_int_equal(times(" [not-active]\n"), 1);
+	/* not a word of the usage: there is nobody to give it to */
+	assert_int_equal(command("config push data --quiet 2>&1"), 1);
+	assert_int_equal(times(" [nobody-to-ask]\n"), 1);
 	/* What only looks has no use for it. */
 	assert_int_equal(command("status --quiet 2>/dev/null"), 2);
 }
