@@ -667,9 +667,9 @@ static void check_versions(const struct telling *t, const struct facts_nodes *f)
 			continue;
 		versions += version_known(&f->node[i]);
 		append(text, "%s%s on %s", text[0] ? "; " : "",
-		       f->node[i].old		? "an older one"
-		       : f->node[i].version[0]	? f->node[i].version
-						: "not known",
+		       f->node[i].old	       ? "an older one"
+		       : f->node[i].version[0] ? f->node[i].version
+					       : "not known",
 		       owners);
 	}
 	if (versions > 1)

@@ -385,10 +385,11 @@ int device_name_free(const char *name, const char *log_uuid)
 
 	if (code != UI_OK || !device.exists || mapper_is(&device, log_uuid))
 		return code;
-	return ui_fail(UI_FAILED, MSG_DEVICE_NAME_TAKEN,
-		       "there is a device %s that is not this mirror; dmsetup table %s says what it "
-		       "is",
-		       name, name);
+	return ui_fail(
+	    UI_FAILED, MSG_DEVICE_NAME_TAKEN,
+	    "there is a device %s that is not this mirror; dmsetup table %s says what it "
+	    "is",
+	    name, name);
 }
 
 int device_rename(const char *name, const char *log_uuid, const char *fresh)

@@ -101,7 +101,7 @@ struct dlmirror_mirror {
 	uint64_t resync_rate;		 /* of this node, bytes per second; 0: without a limit */
 	bool ordered;	     /* a suspend or resume by an admin is under way on this node */
 	int32_t order_error; /* errno of the last one, 0: it worked */
-	uint64_t revision; /* of its table: how often legs, size or log device have changed */
+	uint64_t revision;   /* of its table: how often legs, size or log device have changed */
 };
 
 /* What a region is, the worst last. A region that is being recovered, compared or copied counts as

@@ -438,15 +438,16 @@ static void test_doctor_nodes(void **state)
 	assert_int_equal(times("node 2: problem  data: it died  => get it [leg-failed]\n"), 1);
 	assert_int_equal(times("node 3: unknown  its daemon is too old"), 1);
 	assert_int_equal(times("node 4: problem  it has not answered  => "), 1);
-	assert_int_equal(times("\nall nodes: warning  the nodes' daemons have different versions: "
-			       "1.2.3 on node 1; 1.2.4 on node 2; an older one on node 3; not known on "
-			       "node 4  => "),
-			 1);
+	assert_int_equal(
+	    times("\nall nodes: warning  the nodes' daemons have different versions: "
+		  "1.2.3 on node 1; 1.2.4 on node 2; an older one on node 3; not known on "
+		  "node 4  => "),
+	    1);
 	assert_int_equal(times("\n"), 5);
 	/* Only one that is well */
 	assert_int_equal(command("doctor --nodes=1"), 0);
-	assert_int_equal(times("all nodes: ok       the nodes' daemons have the same version: 1.2.3 "),
-			 1);
+	assert_int_equal(
+	    times("all nodes: ok       the nodes' daemons have the same version: 1.2.3 "), 1);
 	assert_int_equal(command("doctor --nodes all --json"), 1);
 	assert_int_equal(times("\"id\": \"leg-failed\","), 1);
 	assert_int_equal(times("\"node\": 2"), 1);
@@ -472,7 +473,8 @@ static void test_doctor_tell(void **state)
 	assert_int_equal(strncmp(text, "version 1.2.3\n", strlen("version 1.2.3\n")), 0);
 	assert_string_equal(text + strlen(text) - strlen("\nend\n"), "\nend\n");
 	assert_int_equal(times("\n"), lines + 2);
-	assert_int_equal(times("\nproblem mirror-leg mirror-leg 4 19 45 data511:1048575 is gone"), 1);
+	assert_int_equal(times("\nproblem mirror-leg mirror-leg 4 19 45 data511:1048575 is gone"),
+			 1);
 	/* what is good comes last */
 	assert_null(strstr(strstr(text, "\nok "), "\nproblem "));
 }
