@@ -216,6 +216,14 @@ static int fail_reply(struct dlmirror *d, const struct admin_request *request,
 	return fail(d, reply->error, "the daemon says: %s", strerror(-reply->error));
 }
 
+/* Between two updates a daemon may have another form of it, and know less than it is asked for. */
+static int fail_body(struct dlmirror *d)
+{
+	return fail(d, -EPROTO,
+		    "the daemon's answer makes no sense; after an update, run dlmirror daemon "
+		    "restart");
+}
+
 static int call(struct dlmirror *d, const struct admin_request *request, struct admin_reply *ret)
 {
 	uint8_t message[ADMIN_REQUEST_MAX];
@@ -240,7 +248,7 @@ static int call(struct dlmirror *d, const struct admin_request *request, struct 
 			    "(%u); after an update, run dlmirror daemon restart",
 			    ADMIN_VERSION);
 	if (result != 0)
-		return fail(d, -EPROTO, "the daemon's answer makes no sense");
+		return fail_body(d);
 	if (ret->error != 0)
 		return fail_reply(d, request, ret);
 	d->error[0] = '\0';
@@ -267,11 +275,6 @@ static int mirror_call(struct dlmirror *d, enum admin_kind kind, const char *mir
 	struct admin_request request = {.kind = kind};
 
 	return named_call(d, &request, mirror, ret);
-}
-
-static int fail_body(struct dlmirror *d)
-{
-	return fail(d, -EPROTO, "the daemon's answer makes no sense");
 }
 
 int dlmirror_get(struct dlmirror *d, const char *mirror, struct dlmirror_mirror *ret)

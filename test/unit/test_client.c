@@ -832,6 +832,7 @@ static void test_injection(void **state)
 	d = connected();
 	assert_int_equal(stop_from_aside(), 0);
 	assert_int_equal(dlmirror_verify(d, "m", false), -EPROTO); /* gets the other's answer */
+	assert_non_null(strstr(dlmirror_error(d), "dlmirror daemon restart"));
 	assert_int_equal(shared->commands, 1);
 	dlmirror_free(d);
 }
