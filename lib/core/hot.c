@@ -62,6 +62,11 @@ void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift)
 	h->shift = shift;
 	h->shared = memory;
 	atomic_store(&h->marks, 0);
+	h->heat_shift = 0;
+	while ((regions - 1) >> h->heat_shift >= HOT_STRETCHES_MAX)
+		h->heat_shift++;
+	for (unsigned i = 0; i < HOT_STRETCHES_MAX; i++)
+		atomic_store_explicit(&h->heat[i], 0, memory_order_relaxed);
 	h->held = maps;
 	h->recent = maps + words;
 	h->gate = maps + 2 * words;
@@ -411,14 +416,26 @@ static enum hot_verdict answer_words(struct mlog_reply *ret, uint32_t words, uin
 	return HOT_ANSWERED;
 }
 
+/* Nobody else adds meanwhile (the caller serialises that), so it need not be one step: an atomic
+ * addition would cost as much as a map. */
+static void heat_add(struct hot *h, uint64_t region)
+{
+	_Atomic uint64_t *heat = &h->heat[region >> h->heat_shift];
+
+	atomic_store_explicit(heat, atomic_load_explicit(heat, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
 static enum hot_verdict answer_mark(struct hot *h, const struct mlog_request *request)
 {
 	bool durable = true;
 
 	if (request->region_count > 0)
 		atomic_fetch_add_explicit(&h->marks, 1, memory_order_relaxed);
-	for (uint32_t i = 0; i < request->region_count; i++)
+	for (uint32_t i = 0; i < request->region_count; i++) {
+		heat_add(h, request->region[i]);
 		durable = hot_mark(h, request->region[i]) && durable;
+	}
 	return durable ? HOT_ANSWERED : HOT_HAND_OVER;
 }
 

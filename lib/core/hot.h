@@ -43,6 +43,8 @@
 
 #include "core/types.h"
 
+#define HOT_STRETCHES_MAX 512U /* of regions whose marks are counted together */
+
 /* Does our kernel copy from the leg that the others write? */
 enum hot_leg {
 	HOT_LEG_GOOD,
@@ -94,6 +96,9 @@ struct hot {
 	_Atomic uint64_t *reported;
 	_Atomic uint64_t *unseen;
 	_Atomic uint64_t *others;
+	unsigned heat_shift; /* a stretch is 2^heat_shift regions: a division would cost more */
+	/* How often a region of the stretch was in such a request. Only hot_answer() writes it. */
+	_Atomic uint64_t heat[HOT_STRETCHES_MAX];
 };
 
 /* Bytes of memory that hot_bind() needs. */
@@ -106,6 +111,12 @@ void hot_bind(struct hot *h, void *memory, uint64_t regions, unsigned shift);
 static inline uint64_t hot_slot_bits(const struct hot *h)
 {
 	return (h->regions + (UINT64_C(1) << h->shift) - 1) >> h->shift;
+}
+
+/* How many stretches there are: no more than HOT_STRETCHES_MAX, each but the last as long. */
+static inline uint32_t hot_stretches(const struct hot *h)
+{
+	return (uint32_t)((h->regions - 1) >> h->heat_shift) + 1;
 }
 
 /* Rule 1. True: dirty on disk and no gate, the mark may be answered at once. */

@@ -604,6 +604,78 @@ static void answer_stale(void **state)
 	assert_true(cleared);
 }
 
+static uint64_t heat_of(const struct hot *h, uint64_t region)
+{
+	return atomic_load(&h->heat[region >> h->heat_shift]);
+}
+
+/* As many stretches as there is room for, of equal length, and none behind the last region. */
+static void heat_stretches(void **state)
+{
+	static const struct {
+		uint64_t regions;
+		uint64_t length;
+		uint32_t stretches;
+	} cases[] = {
+	    {1, 1, 1},
+	    {HOT_STRETCHES_MAX, 1, HOT_STRETCHES_MAX},
+	    {HOT_STRETCHES_MAX + 1, 2, HOT_STRETCHES_MAX / 2 + 1},
+	    {1U << 20, (1U << 20) / HOT_STRETCHES_MAX, HOT_STRETCHES_MAX},
+	    {(1U << 20) + 1, (2U << 20) / HOT_STRETCHES_MAX, HOT_STRETCHES_MAX / 2 + 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture *f = fixture_create(cases[i].regions, 0);
+		struct mlog_reply reply;
+		bool cleared;
+
+		assert_int_equal(UINT64_C(1) << f->hot.heat_shift, cases[i].length);
+		assert_int_equal(hot_stretches(&f->hot), cases[i].stretches);
+		atomic_store(&f->hot.shared->open, 1);
+		ask(f, ULOG_MARK_REGION, 1, cases[i].regions - 1, &reply, &cleared);
+		assert_int_equal(atomic_load(&f->hot.heat[cases[i].stretches - 1]), 1);
+		fixture_destroy(f);
+	}
+}
+
+/* Each region of each request that is obeyed counts once, whoever answers it. */
+static void heat(void **state)
+{
+	struct fixture *f = fixture_create(1000, 0);
+	struct hot *h = &f->hot;
+	struct mlog_reply reply;
+	bool cleared;
+
+	(void)state;
+	/* the loop has these to itself until the mirror is active */
+	assert_int_equal(ask(f, ULOG_MARK_REGION, 1, 7, &reply, &cleared), HOT_HAND_OVER);
+	assert_int_equal(heat_of(h, 7), 0);
+	atomic_store(&h->shared->open, 1);
+	for (uint64_t region = 0; region < 8; region++)
+		hot_dirty_set(h, region);
+	assert_int_equal(ask(f, ULOG_MARK_REGION, 3, 5, &reply, &cleared), HOT_ANSWERED);
+	assert_int_equal(heat_of(h, 4), 1); /* 5 */
+	assert_int_equal(heat_of(h, 6), 2); /* 6 and 7 */
+	assert_int_equal(ask(f, ULOG_FLUSH, 2, 7, &reply, &cleared), HOT_HAND_OVER);
+	assert_int_equal(heat_of(h, 7), 3);
+	assert_int_equal(heat_of(h, 8), 1);
+	/* what asks for something else does not count, nor what is late */
+	assert_int_equal(ask(f, ULOG_FLUSH, 0, 0, &reply, &cleared), HOT_ANSWERED);
+	assert_int_equal(ask(f, ULOG_IN_SYNC, 1, 7, &reply, &cleared), HOT_ANSWERED);
+	assert_int_equal(ask(f, ULOG_CLEAR_REGION, 1, 7, &reply, &cleared), HOT_ANSWERED);
+	f->seq -= 2;
+	assert_int_equal(ask(f, ULOG_MARK_REGION, 1, 7, &reply, &cleared), HOT_STALE);
+	assert_int_equal(heat_of(h, 7), 3);
+	assert_int_equal(heat_of(h, 9), 1);
+	assert_int_equal(heat_of(h, 10), 0);
+	/* a daemon counts for itself */
+	hot_bind(h, f->memory, 1000, 0);
+	assert_true(hot_held(h, 6));
+	assert_int_equal(heat_of(h, 7), 0);
+	fixture_destroy(f);
+}
+
 /* A word of the dirty map, region by region, whatever a slot bit covers. */
 static void dirty_words(void **state)
 {
@@ -648,6 +720,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(answer_flush_empty, setup_flat, teardown),
 	    cmocka_unit_test_setup_teardown(answer_clears, setup_flat, teardown),
 	    cmocka_unit_test_setup_teardown(answer_stale, setup_flat, teardown),
+	    cmocka_unit_test(heat_stretches),
+	    cmocka_unit_test(heat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,7 +81,7 @@ static struct {
 	struct gate gate[GATES_MAX];
 	unsigned long long drops, drops_taken_back, copies, gates_quiet, gates_armed, gates_marked;
 	unsigned long long cleared;
-	atomic_ullong marks, marks_at_once;
+	atomic_ullong marks, marks_at_once, regions_marked;
 } s = {.mark_lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint32_t random_next(uint32_t *state)
@@ -155,6 +155,7 @@ static void choose(struct item *item, uint32_t *random)
 static void mark_and_write(struct item *item, uint32_t *random)
 {
 	atomic_fetch_add(&s.marks, 1);
+	atomic_fetch_add(&s.regions_marked, item->count);
 	atomic_store(&s.answered[item->responder], false);
 	if (ask(ULOG_MARK_REGION, item) == HOT_ANSWERED)
 		atomic_fetch_add(&s.marks_at_once, 1);
@@ -359,6 +360,15 @@ static void loop_run(double seconds)
 	}
 }
 
+static unsigned long long heat_sum(void)
+{
+	unsigned long long sum = 0;
+
+	for (uint32_t i = 0; i < hot_stretches(&s.hot); i++)
+		sum += atomic_load(&s.hot.heat[i]);
+	return sum;
+}
+
 static void stress(void **state)
 {
 	const char *text = getenv("HOT_STRESS_SECONDS");
@@ -386,6 +396,7 @@ static void stress(void **state)
 	assert_int_equal(atomic_load(&s.write_not_durable), 0);
 	assert_int_equal(atomic_load(&s.write_while_copied), 0);
 	assert_int_equal(atomic_load(&s.clear_missed), 0);
+	assert_int_equal(heat_sum(), atomic_load(&s.regions_marked));
 	/* each way was gone, or the test says nothing */
 	assert_true(atomic_load(&s.marks_at_once) > 0);
 	assert_true(atomic_load(&s.marks) > atomic_load(&s.marks_at_once));
