@@ -3,7 +3,7 @@ dist_man_MANS += man/dlmirror.8 man/dlmirrord.8 man/dlmirror.conf.5 \
 	man/ocf_dlmirror_dlmirrord.7 man/ocf_dlmirror_mirror.7 \
 	man/libdlmirror.3 man/dlmirror_connect.3 man/dlmirror_list.3 \
 	man/dlmirror_verify.3 man/dlmirror_reload.3 man/dlmirror_errand.3 man/dlmirror_daemon.3 \
-	man/dlmirror_map.3 man/dlmirror_events.3
+	man/dlmirror_map.3 man/dlmirror_events.3 man/dlmirror_heat.3
 # Links to these, for the other functions.
 dist_man_MANS += man/dlmirror_free.3 man/dlmirror_error.3 man/dlmirror_get.3 \
 	man/dlmirror_counters.3 man/dlmirror_verify_stop.3 \

@@ -38,6 +38,7 @@ struct admin_source {
 	/* No more cells and regions than the messages allow, and at least one of each. */
 	int (*map)(void *context, const char *mirror, uint64_t first, uint64_t per_cell,
 		   uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret);
+	int (*heat)(void *context, const char *mirror, struct dlmirror_heat *ret);
 	void (*events)(void *context, uint64_t record, uint64_t after, struct admin_events *ret);
 	int (*errand)(void *context, const struct group_errand *wish, uint64_t *ret_id,
 		      uint32_t *ret_count, char *text, size_t size);

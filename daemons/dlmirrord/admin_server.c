@@ -445,6 +445,19 @@ static int map_answer(struct admin_server *server, const struct admin_request *r
 	return 0;
 }
 
+static int heat_answer(struct admin_server *server, const struct admin_request *request,
+		       struct admin_reply_writer *reply)
+{
+	struct dlmirror_heat heat = {0};
+	int result = server->source.heat(server->source.context, request->mirror, &heat);
+
+	if (result != 0)
+		return result;
+	admin_reply_begin(reply, request->kind, 0, "", server->reply, sizeof(server->reply));
+	admin_reply_add_heat(reply, &heat);
+	return 0;
+}
+
 static int events_answer(struct admin_server *server, const struct admin_request *request,
 			 struct admin_reply_writer *reply)
 {
@@ -546,6 +559,8 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 		return daemon_answer(server, request, reply);
 	case ADMIN_MAP:
 		return map_answer(server, request, reply);
+	case ADMIN_HEAT:
+		return heat_answer(server, request, reply);
 	case ADMIN_EVENTS:
 		return events_answer(server, request, reply);
 	case ADMIN_WATCH:

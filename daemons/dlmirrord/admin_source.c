@@ -304,6 +304,25 @@ static int source_map(void *context, const char *mirror, uint64_t first, uint64_
 	return 0;
 }
 
+_Static_assert(DLMIRROR_STRETCHES_MAX == HOT_STRETCHES_MAX, "all that is counted can be told");
+
+static int source_heat(void *context, const char *mirror, struct dlmirror_heat *ret)
+{
+	struct log *log = registry_find_name(&((struct daemon *)context)->registry, mirror);
+
+	if (log == NULL)
+		return -ENOENT;
+	*ret = (struct dlmirror_heat){.luid = log->luid,
+				      .length_sectors = log->table.length_sectors,
+				      .region_sectors = log->table.region_sectors,
+				      .region_count = log->hot.regions,
+				      .stretch_regions = UINT64_C(1) << log->hot.heat_shift,
+				      .stretch_count = hot_stretches(&log->hot)};
+	for (uint32_t i = 0; i < ret->stretch_count; i++)
+		ret->marks[i] = atomic_load_explicit(&log->hot.heat[i], memory_order_relaxed);
+	return 0;
+}
+
 static uint64_t resident_bytes(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
@@ -552,6 +571,16 @@ static int admin_map(void *context, const char *mirror, uint64_t first, uint64_t
 	return error;
 }
 
+static int admin_heat(void *context, const char *mirror, struct dlmirror_heat *ret)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_heat(context, mirror, ret);
+	daemon_leave(context);
+	return error;
+}
+
 static int admin_command(void *context, enum dlmirror_daemon_command command, const char *argument,
 			 char *text, size_t size)
 {
@@ -620,6 +649,7 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .daemon = admin_daemon,
 	    .command = admin_command,
 	    .map = admin_map,
+	    .heat = admin_heat,
 	    .events = admin_events,
 	    .errand = admin_errand,
 	    .errand_result = admin_errand_result,

@@ -37,6 +37,8 @@ extern "C" {
 #define DLMIRROR_LEASE_MAX   64	   /* regions that a node may recover at a time */
 #define DLMIRROR_CLAIM_MAX   16	   /* regions that a node compares or copies at a time */
 
+#define DLMIRROR_STRETCHES_MAX 512 /* of regions whose marks are counted together */
+
 #define DLMIRROR_ERRAND_ARGUMENTS 2
 #define DLMIRROR_ERRAND_TEXT_SIZE 16384
 
@@ -139,6 +141,18 @@ struct dlmirror_map {
 	uint64_t region_count; /* of the mirror */
 	uint32_t member_count; /* 0: not attached, or this node is not told yet */
 	struct dlmirror_work member[DLMIRROR_MEMBERS_MAX];
+};
+
+/* Where on a mirror this node's kernel begins to write: how often it has marked a region as such.
+ * The regions of a stretch, which are neighbours, are counted together. */
+struct dlmirror_heat {
+	uint64_t luid; /* the log's that counted: another one begins with 0 */
+	uint64_t length_sectors;
+	uint64_t region_sectors;
+	uint64_t region_count;
+	uint64_t stretch_regions; /* in a stretch, a power of two; the last one may be shorter */
+	uint32_t stretch_count;	  /* valid entries of marks */
+	uint64_t marks[DLMIRROR_STRETCHES_MAX]; /* [i]: from region i * stretch_regions on */
 };
 
 /* Something that happened on this node. */
@@ -312,6 +326,9 @@ int dlmirror_counters(struct dlmirror *d, const char *mirror, struct dlmirror_co
  */
 int dlmirror_map(struct dlmirror *d, const char *mirror, uint64_t first, uint64_t per_cell,
 		 uint32_t cells, struct dlmirror_cell *ret_cells, struct dlmirror_map *ret);
+/* Which of its regions this node's kernel has marked how often since the daemon that runs now has
+ * had the log; what it was before a restart is forgotten. */
+int dlmirror_heat(struct dlmirror *d, const char *mirror, struct dlmirror_heat *ret);
 /*
  * What happened behind *position, the oldest first; all zero: from the oldest that the daemon
  * remembers, which are some hundreds. *position moves behind the last, so that the next call gets

@@ -297,6 +297,16 @@ int dlmirror_counters(struct dlmirror *d, const char *mirror, struct dlmirror_co
 	return admin_reply_counters(&reply, ret) == 0 ? 0 : fail_body(d);
 }
 
+int dlmirror_heat(struct dlmirror *d, const char *mirror, struct dlmirror_heat *ret)
+{
+	struct admin_reply reply;
+	int result = mirror_call(d, ADMIN_HEAT, mirror, &reply);
+
+	if (result != 0)
+		return result;
+	return admin_reply_heat(&reply, ret) == 0 ? 0 : fail_body(d);
+}
+
 /* A request about one mirror that has a rate. */
 static int rate_call(struct dlmirror *d, const char *mirror, struct admin_request request)
 {

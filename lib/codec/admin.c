@@ -30,7 +30,7 @@ static void read_printable(struct reader *r, char *ret, size_t cap, bool lines)
 static bool kind_names_mirror(enum admin_kind kind)
 {
 	return (kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS) || kind == ADMIN_MAP ||
-	       (kind >= ADMIN_RATE && kind <= ADMIN_RESUME);
+	       (kind >= ADMIN_RATE && kind <= ADMIN_RESUME) || kind == ADMIN_HEAT;
 }
 
 static void write_plan(struct writer *w, const struct dlmirror_plan *plan)
@@ -266,7 +266,7 @@ static bool body_expected(const struct admin_reply *reply)
 	return reply->count > 0 || reply->kind == ADMIN_COUNTERS || reply->kind == ADMIN_DAEMON ||
 	       reply->kind == ADMIN_RELOAD_STATUS || reply->kind == ADMIN_MAP ||
 	       reply->kind == ADMIN_EVENTS || reply->kind == ADMIN_ERRAND ||
-	       reply->kind == ADMIN_ERRAND_RESULT;
+	       reply->kind == ADMIN_ERRAND_RESULT || reply->kind == ADMIN_HEAT;
 }
 
 int admin_reply_decode(const void *data, size_t size, enum admin_kind kind, struct admin_reply *ret)
@@ -866,4 +866,42 @@ int admin_reply_errand_result(struct admin_reply *reply, struct dlmirror_errand_
 	ret->code = read_u8(r);
 	read_printable(r, ret->text, sizeof(ret->text), true);
 	return r->failed || r->left > 0 ? -EBADMSG : 0;
+}
+
+void admin_reply_add_heat(struct admin_reply_writer *reply, const struct dlmirror_heat *heat)
+{
+	struct writer *w = &reply->w;
+
+	write_u64(w, heat->luid);
+	write_u64(w, heat->length_sectors);
+	write_u64(w, heat->region_sectors);
+	write_u64(w, heat->region_count);
+	write_u64(w, heat->stretch_regions);
+	for (uint32_t i = 0; i < heat->stretch_count; i++)
+		write_u64(w, heat->marks[i]);
+}
+
+int admin_reply_heat(struct admin_reply *reply, struct dlmirror_heat *ret)
+{
+	struct dlmirror_heat heat = {0};
+	struct reader *r = &reply->body;
+	uint64_t last; /* stretch */
+
+	heat.luid = read_u64(r);
+	heat.length_sectors = read_u64(r);
+	heat.region_sectors = read_u64(r);
+	heat.region_count = read_u64(r);
+	heat.stretch_regions = read_u64(r);
+	if (heat.region_count == 0 || heat.stretch_regions == 0)
+		return -EBADMSG;
+	last = (heat.region_count - 1) / heat.stretch_regions;
+	if (last >= DLMIRROR_STRETCHES_MAX)
+		return -EBADMSG;
+	heat.stretch_count = (uint32_t)last + 1;
+	for (uint32_t i = 0; i < heat.stretch_count; i++)
+		heat.marks[i] = read_u64(r);
+	if (r->failed || r->left > 0)
+		return -EBADMSG;
+	*ret = heat;
+	return 0;
 }

@@ -58,6 +58,7 @@ enum admin_kind {
 	ADMIN_SUSPEND,
 	ADMIN_RESUME,
 	ADMIN_WATCH, /* from now on this client is told that there are new events */
+	ADMIN_HEAT,
 	ADMIN_KINDS, /* one more than the last */
 };
 
@@ -67,7 +68,7 @@ struct admin_request {
 	uint64_t per_cell;		   /* MAP: regions */
 	uint32_t cells;			   /* MAP */
 	struct dlmirror_position position; /* EVENTS: behind which */
-	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP, RATE to RESUME */
+	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP, RATE to RESUME, HEAT */
 	bool repair;			   /* VERIFY */
 	uint64_t rate;			   /* VERIFY, RATE: bytes per second */
 	struct dlmirror_plan plan;	   /* RELOAD */
@@ -122,6 +123,8 @@ void admin_reply_add_events(struct admin_reply_writer *reply, const struct admin
 void admin_reply_add_errand(struct admin_reply_writer *reply, uint64_t id, uint32_t count);
 void admin_reply_add_errand_result(struct admin_reply_writer *reply,
 				   const struct dlmirror_errand_result *result);
+/* As many marks as the regions make stretches. */
+void admin_reply_add_heat(struct admin_reply_writer *reply, const struct dlmirror_heat *heat);
 /* The size of the message, or 0 when something did not fit. */
 size_t admin_reply_end(struct admin_reply_writer *reply);
 
@@ -148,6 +151,7 @@ int admin_reply_daemon(struct admin_reply *reply, struct dlmirror_daemon *ret);
 int admin_reply_events(struct admin_reply *reply, struct admin_events *ret);
 int admin_reply_errand(struct admin_reply *reply, uint64_t *ret_id, uint32_t *ret_count);
 int admin_reply_errand_result(struct admin_reply *reply, struct dlmirror_errand_result *ret);
+int admin_reply_heat(struct admin_reply *reply, struct dlmirror_heat *ret);
 /* ret_cells has room for ADMIN_MAP_CELLS; *ret_count: how many there are. */
 int admin_reply_map(struct admin_reply *reply, struct dlmirror_map *ret,
 		    struct dlmirror_cell *ret_cells, uint32_t *ret_count);

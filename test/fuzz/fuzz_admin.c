@@ -105,6 +105,13 @@ static void check_reply(size_t size, enum admin_kind kind)
 		if (admin_reply_errand_result(&reply, &answer) != 0)
 			return;
 		admin_reply_add_errand_result(&writer, &answer);
+	} else if (reply.error == 0 && kind == ADMIN_HEAT) {
+		static struct dlmirror_heat heat;
+
+		if (admin_reply_heat(&reply, &heat) != 0)
+			return;
+		MUST(heat.stretch_count > 0 && heat.stretch_count <= DLMIRROR_STRETCHES_MAX);
+		admin_reply_add_heat(&writer, &heat);
 	}
 	MUST(admin_reply_end(&writer) == size);
 	MUST(memcmp(message + ADMIN_REPLY_ENVELOPE, again + ADMIN_REPLY_ENVELOPE,

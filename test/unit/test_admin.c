@@ -80,6 +80,7 @@ static void test_requests(void **state)
 	    &(struct admin_request){.kind = ADMIN_RATE, .mirror = "a", .rate = UINT64_MAX - 1}, 31);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_SUSPEND, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_RESUME, .mirror = "a"}, 23);
+	request_round_trip(&(struct admin_request){.kind = ADMIN_HEAT, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_DAEMON}, 20);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_MAP,
 						   .mirror = "a",
@@ -657,6 +658,77 @@ static void test_bad_maps(void **state)
 	}
 }
 
+static struct dlmirror_heat heat;
+static struct dlmirror_heat heat_seen;
+
+/* The largest there can be. */
+static size_t heat_reply(void)
+{
+	struct admin_reply_writer writer;
+
+	heat = (struct dlmirror_heat){.luid = UINT64_MAX,
+				      .length_sectors = UINT64_MAX - 1,
+				      .region_sectors = UINT64_MAX - 2,
+				      .region_count = 8 * DLMIRROR_STRETCHES_MAX,
+				      .stretch_regions = 8,
+				      .stretch_count = DLMIRROR_STRETCHES_MAX};
+	for (uint32_t i = 0; i < DLMIRROR_STRETCHES_MAX; i++)
+		heat.marks[i] = UINT64_MAX - i;
+	admin_reply_begin(&writer, ADMIN_HEAT, 0, "", message, sizeof(message));
+	admin_reply_add_heat(&writer, &heat);
+	return admin_reply_end(&writer);
+}
+
+static void test_heat(void **state)
+{
+	struct admin_reply reply;
+	size_t size = heat_reply();
+
+	(void)state;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_HEAT, &reply), 0);
+	assert_int_equal(admin_reply_heat(&reply, &heat_seen), 0);
+	assert_int_equal(heat_seen.luid, heat.luid);
+	assert_int_equal(heat_seen.length_sectors, heat.length_sectors);
+	assert_int_equal(heat_seen.region_sectors, heat.region_sectors);
+	assert_int_equal(heat_seen.region_count, heat.region_count);
+	assert_int_equal(heat_seen.stretch_regions, heat.stretch_regions);
+	assert_int_equal(heat_seen.stretch_count, heat.stretch_count);
+	assert_memory_equal(heat_seen.marks, heat.marks, sizeof(heat.marks));
+}
+
+static void assert_bad_heat(size_t at, uint8_t value)
+{
+	struct admin_reply reply;
+	size_t size = heat_reply();
+
+	message[BODY_AT + 2 + at] = value;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_HEAT, &reply), 0);
+	assert_int_equal(admin_reply_heat(&reply, &heat_seen), -EBADMSG);
+}
+
+static void test_bad_heat(void **state)
+{
+	struct admin_reply reply;
+	size_t size;
+
+	(void)state;
+	assert_bad_heat(24, 1);	 /* a region that begins one more than there can be */
+	assert_bad_heat(25, 15); /* fewer: bytes behind the last */
+	assert_bad_heat(32, 0);	 /* of no length */
+	assert_bad_heat(32, 1);
+	size = heat_reply();
+	for (size_t at = 24; at < 32; at++)
+		message[BODY_AT + 2 + at] = 0;
+	assert_int_equal(admin_reply_decode(message, size, ADMIN_HEAT, &reply), 0);
+	assert_int_equal(admin_reply_heat(&reply, &heat_seen), -EBADMSG);
+	size = heat_reply();
+	for (size_t cut = BODY_AT + 2; cut < size; cut += 3) {
+		assert_int_equal(admin_reply_decode(message, size, ADMIN_HEAT, &reply), 0);
+		reply.body = reader_of(message + BODY_AT + 2, cut - BODY_AT - 2);
+		assert_int_equal(admin_reply_heat(&reply, &heat_seen), -EBADMSG);
+	}
+}
+
 static struct admin_events events;
 static struct admin_events events_seen;
 
@@ -785,6 +857,8 @@ int main(void)
 	    cmocka_unit_test(test_reload_status),
 	    cmocka_unit_test(test_map),
 	    cmocka_unit_test(test_bad_maps),
+	    cmocka_unit_test(test_heat),
+	    cmocka_unit_test(test_bad_heat),
 	    cmocka_unit_test(test_events),
 	    cmocka_unit_test(test_bad_events),
 	    cmocka_unit_test(test_errands),

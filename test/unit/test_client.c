@@ -241,6 +241,25 @@ static int source_map(void *context, const char *mirror, uint64_t first, uint64_
 	return 0;
 }
 
+/* Five stretches, the last of one region, with 1, 10, 100, … marks. */
+static int source_heat(void *context, const char *mirror, struct dlmirror_heat *ret)
+{
+	uint64_t marks = 1;
+
+	(void)context;
+	if (strcmp(mirror, "m99998") != 0)
+		return -ENOENT;
+	*ret = (struct dlmirror_heat){.luid = 7,
+				      .length_sectors = 33 * 1024 - 8,
+				      .region_sectors = 1024,
+				      .region_count = 33,
+				      .stretch_regions = 8,
+				      .stretch_count = 5};
+	for (uint32_t i = 0; i < ret->stretch_count; i++, marks *= 10)
+		ret->marks[i] = marks;
+	return 0;
+}
+
 #define REMEMBERED 200U
 
 static void source_events(void *context, uint64_t record, uint64_t after, struct admin_events *ret)
@@ -294,6 +313,7 @@ static void server_run(int ready, const char *group)
 					    .log_retry = source_log_retry,
 					    .daemon = source_daemon,
 					    .map = source_map,
+					    .heat = source_heat,
 					    .events = source_events,
 					    .command = source_command};
 	struct admin_server *server;
@@ -663,6 +683,29 @@ static void test_events(void **state)
 	assert_int_equal(position.record, 18);
 	assert_int_equal(position.seq, 2);
 	free(event);
+	dlmirror_free(d);
+}
+
+static void test_heat(void **state)
+{
+	struct dlmirror *d = connected();
+	struct dlmirror_heat heat;
+
+	(void)state;
+	assert_int_equal(dlmirror_heat(d, "m99998", &heat), 0);
+	assert_int_equal(heat.luid, 7);
+	assert_int_equal(heat.length_sectors, 33 * 1024 - 8);
+	assert_int_equal(heat.region_sectors, 1024);
+	assert_int_equal(heat.region_count, 33);
+	assert_int_equal(heat.stretch_regions, 8);
+	assert_int_equal(heat.stretch_count, 5);
+	assert_int_equal(heat.marks[0], 1);
+	assert_int_equal(heat.marks[4], 10000);
+	assert_int_equal(heat.marks[5], 0);
+	assert_int_equal(dlmirror_heat(d, "nothing", &heat), -ENOENT);
+	assert_string_equal(dlmirror_error(d), "the daemon knows no mirror nothing; dlmirror list "
+					       "shows those it knows");
+	assert_int_equal(heat.marks[4], 10000);
 	dlmirror_free(d);
 }
 
@@ -1112,6 +1155,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_counters, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_actions, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_map, root_only, teardown),
+	    cmocka_unit_test_setup_teardown(test_heat, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_events, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_bad_pieces, root_only, teardown),
 	    cmocka_unit_test_setup_teardown(test_refusal, root_only, teardown),
