@@ -32,6 +32,21 @@ void format_bytes(uint64_t bytes, char ret[FORMAT_SIZE])
 		(void)snprintf(ret, FORMAT_SIZE, "%.1f %ciB", value, units[power - 1]);
 }
 
+void format_bytes_exact(uint64_t bytes, uint64_t unit, char ret[FORMAT_SIZE])
+{
+	unsigned power = 0;
+
+	while (unit >= 1024) {
+		unit /= 1024;
+		power++;
+	}
+	if (power == 0 || (bytes & ((UINT64_C(1) << 10 * power) - 1)) != 0)
+		format_bytes(bytes, ret);
+	else
+		(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 " %ciB", bytes >> 10 * power,
+			       units[power - 1]);
+}
+
 void format_percent(uint64_t part, uint64_t whole, char ret[FORMAT_SIZE])
 {
 	unsigned per_mille = 999; /* what is not whole must not look so */
@@ -75,6 +90,20 @@ void format_tenths(double value, char ret[FORMAT_SIZE])
 	uint64_t tenths = (uint64_t)(value * 10 + 0.5);
 
 	(void)snprintf(ret, FORMAT_SIZE, "%" PRIu64 ".%u", tenths / 10, (unsigned)(tenths % 10));
+}
+
+#define BAR_WIDTH 20
+
+void format_bar(double part, double whole, char ret[FORMAT_SIZE])
+{
+	unsigned length = whole > 0 ? (unsigned)(part / whole * BAR_WIDTH + 0.5) : 0;
+
+	if (length < 1)
+		length = 1;
+	if (length > BAR_WIDTH)
+		length = BAR_WIDTH;
+	memset(ret, '#', length);
+	ret[length] = '\0';
 }
 
 void format_time(uint64_t time_ms, char ret[FORMAT_SIZE])

@@ -13,6 +13,9 @@
 
 /* "1 GiB", "1.5 TiB", "512 B". */
 void format_bytes(uint64_t bytes, char ret[FORMAT_SIZE]);
+/* In the unit that `unit` has in format_bytes(), and exactly, so that multiples of it, one below the
+ * other, all look different: "1536 GiB". */
+void format_bytes_exact(uint64_t bytes, uint64_t unit, char ret[FORMAT_SIZE]);
 /* Of part in whole: "100%" only when it is all, "99.9%" when it is nearly so. Nothing of 0: "100%".
  */
 void format_percent(uint64_t part, uint64_t whole, char ret[FORMAT_SIZE]);
@@ -23,6 +26,8 @@ void format_microseconds(uint64_t microseconds, char ret[FORMAT_SIZE]);
 
 /* "12.5", with a point in every locale. */
 void format_tenths(double value, char ret[FORMAT_SIZE]);
+/* As long as part is of whole, for the eye: "#####"; at least one character. */
+void format_bar(double part, double whole, char ret[FORMAT_SIZE]);
 /* Milliseconds since the beginning of 1970, UTC: "2026-11-22 23:30:05" in this host's time zone. */
 void format_time(uint64_t time_ms, char ret[FORMAT_SIZE]);
 /* "2026-11-22T23:30:05.123Z" */

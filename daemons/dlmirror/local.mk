@@ -16,6 +16,7 @@ libcommand_la_SOURCES = \
 	daemons/dlmirror/plan.c daemons/dlmirror/plan.h \
 	daemons/dlmirror/rates.c daemons/dlmirror/rates.h \
 	daemons/dlmirror/spec.c daemons/dlmirror/spec.h \
+	daemons/dlmirror/spots.c daemons/dlmirror/spots.h \
 	daemons/dlmirror/utf8.c daemons/dlmirror/utf8.h
 libcommand_la_LIBADD = libcodec.la libmessage.la
 

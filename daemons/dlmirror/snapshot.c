@@ -46,28 +46,83 @@ static int counters_take(struct dlmirror *d, bool refresh, struct snapshot *s)
 	return 0;
 }
 
-int snapshot_take(struct dlmirror *d, bool refresh, struct snapshot *ret)
+/* The daemon and its mirrors, without what they have counted. */
+static int mirrors_take(struct dlmirror *d, struct snapshot *s)
 {
-	struct snapshot s = {0};
 	struct dlmirror_mirror *list;
 	size_t count;
 	size_t i;
-	int error = dlmirror_daemon(d, &s.daemon);
+	int error = dlmirror_daemon(d, &s->daemon);
 
 	if (error == 0)
 		error = dlmirror_list(d, &list, &count);
 	if (error != 0)
 		return error;
-	s.mirror = calloc(count + 1, sizeof(*s.mirror));
-	s.counters = calloc(count + 1, sizeof(*s.counters));
-	if (s.mirror && s.counters) {
-		for (i = 0; i < count; i++)
-			mirror_add(&s, &list[i]);
-		error = counters_take(d, refresh, &s);
-	} else {
-		error = -ENOMEM;
-	}
+	s->mirror = calloc(count + 1, sizeof(*s->mirror));
+	for (i = 0; s->mirror && i < count; i++)
+		mirror_add(s, &list[i]);
 	free(list);
+	return s->mirror ? 0 : -ENOMEM;
+}
+
+int snapshot_take(struct dlmirror *d, bool refresh, struct snapshot *ret)
+{
+	struct snapshot s = {0};
+	int error = mirrors_take(d, &s);
+
+	if (error == 0) {
+		s.counters = calloc(s.count + 1, sizeof(*s.counters));
+		error = s.counters ? counters_take(d, refresh, &s) : -ENOMEM;
+	}
+	if (error == 0)
+		*ret = s;
+	else
+		snapshot_free(&s);
+	return error;
+}
+
+/* The daemon and one mirror. */
+static int mirror_take(struct dlmirror *d, const char *name, struct snapshot *s)
+{
+	int error = dlmirror_daemon(d, &s->daemon);
+
+	if (error != 0)
+		return error;
+	s->mirror = calloc(1, sizeof(*s->mirror));
+	if (!s->mirror)
+		return -ENOMEM;
+	s->count = 1;
+	return dlmirror_get(d, name, s->mirror);
+}
+
+/* Who has gone meanwhile is left out. */
+static int heat_take(struct dlmirror *d, struct snapshot *s)
+{
+	size_t kept = 0;
+	size_t i;
+
+	for (i = 0; i < s->count; i++) {
+		int error = dlmirror_heat(d, s->mirror[i].uuid, &s->heat[kept]);
+
+		s->mirror[kept] = s->mirror[i];
+		if (error == 0)
+			kept++;
+		else if (error != -ENOENT)
+			return error;
+	}
+	s->count = kept;
+	return 0;
+}
+
+int snapshot_take_heat(struct dlmirror *d, const char *name, struct snapshot *ret)
+{
+	struct snapshot s = {0};
+	int error = name ? mirror_take(d, name, &s) : mirrors_take(d, &s);
+
+	if (error == 0) {
+		s.heat = calloc(s.count + 1, sizeof(*s.heat));
+		error = s.heat ? heat_take(d, &s) : -ENOMEM;
+	}
 	if (error == 0)
 		*ret = s;
 	else
@@ -79,5 +134,6 @@ void snapshot_free(struct snapshot *s)
 {
 	free(s->mirror);
 	free(s->counters);
+	free(s->heat);
 	*s = (struct snapshot){0};
 }

@@ -13,6 +13,7 @@ struct snapshot {
 	size_t count;
 	struct dlmirror_mirror *mirror;	    /* one for each uuid, sorted by name */
 	struct dlmirror_counters *counters; /* of the mirror at the same index */
+	struct dlmirror_heat *heat;	    /* the same; of the two is there what was asked for */
 };
 
 /*
@@ -21,6 +22,8 @@ struct snapshot {
  * for the health of the legs, once for each mirror, and the next snapshot has it.
  */
 int snapshot_take(struct dlmirror *d, bool refresh, struct snapshot *ret);
+/* With heat instead of counters, of the mirror called name, or with NULL of all. */
+int snapshot_take_heat(struct dlmirror *d, const char *name, struct snapshot *ret);
 void snapshot_free(struct snapshot *s);
 
 #endif

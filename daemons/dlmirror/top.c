@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dlmirror top: the busiest mirrors, again and again. */
+/* dlmirror top: the busiest mirrors, or the busiest regions of mirrors, again and again. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,13 +12,16 @@
 #include "daemons/dlmirror/format.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/rates.h"
+#include "daemons/dlmirror/spots.h"
 #include "daemons/dlmirror/verb.h"
 
 #define INTERVAL_MS 1000U
-#define LINES_ABOVE 3U /* of the first mirror; one more stays free below */
+#define LINES_ABOVE 3U /* of the first row; one more stays free below */
 
 struct top_options {
 	bool once;
+	bool regions;	    /* else mirrors */
+	const char *mirror; /* with regions: of that one; NULL: of all */
 	unsigned interval_ms;
 };
 
@@ -27,9 +30,11 @@ struct view {
 	struct snapshot now;
 	uint64_t now_ms;
 	struct rates *rates; /* of each mirror in now, the busiest first */
+	struct spot *spot;   /* or instead their spots, the same way */
+	size_t spot_count;
 };
 
-enum { OPTION_ONCE = 256 };
+enum { OPTION_ONCE = 256, OPTION_REGIONS };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -39,6 +44,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case OPTION_ONCE:
 		options->once = true;
 		return 0;
+	case OPTION_REGIONS:
+		options->regions = true;
+		return 0;
 	case 'n':
 		options->interval_ms = verb_interval_ms(argument, state);
 		return 0;
@@ -47,41 +55,71 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-/* The daemon now; one that restarts meanwhile is waited for. */
-static int look(struct dlmirror **d, struct snapshot *ret)
+static int take(struct dlmirror *d, const struct top_options *options, struct snapshot *ret)
 {
-	int error = snapshot_take(*d, false, ret);
+	if (options->regions)
+		return snapshot_take_heat(d, options->mirror, ret);
+	return snapshot_take(d, false, ret);
+}
+
+/* The daemon now; one that restarts meanwhile is waited for. */
+static int look(struct dlmirror **d, const struct top_options *options, struct snapshot *ret)
+{
+	int error = take(*d, options, ret);
 
 	if (error == -ENOTCONN) {
 		error = ui_reconnect(d, UI_AWAY_MS);
 		if (error != 0)
 			return ui_fail(UI_NO_DAEMON, MSG_DAEMON_NOT_BACK,
 				       "the daemon went away and did not come back");
-		error = snapshot_take(*d, false, ret);
+		error = take(*d, options, ret);
 	}
 	return error ? ui_fail_daemon(*d, error) : UI_OK;
 }
 
+static void view_free(struct view *view)
+{
+	free(view->rates);
+	free(view->spot);
+	snapshot_free(&view->now);
+}
+
+/* What lies between the look that it has and the fresh one; false: no memory. */
+static bool view_compare(struct view *view, const struct snapshot *fresh, double seconds)
+{
+	if (fresh->heat) {
+		free(view->spot);
+		view->spot = calloc(fresh->count * DLMIRROR_STRETCHES_MAX + 1, sizeof(*view->spot));
+		if (!view->spot)
+			return false;
+		view->spot_count = spots_make(&view->now, fresh, seconds, view->spot);
+		return true;
+	}
+	free(view->rates);
+	view->rates = calloc(fresh->count + 1, sizeof(*view->rates));
+	if (!view->rates)
+		return false;
+	rates_make(&view->now, fresh, seconds, view->rates);
+	rates_sort(view->rates, fresh->count);
+	return true;
+}
+
 /* With the rates since the look before. */
-static int view_update(struct dlmirror **d, struct view *view)
+static int view_update(struct dlmirror **d, const struct top_options *options, struct view *view)
 {
 	struct snapshot fresh;
 	uint64_t now_ms;
-	int code = look(d, &fresh);
+	int code = look(d, options, &fresh);
 
 	if (code != UI_OK)
 		return code;
 	now_ms = ui_now_ms();
-	free(view->rates);
-	view->rates = calloc(fresh.count + 1, sizeof(*view->rates));
-	if (!view->rates) {
+	if (now_ms == view->now_ms)
+		now_ms++;
+	if (!view_compare(view, &fresh, (double)(now_ms - view->now_ms) / 1000)) {
 		snapshot_free(&fresh);
 		return ui_fail(UI_FAILED, MSG_NO_MEMORY, "no memory");
 	}
-	if (now_ms == view->now_ms)
-		now_ms++;
-	rates_make(&view->now, &fresh, (double)(now_ms - view->now_ms) / 1000, view->rates);
-	rates_sort(view->rates, fresh.count);
 	snapshot_free(&view->now);
 	view->now = fresh;
 	view->now_ms = now_ms;
@@ -162,7 +200,7 @@ static void row_json(struct libscols_line *row, const struct rates *r,
 	ui_cell(row, COLUMN_RESYNC, "%" PRIu64, resync_bytes(r, m));
 }
 
-static void view_print(const struct view *view, size_t rows, bool json)
+static void mirrors_print(const struct view *view, size_t rows, bool json)
 {
 	static const struct ui_column text[COLUMNS_TEXT] = {
 	    [COLUMN_NAME] = {"NAME", 0, 0},
@@ -213,7 +251,84 @@ static void view_print(const struct view *view, size_t rows, bool json)
 	ui_print(table);
 }
 
-/* How many mirrors there is room for on the terminal; SIZE_MAX: it has not said, or it is none. */
+static void spot_text(struct libscols_line *row, const struct spot *spot, const struct spot *most,
+		      const struct dlmirror_mirror *m)
+{
+	char text[FORMAT_SIZE];
+	char bar[FORMAT_SIZE];
+
+	ui_cell(row, 0, "%s", mirror_label(m));
+	if (spot->regions > 1)
+		ui_cell(row, 1, "%" PRIu64 "-%" PRIu64, spot->first,
+			spot->first + spot->regions - 1);
+	else
+		ui_cell(row, 1, "%" PRIu64, spot->first);
+	format_bytes_exact(spot->offset_bytes, spot->stretch_bytes, text);
+	ui_cell(row, 2, "%s", text);
+	format_bytes(spot->size_bytes, text);
+	ui_cell(row, 3, "%s", text);
+	rate_cell(row, 4, spot->marks_s);
+	format_tenths(spot->share * 100, text);
+	format_bar(spot->marks_s, most->marks_s, bar);
+	ui_cell(row, 5, "%5s%% %s", text, bar);
+}
+
+static void spot_json(struct libscols_line *row, const struct spot *spot,
+		      const struct dlmirror_mirror *m)
+{
+	ui_cell(row, 0, "%s", m->name);
+	ui_cell(row, 1, "%" PRIu64, spot->first);
+	ui_cell(row, 2, "%" PRIu64, spot->regions);
+	ui_cell(row, 3, "%" PRIu64, spot->offset_bytes);
+	ui_cell(row, 4, "%" PRIu64, spot->size_bytes);
+	rate_cell(row, 5, spot->marks_s);
+	rate_cell(row, 6, spot->share * 100);
+	ui_cell(row, 7, "%s", m->uuid);
+}
+
+static void spots_print(const struct view *view, size_t rows, bool json)
+{
+	static const struct ui_column text[] = {
+	    {"NAME", 0, 0},
+	    {"REGIONS", SCOLS_FL_RIGHT, 0},
+	    {"OFFSET", SCOLS_FL_RIGHT, 0},
+	    {"SIZE", SCOLS_FL_RIGHT, 0},
+	    {"MARK/S", SCOLS_FL_RIGHT, 0},
+	    {"SHARE", SCOLS_FL_TRUNC, 0},
+	};
+	static const struct ui_column program[] = {
+	    {"name", 0, SCOLS_JSON_STRING},	     {"first", 0, SCOLS_JSON_NUMBER},
+	    {"regions", 0, SCOLS_JSON_NUMBER},	     {"offset_bytes", 0, SCOLS_JSON_NUMBER},
+	    {"size_bytes", 0, SCOLS_JSON_NUMBER},    {"mark_s", 0, SCOLS_JSON_NUMBER},
+	    {"share_percent", 0, SCOLS_JSON_NUMBER}, {"uuid", 0, SCOLS_JSON_STRING},
+	};
+	struct libscols_table *table =
+	    ui_table("regions", json ? program : text, json ? 8 : 6, json);
+	size_t i;
+
+	for (i = 0; i < rows && i < view->spot_count; i++) {
+		const struct spot *spot = &view->spot[i];
+		const struct dlmirror_mirror *m = &view->now.mirror[spot->index];
+
+		if (json)
+			spot_json(ui_row(table, NULL), spot, m);
+		else
+			spot_text(ui_row(table, NULL), spot, view->spot, m);
+	}
+	ui_print(table);
+	if (!json && view->spot_count == 0)
+		(void)puts("no region was marked meanwhile");
+}
+
+static void view_print(const struct view *view, size_t rows, bool json)
+{
+	if (view->spot)
+		spots_print(view, rows, json);
+	else
+		mirrors_print(view, rows, json);
+}
+
+/* How many rows there is room for on the terminal; SIZE_MAX: it has not said, or it is none. */
 static size_t rows_there(void)
 {
 	struct winsize window = {0};
@@ -228,15 +343,20 @@ static void screen_print(const struct view *view, bool tty)
 	time_t now = time(NULL);
 	struct tm local;
 	char clock[16] = "";
-	double requests_s = 0;
+	double sum = 0;
 	size_t i;
 
-	for (i = 0; i < view->now.count; i++)
-		requests_s += view->rates[i].requests_s;
+	for (i = 0; view->spot && i < view->spot_count; i++)
+		sum += view->spot[i].marks_s;
+	for (i = 0; view->rates && i < view->now.count; i++)
+		sum += view->rates[i].requests_s;
 	if (localtime_r(&now, &local))
 		(void)strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-	(void)printf("%s%s %zu mirrors, %.0f requests/s\n\n", tty ? UI_CLEAR_SCREEN : "", clock,
-		     view->now.count, requests_s);
+	(void)printf("%s%s ", tty ? UI_CLEAR_SCREEN : "", clock);
+	if (view->spot)
+		(void)printf("%.0f regions marked/s\n\n", sum);
+	else
+		(void)printf("%zu mirrors, %.0f requests/s\n\n", view->now.count, sum);
 	view_print(view, tty ? rows_there() : SIZE_MAX, false);
 	if (!tty)
 		(void)putchar('\n');
@@ -247,12 +367,12 @@ static int top_run(struct dlmirror **d, const struct top_options *options, bool 
 {
 	struct view view = {0};
 	bool tty = isatty(STDOUT_FILENO) == 1;
-	int code = look(d, &view.now);
+	int code = look(d, options, &view.now);
 
 	view.now_ms = ui_now_ms();
 	while (code == UI_OK) {
 		ui_pause_ms(options->interval_ms);
-		code = view_update(d, &view);
+		code = view_update(d, options, &view);
 		if (code != UI_OK)
 			break;
 		if (options->once || json) {
@@ -263,8 +383,7 @@ static int top_run(struct dlmirror **d, const struct top_options *options, bool 
 		if (ferror(stdout))
 			break;
 	}
-	free(view.rates);
-	snapshot_free(&view.now);
+	view_free(&view);
 	return code;
 }
 
@@ -273,22 +392,27 @@ int verb_top(int argc, char **argv)
 	static const struct argp_option table[] = {
 	    {"once", OPTION_ONCE, NULL, 0, "print it once, after one interval", 0},
 	    {"interval", 'n', "SECONDS", 0, "between two looks (1)", 0},
+	    {"regions", OPTION_REGIONS, NULL, 0, "the busiest regions of all mirrors", 0},
 	    {0}};
 	struct top_options options = {.interval_ms = INTERVAL_MS};
 	const struct verb_syntax syntax = {
 	    .options = table,
 	    .parser = parse,
 	    .input = &options,
-	    .names = "",
+	    .names = "[MIRROR]",
 	    .doc = "Shows which mirrors the kernel asks most about, those with the most marks "
-		   "first, again and again.\vThe numbers are of the time since the look before. "
+		   "first, again and again; of MIRROR, or with --regions of all, which of its "
+		   "regions it marks most.\vThe numbers are of the time since the look before. "
 		   "JSON is printed once.",
+	    .max = 1,
 	    .json = true};
 	struct verb_arguments arguments;
 	struct dlmirror *d;
 	int code;
 
 	verb_parse(&syntax, argc, argv, &arguments);
+	options.mirror = arguments.name[0];
+	options.regions = options.regions || options.mirror;
 	code = ui_connect(&d);
 	if (code != UI_OK)
 		return code;

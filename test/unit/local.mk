@@ -281,6 +281,11 @@ test_unit_test_rates_SOURCES = test/unit/test_rates.c
 test_unit_test_rates_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_rates_LDADD = libcommand.la libcommon.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_spots
+test_unit_test_spots_SOURCES = test/unit/test_spots.c
+test_unit_test_spots_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_spots_LDADD = libcommand.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_apart
 test_unit_test_apart_SOURCES = test/unit/test_apart.c daemons/dlmirror/apart.c
 test_unit_test_apart_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -90,6 +90,50 @@ static void test_units(void **state)
 	assert_text(format_microseconds, 2000000, "2.0 s");
 }
 
+static void assert_exact(uint64_t bytes, uint64_t unit, const char *expected)
+{
+	char text[FORMAT_SIZE];
+
+	format_bytes_exact(bytes, unit, text);
+	assert_string_equal(text, expected);
+}
+
+static void test_exact(void **state)
+{
+	const uint64_t gib = UINT64_C(1) << 30;
+
+	(void)state;
+	assert_exact(0, gib, "0 GiB");
+	assert_exact(1536 * gib, 512 * gib, "1536 GiB");
+	assert_exact(1538 * gib, 2 * gib, "1538 GiB");
+	assert_exact(3 * 1024 * gib, 1024 * gib, "3 TiB");
+	assert_exact(UINT64_MAX - 1023, 1024, "18014398509481983 KiB");
+	assert_exact(UINT64_C(15) << 60, UINT64_MAX, "15 EiB");
+	/* no multiple, or of no unit: as well as can be */
+	assert_exact(gib + gib / 2, gib, "1.5 GiB");
+	assert_exact(2048, 512, "2 KiB");
+}
+
+static void assert_bar(double part, double whole, const char *expected)
+{
+	char text[FORMAT_SIZE];
+
+	format_bar(part, whole, text);
+	assert_string_equal(text, expected);
+}
+
+static void test_bar(void **state)
+{
+	(void)state;
+	assert_bar(1, 1, "####################");
+	assert_bar(1000, 2000, "##########");
+	assert_bar(0.12, 1, "##");
+	/* what is shown at all is to be seen, and no line gets longer */
+	assert_bar(1, 1000000, "#");
+	assert_bar(0, 0, "#");
+	assert_bar(3, 1, "####################");
+}
+
 static void assert_percent(uint64_t part, uint64_t whole, const char *expected)
 {
 	char text[FORMAT_SIZE];
@@ -1036,6 +1080,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_parse_bytes),
 	    cmocka_unit_test(test_units),
+	    cmocka_unit_test(test_exact),
+	    cmocka_unit_test(test_bar),
 	    cmocka_unit_test(test_percent),
 	    cmocka_unit_test(test_quantiles),
 	    cmocka_unit_test(test_activity),

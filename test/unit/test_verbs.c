@@ -127,6 +127,23 @@ static int source_map(void *context, const char *mirror, uint64_t first, uint64_
 	return 0;
 }
 
+/* 6 more marks of region 1 at each look, and 2 of region 0. */
+static int source_heat(void *context, const char *mirror, struct dlmirror_heat *ret)
+{
+	static uint64_t looks;
+
+	(void)context;
+	(void)mirror;
+	looks++;
+	*ret = (struct dlmirror_heat){.region_sectors = 1024,
+				      .length_sectors = 2048,
+				      .region_count = 2,
+				      .stretch_regions = 1,
+				      .stretch_count = 2,
+				      .marks = {2 * looks, 6 * looks}};
+	return 0;
+}
+
 static void source_events(void *context, uint64_t record, uint64_t after, struct admin_events *ret)
 {
 	(void)context;
@@ -196,6 +213,7 @@ static void server_run(int ready)
 					    .log_retry = source_log_retry,
 					    .daemon = source_daemon,
 					    .map = source_map,
+					    .heat = source_heat,
 					    .events = source_events,
 					    .errand = source_errand,
 					    .errand_result = source_errand_result};
@@ -367,6 +385,35 @@ static void test_top(void **state)
 	assert_true(times("MARK/S") > 1);
 	assert_int_equal(times("\033"), 0);
 	assert_int_equal(command("top --interval 0"), 2);
+}
+
+/* Of one mirror, or of all, which are one. */
+static void test_top_regions(void **state)
+{
+	double rate = 0;
+
+	(void)state;
+	assert_int_equal(command("top data --once -n 0.1"), 0);
+	assert_int_equal(times("NAME"), 1);
+	assert_int_equal(times("\n"), 3);
+	assert_non_null(strstr(text, "\ndata       1 512 KiB 512 KiB "));
+	assert_int_equal(times("  75.0% ####################\n"), 1);
+	assert_non_null(strstr(text, "\ndata       0   0 KiB 512 KiB "));
+	assert_int_equal(times("  25.0% #######\n"), 1);
+	assert_int_equal(command("top --regions -n 0.1 --json | tr -d ' \n'"), 0);
+	assert_int_equal(times("\"regions\":[{\"name\":\"data\",\"first\":1,\"regions\":1,"
+			       "\"offset_bytes\":524288,\"size_bytes\":524288,\"mark_s\":"),
+			 1);
+	assert_int_equal(times(",\"share_percent\":75.0,\"uuid\":\"data-01234567\"},"), 1);
+	assert_int_equal(times("\"share_percent\":25.0,"), 1);
+	assert_int_equal(sscanf(strstr(text, "\"mark_s\":"), "\"mark_s\":%lf", &rate), 1);
+	assert_true(rate > 0 && rate <= 60);
+	assert_int_equal(command("top data -n 0.1 | head -n 12"), 0);
+	assert_true(times(" regions marked/s\n\nNAME") > 1);
+	assert_int_equal(times("\033"), 0);
+	assert_int_equal(command("top nothing 2>&1"), 4);
+	assert_int_equal(times(" [no-such-mirror]\n"), 1);
+	assert_int_equal(command("top data data"), 2);
 }
 
 /* The daemon dies after the first of ten looks, and comes back. */
@@ -615,6 +662,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_metrics, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_metrics_output, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_top, server_start, server_stop),
+	    cmocka_unit_test_setup_teardown(test_top_regions, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_top_restart, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_doctor, server_start, server_stop),
 	    cmocka_unit_test_setup_teardown(test_doctor_nodes, server_start, server_stop),
