@@ -8,6 +8,9 @@
  * sentence for people. Returned memory belongs to the caller and is freed with the function named
  * at each call. A handle may be used by one thread at a time. Sizes are in the unit that the name
  * says; a sector has 512 bytes.
+ *
+ * reserved members are 0, also in what a program gives to the library. Later versions have other
+ * members in their place, so that a program that was compiled with this header goes on working.
  */
 #ifndef DLMIRROR_H
 #define DLMIRROR_H
@@ -104,6 +107,7 @@ struct dlmirror_mirror {
 	bool ordered;	     /* a suspend or resume by an admin is under way on this node */
 	int32_t order_error; /* errno of the last one, 0: it worked */
 	uint64_t revision;   /* of its table: how often legs, size or log device have changed */
+	uint64_t reserved[16];
 };
 
 /* What a region is, the worst last. A region that is being recovered, compared or copied counts as
@@ -141,6 +145,7 @@ struct dlmirror_map {
 	uint64_t region_count; /* of the mirror */
 	uint32_t member_count; /* 0: not attached, or this node is not told yet */
 	struct dlmirror_work member[DLMIRROR_MEMBERS_MAX];
+	uint64_t reserved[4];
 };
 
 /* Where on a mirror this node's kernel begins to write: how often it has marked a region as such.
@@ -153,6 +158,7 @@ struct dlmirror_heat {
 	uint64_t stretch_regions; /* in a stretch, a power of two; the last one may be shorter */
 	uint32_t stretch_count;	  /* valid entries of marks */
 	uint64_t marks[DLMIRROR_STRETCHES_MAX]; /* [i]: from region i * stretch_regions on */
+	uint64_t reserved[4];
 };
 
 /* Something that happened on this node. */
@@ -164,6 +170,7 @@ struct dlmirror_event {
 	char uuid[DLMIRROR_NAME_SIZE]; /* of the mirror's log; empty: the daemon itself */
 	char name[DLMIRROR_NAME_SIZE]; /* of its device; empty: not known then */
 	char text[DLMIRROR_TEXT_SIZE]; /* a sentence for people */
+	uint64_t reserved[4];
 };
 
 /* The id of the event that stands where others are missing. */
@@ -194,6 +201,7 @@ struct dlmirror_plan {
 	uint64_t to_sectors;
 	uint32_t to_legs;
 	struct dlmirror_plan_leg leg[DLMIRROR_LEGS_MAX];
+	uint64_t reserved[4];
 };
 
 struct dlmirror_reload_node {
@@ -211,6 +219,7 @@ struct dlmirror_reload {
 	char why[DLMIRROR_TEXT_SIZE];	/* why the old table counts */
 	uint32_t node_count;
 	struct dlmirror_reload_node node[DLMIRROR_VIEW_MAX];
+	uint64_t reserved[4];
 };
 
 /* Requests of one type since the log was created. */
@@ -223,6 +232,7 @@ struct dlmirror_counter {
 
 struct dlmirror_counters {
 	struct dlmirror_counter type[DLMIRROR_TYPES];
+	uint64_t reserved[4];
 };
 
 /* What the daemon knows of its cluster. */
@@ -253,6 +263,7 @@ struct dlmirror_cluster {
 	uint32_t locks_held;
 	uint32_t locks_waiting;
 	uint32_t locks_orphans;
+	uint64_t reserved[8];
 };
 
 struct dlmirror_daemon {
@@ -271,6 +282,7 @@ struct dlmirror_daemon {
 	uint64_t stale;	       /* late duplicates dropped */
 	uint64_t memory_bytes; /* resident */
 	struct dlmirror_cluster cluster;
+	uint64_t reserved[8];
 };
 
 enum dlmirror_daemon_command {
@@ -302,6 +314,7 @@ struct dlmirror_errand_result {
 	bool left;     /* it has left the group */
 	uint32_t code; /* exit code of the verb */
 	char text[DLMIRROR_ERRAND_TEXT_SIZE]; /* what it printed, in lines; cut when it was more */
+	uint64_t reserved[4];
 };
 
 /* Connects to the daemon of this host. *ret is valid also on failure, for dlmirror_error(); free it
