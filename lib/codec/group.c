@@ -561,13 +561,26 @@ void group_header_finish(void *buffer, const struct group_raw *h)
 	header_write(&w, h, checksum);
 }
 
-/* The lowest that says all of it, of those that are understood. */
-static uint16_t body_version(const struct mlog_message *m, uint16_t spoken)
+/* Where nobody has said more than that he is there, a JOIN says which revision its table has: it would
+ * not be let in without, and an older daemon cannot have that mirror. The worst is that one misses
+ * the JOIN, and the next one, which comes when its NONE does not, goes in its version. A table that
+ * has none may be an older daemon's, too, and he must not miss what the others are given. */
+static bool revision_said(const struct group_versions *versions, const struct mlog_message *m)
 {
-	if (m->kind == MLOG_MSG_STATE && spoken >= 2 && state_needs_version_2(&m->state))
+	if (m->join.revision == MLOG_REVISION_UNKNOWN)
+		return false;
+	if (m->join.revision == 0)
+		return group_versions_spoken(versions) >= GROUP_REVISION_VERSION;
+	return !group_versions_exclude(versions, GROUP_REVISION_VERSION);
+}
+
+/* The lowest that says all of it, of those that are understood. */
+static uint16_t body_version(const struct group_versions *versions, const struct mlog_message *m)
+{
+	if (m->kind == MLOG_MSG_STATE && group_versions_spoken(versions) >= 2 &&
+	    state_needs_version_2(&m->state))
 		return 2;
-	if (m->kind == MLOG_MSG_JOIN && spoken >= GROUP_REVISION_VERSION &&
-	    m->join.revision != MLOG_REVISION_UNKNOWN)
+	if (m->kind == MLOG_MSG_JOIN && revision_said(versions, m))
 		return GROUP_REVISION_VERSION;
 	return 1;
 }
@@ -586,7 +599,7 @@ int group_encode(const struct group_versions *versions, const struct group_mirro
 
 	if (!message_valid(message) || group_mirror_is_none(mirror))
 		return -EINVAL;
-	h.version = body_version(message, group_versions_spoken(versions));
+	h.version = body_version(versions, message);
 	write_zeros(&w, GROUP_HEADER_SIZE);
 	body_write(&w, message, h.version);
 	if (w.failed)

@@ -50,8 +50,8 @@ static inline bool group_mirror_same(const struct group_mirror *a, const struct 
 void group_mirror_of(const char *uuid, struct group_mirror *ret);
 
 /*
- * Which protocol version to speak: the lowest of the highest ones of all members of the view; 1 for
- * who has not said it yet. It changes with views and messages only, so it is the same on all
+ * Which protocol version to speak: the lowest of the highest ones of all members of the view; 1
+ * where one has not said it yet. It changes with views and messages only, so it is the same on all
  * members at the same place in the order.
  */
 struct group_versions {
@@ -59,7 +59,7 @@ struct group_versions {
 	uint32_t count;
 	struct {
 		uint32_t node;
-		uint16_t highest;
+		uint16_t highest; /* 0: not heard of yet */
 	} member[MLOG_VIEW_MAX];
 };
 
@@ -70,6 +70,8 @@ void group_versions_view(struct group_versions *v, const uint32_t *node, uint32_
 /* The header of a message, own ones included, said so. Of who is not in the view: nothing. */
 void group_versions_seen(struct group_versions *v, uint32_t node, uint16_t highest);
 uint16_t group_versions_spoken(const struct group_versions *v);
+/* Has somebody said that it does not understand it? */
+bool group_versions_exclude(const struct group_versions *v, uint16_t version);
 
 #define GROUP_PACK_VERSION     3U /* from which on a datagram may have more than one message */
 #define GROUP_REVISION_VERSION 5U /* from which on tables have revisions */

@@ -23,7 +23,7 @@ void group_versions_view(struct group_versions *v, const uint32_t *node, uint32_
 		const uint16_t *known = versions_of(v, node[i]);
 
 		next.member[i].node = node[i];
-		next.member[i].highest = known != NULL ? *known : 1;
+		next.member[i].highest = known != NULL ? *known : 0;
 	}
 	*v = next;
 }
@@ -43,5 +43,13 @@ uint16_t group_versions_spoken(const struct group_versions *v)
 	for (uint32_t i = 0; i < v->count; i++)
 		if (v->member[i].highest < spoken)
 			spoken = v->member[i].highest;
-	return spoken;
+	return spoken > 0 ? spoken : 1;
+}
+
+bool group_versions_exclude(const struct group_versions *v, uint16_t version)
+{
+	for (uint32_t i = 0; i < v->count; i++)
+		if (v->member[i].highest != 0 && v->member[i].highest < version)
+			return true;
+	return v->own < version;
 }

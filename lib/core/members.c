@@ -508,14 +508,16 @@ static void lease_told(struct mlog_member *e, uint64_t recovering)
 		members_lease_one(e, recovering - 1);
 }
 
-/* Another number of regions, or other legs: what one writes the others would not find. */
+/* Another number of regions, or other legs: what one writes the others would not find. Who cannot say
+ * which revision it has (not all have said yet what they understand) may have an older one, and asks
+ * again in a moment. */
 static bool same_table(const struct mlog *m, const struct mlog_message *message)
 {
 	return message->join.region_count == m->config.region_count &&
 	       message->join.region_sectors == m->config.region_sectors &&
 	       message->join.has_disk == m->config.has_disk &&
 	       (message->join.revision == m->config.revision ||
-		message->join.revision == MLOG_REVISION_UNKNOWN);
+		(message->join.revision == MLOG_REVISION_UNKNOWN && m->config.revision == 0));
 }
 
 static void apply_join(struct mlog *m, const struct mlog_message *message)

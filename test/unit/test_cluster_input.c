@@ -84,6 +84,7 @@ static void another_geometry_is_not_let_in(void **state)
 	struct mlog_message disk = join_of(c);
 	struct mlog_message revision = join_of(c);
 	struct mlog_message none = join_of(c);
+	struct mlog_message unknown = join_of(c);
 
 	(void)state;
 	regions.join.region_count++;
@@ -91,13 +92,15 @@ static void another_geometry_is_not_let_in(void **state)
 	disk.join.has_disk = false;
 	revision.join.revision = REVISION + 1;
 	none.join.revision = 0;
+	unknown.join.revision = MLOG_REVISION_UNKNOWN;
 	message_forged(c, &regions);
 	message_forged(c, &sectors);
 	message_forged(c, &disk);
 	message_forged(c, &revision);
 	message_forged(c, &none);
-	assert_int_equal(c->node[1].notices[MLOG_NOTICE_MISMATCH], 5);
-	assert_int_equal(c->node[2].notices[MLOG_NOTICE_MISMATCH], 5);
+	message_forged(c, &unknown);
+	assert_int_equal(c->node[1].notices[MLOG_NOTICE_MISMATCH], 6);
+	assert_int_equal(c->node[2].notices[MLOG_NOTICE_MISMATCH], 6);
 	assert_int_equal(node_status(c, 1).members, 2);
 	nothing_has_changed(c);
 	cluster_end(c);

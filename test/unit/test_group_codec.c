@@ -233,6 +233,48 @@ static void test_lowest_version_that_has_the_form(void **state)
 	}
 }
 
+/* As JOIN goes out: which revision is told, and in which version of the protocol. */
+static void revision_is_told(const struct group_versions *v, uint64_t revision, uint16_t version,
+			     uint64_t told)
+{
+	struct mlog_message m = sample("join")->message;
+	struct group_mirror name = mirror();
+	struct group_header header;
+	struct mlog_message seen;
+	int size;
+
+	m.join.revision = revision;
+	size = group_encode(v, &name, &m, message, sizeof(message));
+	assert_true(size > 0);
+	assert_int_equal(decode((size_t)size, GROUP_VERSION, &header, &seen), 0);
+	assert_int_equal(header.version, version);
+	assert_true(seen.join.revision == told);
+}
+
+/* Nobody has said yet which version he speaks, one does not speak it, and then all do. */
+static void test_a_join_says_its_revision_at_once(void **state)
+{
+	const uint32_t node[] = {7, 8};
+	struct group_versions v;
+
+	(void)state;
+	group_versions_init(&v, GROUP_VERSION);
+	group_versions_view(&v, node, 2);
+	assert_int_equal(group_versions_spoken(&v), 1);
+	assert_false(group_versions_exclude(&v, GROUP_REVISION_VERSION));
+	revision_is_told(&v, 3, GROUP_REVISION_VERSION, 3);
+	revision_is_told(&v, 0, 1, MLOG_REVISION_UNKNOWN);
+	group_versions_seen(&v, 8, GROUP_REVISION_VERSION - 1);
+	assert_true(group_versions_exclude(&v, GROUP_REVISION_VERSION));
+	revision_is_told(&v, 3, 1, MLOG_REVISION_UNKNOWN);
+	revision_is_told(&v, 0, 1, MLOG_REVISION_UNKNOWN);
+	group_versions_seen(&v, 7, GROUP_VERSION);
+	group_versions_seen(&v, 8, GROUP_VERSION);
+	revision_is_told(&v, 3, GROUP_REVISION_VERSION, 3);
+	revision_is_told(&v, 0, GROUP_REVISION_VERSION, 0);
+	revision_is_told(&v, MLOG_REVISION_UNKNOWN, 1, MLOG_REVISION_UNKNOWN);
+}
+
 static void test_one_word_is_no_run(void **state)
 {
 	const uint64_t word = UINT64_MAX;
@@ -998,6 +1040,7 @@ int main(void)
 	    cmocka_unit_test(test_round_trip),
 	    cmocka_unit_test(test_hello),
 	    cmocka_unit_test(test_lowest_version_that_has_the_form),
+	    cmocka_unit_test(test_a_join_says_its_revision_at_once),
 	    cmocka_unit_test(test_one_word_is_no_run),
 	    cmocka_unit_test(test_largest_state),
 	    cmocka_unit_test(test_no_room),
