@@ -684,7 +684,8 @@ void group_detach(struct mlog *m)
 		takeover_stop(m);
 		return;
 	}
-	m->left_dirty = !members_alone(m) && m->config.has_disk &&
+	/* Who leaves last writes all of it to the device. Who only founds anew is not that. */
+	m->left_dirty = !(has_state(m) && members_alone(m)) && m->config.has_disk &&
 			(slot_needed(m) || m->takeover >= TAKEOVER_WRITE || m->group != GROUP_IN);
 	takeover_stop(m);
 	if (group_in(m))

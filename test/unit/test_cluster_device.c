@@ -795,6 +795,41 @@ static void that_all_is_crash_dirty_is_not_forgotten_with_the_quorum(void **stat
 	cluster_end(c);
 }
 
+static void node_alone(struct cluster *c, uint32_t number, bool quorate)
+{
+	struct mlog_event view = {.kind = MLOG_EV_VIEW};
+
+	view.view.node = &number;
+	view.view.count = 1;
+	view.view.quorate = quorate;
+	node_step(c, &c->node[number], &view);
+}
+
+/* Node 2 alone has what node 3 had marked, and asks for the map's lock, which node 1 still has. */
+static void nor_with_who_suspends_while_it_founds_anew(void **state)
+{
+	struct cluster *c = cluster_of(true, 3);
+
+	(void)state;
+	c->node[2].hold_copies = true;
+	node_marks(c, 3, 10);
+	node_dies(c, 3);
+	node_alone(c, 1, false);
+	node_alone(c, 2, true);
+	node_fenced(c, 3);
+	assert_true(hot_repair(&c->node[2].hot, 10));
+	node_alone(c, 2, false);
+	node_alone(c, 2, true);
+	cluster_settle(c);
+	assert_int_equal(c->holder[MLOG_LOCK_MAP], 1);
+	node_leaves(c, 2);
+	node_dies(c, 1);
+	node_fenced(c, 1);
+	node_answered(c, 2, node_asks(c, 2, ULOG_RESUME, REGIONS, false));
+	assert_true(hot_repair(&c->node[2].hot, 10));
+	cluster_end(c);
+}
+
 /* A joiner's device had failed it before, and it dies when it has claimed that. */
 static void nor_with_who_was_to_tell_it(void **state)
 {
@@ -984,6 +1019,7 @@ int main(void)
 	    cmocka_unit_test(a_mark_that_nobody_hears_waits_until_it_is_known_who_lives),
 	    cmocka_unit_test(what_others_called_stale_and_left_counts_beside_memory),
 	    cmocka_unit_test(that_all_is_crash_dirty_is_not_forgotten_with_the_quorum),
+	    cmocka_unit_test(nor_with_who_suspends_while_it_founds_anew),
 	    cmocka_unit_test(nor_with_who_was_to_tell_it),
 	    cmocka_unit_test(a_founder_waits_for_who_the_log_names_and_who_lives),
 	    cmocka_unit_test(who_gets_the_maps_lock_writes_what_is_stale_at_once),
