@@ -335,6 +335,8 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 		code = log_make(log, &c->header, storage, error);
 	}
 	if (code == 0) {
+		/* Where nothing else is asked, what comes next is no repetition of it either. */
+		atomic_store(&log->hot.shared->last_seq, c->k.seq);
 		event_log(log, EVENT_TABLE_LOADED, 0, "log %016" PRIx64 ": %s", log->luid,
 			  log->args);
 		log->blind = c->reconnect;

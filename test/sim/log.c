@@ -416,6 +416,7 @@ static void ctr_new(struct node *node, struct mirror *mirror, const struct kmsg 
 		reply(node, mirror, k, code, NULL, 0);
 		return;
 	}
+	atomic_store(&log->hot.shared->last_seq, k->seq);
 	if (node->viewed)
 		view_tell(log);
 	rate_tell(log);

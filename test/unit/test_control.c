@@ -217,10 +217,11 @@ const struct pump_ports ports = {.now_ms = port_now_ms, .timer = port_timer};
 static struct daemon d;
 static struct kmsg answer;
 
+static uint32_t last_seq;
+
 /* The request's number. */
 static uint32_t tell(enum ulog_type type, uint64_t luid, const void *data, size_t size)
 {
-	static uint32_t last_seq;
 	const uint32_t seq = ++last_seq;
 	struct handoff_item item = {.received_us = 1};
 	struct kmsg k = {.luid = luid,
@@ -393,6 +394,26 @@ static void test_a_rate_outlives_daemon_and_table(void **state)
 	assert_int_equal(atomic_load(&log->hot.shared->resync_rate), 0);
 }
 
+/* A kernel that has asked so often that its numbers are negative to those who take them so. Of the
+ * first table nothing is asked, nor is it said that it ends: it could not be loaded. */
+static void test_a_table_that_nothing_was_asked_of_is_replaced(void **state)
+{
+	static const char first[] = "65536 clustered-core 1024";
+	static const char second[] = "65536 clustered-core 1024 nosync";
+	const uint64_t luid = LUID + 128;
+
+	(void)state;
+	last_seq = UINT32_C(0x90000000);
+	ask(ULOG_CTR, luid, first, sizeof(first) - 1);
+	assert_int_equal(answer_error(), 0);
+	ask(ULOG_CTR, luid, second, sizeof(second) - 1);
+	assert_int_equal(answer_error(), 0);
+	assert_string_equal(registry_find(&d.registry, luid)->args, second);
+	ask(ULOG_DTR, luid, NULL, 0);
+	assert_null(registry_find(&d.registry, luid));
+	last_seq = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +421,7 @@ int main(void)
 	    cmocka_unit_test(test_unknown_log_leaves_room),
 	    cmocka_unit_test(test_left_is_restored),
 	    cmocka_unit_test(test_a_rate_outlives_daemon_and_table),
+	    cmocka_unit_test(test_a_table_that_nothing_was_asked_of_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
