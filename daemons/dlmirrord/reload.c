@@ -596,15 +596,21 @@ static struct log *log_in_use(const struct reloads *r, const struct group_mirror
 	return NULL;
 }
 
-/* What others of the mirror may be doing that a reload must not meet; NULL: nothing. */
+/* What others of the mirror may be doing that a reload must not meet; NULL: nothing. Who has regained
+ * quorum, and is not back among them, does not know who is gone. */
 static const char *others_hinder(const struct log *log, char *text, size_t size)
 {
+	bool back = false;
+
 	for (uint32_t slot = 0; slot < MLOG_MEMBERS_MAX; slot++) {
 		const struct mlog_member *member = mlog_member(log->pump.mlog, slot);
 
-		if (member == NULL || member->state == MLOG_MEMBER_NONE ||
-		    member->state == MLOG_MEMBER_READY)
+		if (member == NULL || member->state == MLOG_MEMBER_NONE)
 			continue;
+		if (member->state == MLOG_MEMBER_READY) {
+			back = back || member->node == daemon_node(log->daemon, NULL);
+			continue;
+		}
 		if (member->state == MLOG_MEMBER_GONE)
 			return because(text, size, MSG_MEMBER_GONE,
 				       "node %" PRIu32 " has left and may be writing still: fence "
@@ -613,7 +619,9 @@ static const char *others_hinder(const struct log *log, char *text, size_t size)
 		return because(text, size, MSG_NOT_NOW,
 			       "node %" PRIu32 " is attaching it: again in a moment", member->node);
 	}
-	return NULL;
+	return back ? NULL
+		    : because(text, size, MSG_NOT_NOW,
+			      "it is on its way back among the members: again in a moment");
 }
 
 /* Why this node cannot take part now; NULL: it can. */
