@@ -338,7 +338,8 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 {
 	if (!operation_end(m, DEVICE_LOAD))
 		return;
-	if (error == -ESTALE && m->group == GROUP_FOUNDING && !m->live) {
+	if (error == -ESTALE && m->group == GROUP_FOUNDING && !m->live &&
+	    !mutation(MUTATE_OUTDATED_SERVED)) {
 		m->log = MLOG_LOG_IDLE;
 		group_outdated(m);
 		return;

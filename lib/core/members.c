@@ -517,7 +517,8 @@ static bool same_table(const struct mlog *m, const struct mlog_message *message)
 	       message->join.region_sectors == m->config.region_sectors &&
 	       message->join.has_disk == m->config.has_disk &&
 	       (message->join.revision == m->config.revision ||
-		(message->join.revision == MLOG_REVISION_UNKNOWN && m->config.revision == 0));
+		(message->join.revision == MLOG_REVISION_UNKNOWN && m->config.revision == 0) ||
+		mutation(MUTATE_OTHER_TABLE_JOINS));
 }
 
 static void apply_join(struct mlog *m, const struct mlog_message *message)

@@ -47,9 +47,12 @@ enum mutation {
 	MUTATE_SUSPENDED_STAYS,	       /* a suspended node keeps its lease and its claims */
 	MUTATE_MINORITY_GOES_ON,       /* quorum is not looked at */
 	MUTATE_RECOVERED_NOT_HELD,     /* it is answered as stale until the others know */
-	MUTATE_MISSED_FULL,	 /* the kernel hears that all is in sync while it holds a write */
-	MUTATE_MISSED_FORGOTTEN, /* what it held when it was suspended is not told */
-	MUTATE_LOCK_NOT_PERSISTENT, /* the locks port: a daemon's death releases its slot */
+	MUTATE_MISSED_FULL,	  /* the kernel hears that all is in sync while it holds a write */
+	MUTATE_MISSED_FORGOTTEN,  /* what it held when it was suspended is not told */
+	MUTATE_OTHER_TABLE_JOINS, /* the revision of a joiner's table is not looked at */
+	MUTATE_OUTDATED_SERVED,	  /* a log device that has had a later table is one that failed */
+	MUTATE_LOG_REVISION_IGNORED, /* and the log device adapter does not say so */
+	MUTATE_LOCK_NOT_PERSISTENT,  /* the locks port: a daemon's death releases its slot */
 	MUTATIONS,
 };
 

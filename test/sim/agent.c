@@ -61,6 +61,7 @@ static void look(struct agent *a)
 	if (a->removed && there) {
 		kernel_operate(k, KERNEL_REMOVE, NULL, NULL);
 	} else if (!a->removed && !there && daemon) {
+		kernel_configure(k, a->revision);
 		kernel_operate(k, KERNEL_ACTIVATE, NULL, NULL);
 	} else if (there && !a->suspended && !kernel_active(k)) {
 		kernel_operate(k, KERNEL_RESUME, NULL, NULL);

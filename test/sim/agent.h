@@ -11,8 +11,9 @@
 struct agent {
 	struct node *node;
 	unsigned mirror;
-	bool removed;	/* it is to be away, else active; outlives the node */
-	bool suspended; /* somebody holds it so */
+	uint64_t revision; /* of the table that its configuration has; outlives the node */
+	bool removed;	   /* it is to be away, else active; outlives the node */
+	bool suspended;	   /* somebody holds it so */
 	bool reload;
 	bool reset;
 	uint64_t reload_us; /* the last one */

@@ -44,7 +44,10 @@ struct mirror_truth {
 	/* Legs differ in a region that is in sync, and no log could have known: until they do not
 	 * any more. */
 	bool forgiven[SIM_REGIONS_MAX];
-	bool unwritten; /* one died whose marks the log device does not have */
+	bool unwritten;	   /* one died whose marks the log device does not have */
+	uint64_t revision; /* of the latest table that was served */
+	uint64_t decided;  /* it was decided that this one counts, */
+	bool contradicted; /* and the one before was served all the same */
 	struct place state[STATES];
 	uint64_t synced_us; /* when it was last seen settled and in sync */
 };
@@ -99,11 +102,21 @@ static const struct mlog *core_on(const struct node *node, const struct mirror *
 	return k == NULL ? NULL : node_mlog(node, kernel_luid(k));
 }
 
+/* It has another table than the mirror now has, and waits until an admin gives it that one. What its
+ * kernel makes of a resume that failed, because its daemon died meanwhile, is no service. */
+static bool outdated(const struct node *node, const struct mirror *mirror)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+
+	return k != NULL && kernel_luid(k) != 0 &&
+	       kernel_revision(k) != checker_revision(world_checker(mirror->world), mirror);
+}
+
 static bool active_on(const struct node *node, const struct mirror *mirror)
 {
 	const struct kernel *k = kernel_on(node, mirror);
 
-	return k != NULL && kernel_active(k);
+	return k != NULL && kernel_active(k) && !outdated(node, mirror);
 }
 
 static bool leg_has_failed(const struct checker *c, const struct mirror *mirror)
@@ -125,6 +138,100 @@ static bool default_differs(const struct checker *c, const struct mirror *mirror
 			return true;
 	}
 	return false;
+}
+
+/* ---- tables */
+
+uint64_t checker_revision(const struct checker *c, const struct mirror *mirror)
+{
+	uint64_t served = truth_of(c, mirror)->revision;
+	uint64_t claimed = mirror->logdev == NULL ? 0 : logdev_revision(mirror->logdev);
+
+	return served > claimed ? served : claimed;
+}
+
+/* What all that are served have. */
+static const struct legs_table *legs_of(const struct checker *c, const struct mirror *mirror)
+{
+	return legs_table(mirror->legs, truth_of(c, mirror)->revision);
+}
+
+static bool block_same(const struct checker *c, const struct mirror *mirror, uint32_t region,
+		       uint32_t block)
+{
+	const struct legs *l = mirror->legs;
+	const struct legs_table *t = legs_of(c, mirror);
+
+	for (unsigned leg = 1; leg < t->count; leg++)
+		if (legs_block(l, t->leg[leg], region, block) !=
+		    legs_block(l, t->leg[0], region, block))
+			return false;
+	return true;
+}
+
+/* Where no log could have known that legs differ, it depends on the table which of them counts. */
+static void forgiven_go(struct checker *c, const struct mirror *mirror)
+{
+	for (uint32_t region = 0; region < mirror->plan->regions; region++)
+		for (uint32_t i = 0; truth_of(c, mirror)->forgiven[region] && i < SIM_BLOCKS; i++)
+			if (!block_same(c, mirror, region, i))
+				block_of(c, mirror, region, i)->wild = true;
+}
+
+/* Nobody can tell that there was a later table than this one: those that were served with it have
+ * died, and the log device had failed them, or fails this node now. */
+static bool later_forgotten(const struct checker *c, const struct node *node,
+			    const struct mirror *mirror, uint64_t revision)
+{
+	if (mirror->logdev != NULL && logdev_revision(mirror->logdev) > revision &&
+	    !node_unread(node, mirror->index))
+		return false;
+	for (unsigned i = 0; i < world_nodes(c->world); i++) {
+		const struct kernel *k = kernel_on(world_node(c->world, i), mirror);
+
+		if (k != NULL && kernel_active(k) && kernel_revision(k) > revision)
+			return false;
+	}
+	return true;
+}
+
+void checker_decided(struct checker *c, const struct mirror *mirror, uint64_t revision)
+{
+	truth_of(c, mirror)->decided = revision;
+}
+
+/* All died before the new table was served to anybody: either may count. But when the old one does, and
+ * then the new one after all (nobody has told its node), what was written meanwhile is not what it
+ * was decided upon. */
+void checker_served(struct checker *c, const struct node *node, const struct mirror *mirror,
+		    uint64_t revision)
+{
+	struct mirror_truth *m = truth_of(c, mirror);
+
+	m->contradicted = m->contradicted || revision < m->decided;
+	if (revision == m->revision)
+		return;
+	if (revision < m->revision && !later_forgotten(c, node, mirror, revision)) {
+		world_violation(c->world, "outdated",
+				"node %" PRIu32 " is served with the table of revision %" PRIu64
+				", where %" PRIu64 " was in use already",
+				node_id(node), revision, m->revision);
+		return;
+	}
+	if (revision < m->revision || m->contradicted)
+		memset(m->forgiven, true, sizeof(m->forgiven));
+	forgiven_go(c, mirror);
+	m->revision = revision;
+	forgiven_go(c, mirror);
+}
+
+/* Somebody whose kernel never heard that it may go on. */
+static void used_check(struct checker *c, const struct node *node, const struct mirror *mirror)
+{
+	const struct kernel *k = kernel_on(node, mirror);
+
+	if (k != NULL)
+		checker_served(c, node, mirror, kernel_revision(k));
 }
 
 /* ---- data */
@@ -281,13 +388,9 @@ void checker_writes(struct checker *c, const struct node *node, const struct mir
 
 static bool legs_same(const struct checker *c, const struct mirror *mirror, uint32_t region)
 {
-	const struct legs *l = mirror->legs;
-
 	for (uint32_t i = 0; i < SIM_BLOCKS; i++)
-		for (unsigned leg = 1; leg < legs_count(l); leg++)
-			if (legs_block(l, leg, region, i) != legs_block(l, 0, region, i) &&
-			    !block_of(c, mirror, region, i)->wild)
-				return false;
+		if (!block_same(c, mirror, region, i) && !block_of(c, mirror, region, i)->wild)
+			return false;
 	return true;
 }
 
@@ -297,13 +400,14 @@ static void written_check(struct checker *c, const struct node *node, const stru
 {
 	const struct kernel *k = kernel_on(node, mirror);
 	const struct hot *hot = hot_on(node, mirror);
+	const struct legs_table *t = legs_of(c, mirror);
 
 	if (k == NULL || hot == NULL || kernel_misled(k) || !hot_in_sync(hot, range.region) ||
 	    hot_repair(hot, range.region))
 		return;
-	for (unsigned leg = 0; leg < legs_count(mirror->legs); leg++)
+	for (unsigned leg = 0; leg < t->count; leg++)
 		for (uint32_t i = range.first; i < range.first + range.count; i++)
-			if (legs_block(mirror->legs, leg, range.region, i) != number)
+			if (legs_block(mirror->legs, t->leg[leg], range.region, i) != number)
 				world_violation(c->world, "legs",
 						"write %" PRIu64 " of node %" PRIu32
 						" to region %" PRIu32 " is not on leg %u",
@@ -317,6 +421,8 @@ void checker_write_ended(struct checker *c, const struct node *node, const struc
 	const struct kernel *k = kernel_on(node, mirror);
 	bool discard = block_of(c, mirror, range.region, range.first)->discarding;
 
+	if (outcome == CHECKER_DONE)
+		used_check(c, node, mirror);
 	for (uint32_t i = 0; i < range.count; i++) {
 		struct truth *t = block_of(c, mirror, range.region, range.first + i);
 
@@ -377,6 +483,7 @@ void checker_read(struct checker *c, const struct node *node, const struct mirro
 {
 	const struct truth *t = block_of(c, mirror, region, block);
 
+	used_check(c, node, mirror);
 	if (may_hold(t, number) || acknowledged_later(node, t, begun_us) ||
 	    reads_elsewhere(c, node, mirror, region, leg) ||
 	    took_it_for_in_sync(node, mirror, region, unasked) ||
@@ -425,8 +532,10 @@ static bool region_held(const struct checker *c, const struct mirror *mirror, ui
 	return false;
 }
 
-static void leg_check(struct checker *c, const struct mirror *mirror, uint32_t region, unsigned leg)
+static void leg_check(struct checker *c, const struct mirror *mirror, uint32_t region)
 {
+	unsigned leg = legs_of(c, mirror)->leg[0];
+
 	for (uint32_t i = 0; i < SIM_BLOCKS; i++) {
 		const struct truth *t = block_of(c, mirror, region, i);
 		uint64_t number = legs_block(mirror->legs, leg, region, i);
@@ -476,7 +585,7 @@ static void region_check(struct checker *c, const struct mirror *mirror, uint32_
 		world_violation(c->world, "legs",
 				"the legs differ in region %" PRIu32 ", which is in sync", region);
 	if (!default_differs(c, mirror))
-		leg_check(c, mirror, region, 0);
+		leg_check(c, mirror, region);
 }
 
 static void mirror_check(struct checker *c, const struct mirror *mirror)
@@ -638,7 +747,7 @@ static void waits_check(struct checker *c)
 			struct node *node = world_node(c->world, i);
 			const struct kernel *k = node_kernel(node, m);
 
-			if (k == NULL)
+			if (k == NULL || outdated(node, world_mirror(c->world, m)))
 				continue;
 			wait_check(c, node, "a request", kernel_oldest_request_us(k),
 				   REQUEST_LIMIT_US);

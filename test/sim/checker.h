@@ -11,6 +11,7 @@
  *	          node has quorum and is not about to be fenced
  *	order     all members have the same shared state at the same place in the order
  *	repair    the mover repairs only what was dirty when a writer died
+ *	tables    once a table was served, no earlier one is; who has one waits for the newer table
  *	healing   in the end every node is active, everything in sync and repaired, and writes go on
  *
  * A mirror has settled when every node that is up has its daemon, all of these are members, no
@@ -32,6 +33,11 @@ void checker_starved(struct checker *c, const struct mirror *mirror);
 void checker_device_replaced(struct checker *c, const struct mirror *mirror);
 /* A node forgets what the log device, which had failed, does not have. */
 void checker_memory_lost(struct checker *c, const struct mirror *mirror);
+/* Of the table that the mirror has now: the latest one that was served, or that the log device has
+ * been claimed with. */
+uint64_t checker_revision(const struct checker *c, const struct mirror *mirror);
+/* From now on the table of that revision counts, though nobody has it in use yet. */
+void checker_decided(struct checker *c, const struct mirror *mirror, uint64_t revision);
 /* A node has the mirror no more. */
 void checker_removed(struct checker *c, const struct mirror *mirror);
 /* Before anything of the node is taken away. */
@@ -62,6 +68,10 @@ bool checker_converged(const struct checker *c);
 void checker_final(struct checker *c);
 
 /* ---- called by load and kernel */
+
+/* A node was told that it may use a table of that revision. */
+void checker_served(struct checker *c, const struct node *node, const struct mirror *mirror,
+		    uint64_t revision);
 
 /* Is there room for one more write whose outcome may stay unknown, and none under way? */
 bool checker_may_write(const struct checker *c, const struct mirror *mirror,

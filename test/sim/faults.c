@@ -2,6 +2,7 @@
 #include "test/sim/faults.h"
 
 #include "test/sim/agent.h"
+#include "test/sim/change.h"
 #include "test/sim/checker.h"
 #include "test/sim/logdev.h"
 #include "test/sim/cpg.h"
@@ -128,6 +129,9 @@ static void begin(struct world *w, const struct fault *f, unsigned place)
 	case FAULT_CLOCK:
 		node_clock_jump(node, f->value);
 		break;
+	case FAULT_DROP_LEG:
+		change_want(world_change(w, f->mirror), (unsigned)f->value);
+		break;
 	default:
 		break;
 	}
@@ -169,6 +173,9 @@ static void end(struct world *w, const struct fault *f, unsigned place)
 		break;
 	case FAULT_SUSPEND:
 		agent_resume(&node->agent[f->mirror]);
+		break;
+	case FAULT_DROP_LEG:
+		change_over(world_change(w, f->mirror));
 		break;
 	default:
 		break;

@@ -35,6 +35,7 @@ enum kernel_operation {
 	KERNEL_SUSPEND_NOFLUSH, /* held writes are put off until the resume */
 	KERNEL_RESUME,
 	KERNEL_RELOAD, /* the same table anew: load, suspend (noflush), resume, drop the old one */
+	KERNEL_CHANGE, /* as RELOAD, with another table; suspended it waits for kernel_change_end() */
 	KERNEL_OPERATIONS,
 };
 
@@ -46,6 +47,12 @@ bool kernel_operate(struct kernel *k, enum kernel_operation operation, kernel_do
 		    void *context);
 /* Nothing of kernel_operate() is under way or waits. */
 bool kernel_operated(const struct kernel *k);
+/* The revision of tables that ACTIVATE and CHANGE make from now on. */
+void kernel_configure(struct kernel *k, uint64_t revision);
+/* A CHANGE has suspended the device. */
+bool kernel_change_waits(const struct kernel *k);
+/* Does the new table count? It need not have come so far. */
+void kernel_change_end(struct kernel *k, bool counts);
 
 /* May writers and readers work (as at the start), whenever there is a table? Without them what is
  * under way ends, and then the kernel is idle: no bio, no request, nothing left to do. */
@@ -64,6 +71,8 @@ bool kernel_reply(struct kernel *k, const uint8_t *datagram, size_t size);
 uint64_t kernel_luid(const struct kernel *k);
 /* Does device-mapper have a table with this luid, loaded or in use? */
 bool kernel_has_luid(const struct kernel *k, uint64_t luid);
+/* Of the table in use, else of the one that is loaded, else 0. */
+uint64_t kernel_revision(const struct kernel *k);
 /* There is a table in use, and it is not suspended. */
 bool kernel_active(const struct kernel *k);
 /* It was active once since it was made. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/table.h"
 #include "test/sim/kernel_internal.h"
 
 #define DEVICE_NAME_ROOM 128U
@@ -40,6 +41,7 @@ static void device_reset(struct kernel *k)
 	k->noflush = false;
 	k->in_flight = 0;
 	k->deferred = (struct bio_list){0};
+	k->change = CHANGE_OPEN;
 	k->admin_poked = false;
 	k->operations = 0;
 	k->operation_begun = false;
@@ -152,15 +154,19 @@ static uint64_t luid_take(struct kernel *k)
 	return LUID_FIRST + node_host(k->node)->luid_next++ * LUID_SIZE;
 }
 
-static void arguments_print(const struct kernel *k, char *ret)
+static void arguments_print(const struct kernel *k, uint64_t revision, char *ret)
 {
 	const struct scenario_mirror *plan = k->mirror->plan;
 	static const char *const sync[] = {
 	    [SIM_SYNC_KEEP] = "", [SIM_SYNC_NOSYNC] = " nosync", [SIM_SYNC_FORCE] = " sync"};
+	char word[sizeof(" " TABLE_REVISION_WORD) + 20] = "";
 
-	snprintf(ret, ARGUMENTS_MAX, "%" PRIu64 " clustered-%s %" PRIu32 "%s",
+	if (revision != 0)
+		snprintf(word, sizeof(word), " " TABLE_REVISION_WORD "%" PRIu64, revision);
+	snprintf(ret, ARGUMENTS_MAX, "%" PRIu64 " clustered-%s %" PRIu32 "%s%s",
 		 (uint64_t)plan->regions * plan->region_sectors,
-		 plan->has_disk ? "disk 253:7" : "core", plan->region_sectors, sync[plan->sync]);
+		 plan->has_disk ? "disk 253:7" : "core", plan->region_sectors, sync[plan->sync],
+		 word);
 }
 
 static void table_free(struct kernel *k)
@@ -182,14 +188,17 @@ static void table_refused(struct kernel *k, int error)
 static bool table_make(struct kernel *k)
 {
 	struct mirror_set *s = &k->set[k->live == &k->set[0] ? 1 : 0];
-	bool again = k->operation[0].what == KERNEL_RELOAD;
+	enum kernel_operation what = k->operation[0].what;
+	bool again = what == KERNEL_RELOAD || what == KERNEL_CHANGE;
 
 	if (again != (k->live != NULL)) {
 		k->operation_error = again ? -ENXIO : -EBUSY;
 		return true;
 	}
+	s->revision = what == KERNEL_RELOAD ? k->live->revision : k->revision;
+	s->table = legs_table(k->legs, s->revision);
 	s->log.luid = luid_take(k);
-	arguments_print(k, s->log.arguments);
+	arguments_print(k, s->revision, s->log.arguments);
 	k->loaded = s;
 	k->admin.set = s;
 	return true;
@@ -236,6 +245,13 @@ static bool table_swap(struct kernel *k)
 	return true;
 }
 
+static bool change_swap(struct kernel *k)
+{
+	if (k->change == CHANGE_OPEN)
+		return false;
+	return k->change == CHANGE_NO || table_swap(k);
+}
+
 /* ---- suspend */
 
 static bool to_suspend(const struct kernel *k)
@@ -249,7 +265,7 @@ static bool suspend_holds(struct kernel *k)
 
 	if (!to_suspend(k))
 		return true;
-	k->noflush = what == KERNEL_SUSPEND_NOFLUSH || what == KERNEL_RELOAD;
+	k->noflush = what != KERNEL_SUSPEND && what != KERNEL_REMOVE;
 	set_presuspend(k->live);
 	return true;
 }
@@ -358,6 +374,8 @@ static bool resume_end(struct kernel *k)
 {
 	if (!k->suspended)
 		return true;
+	if (k->admin.call.error == 0)
+		checker_served(world_checker(k->world), k->node, k->mirror, k->live->revision);
 	k->live->may_recover = true;
 	set_wake(k->live);
 	k->used = true;
@@ -432,11 +450,13 @@ static const step_fn remove_steps[] = {RESUME, remove_close, SUSPEND, remove_tab
 static const step_fn suspend_steps[] = {SUSPEND, NULL};
 static const step_fn resume_steps[] = {RESUME, NULL};
 static const step_fn reload_steps[] = {LOAD, SUSPEND, table_swap, RESUME, DROP, NULL};
+static const step_fn change_steps[] = {LOAD, SUSPEND, change_swap, RESUME, DROP, NULL};
 
 static const step_fn *const programs[KERNEL_OPERATIONS] = {
     [KERNEL_ACTIVATE] = activate_steps,	      [KERNEL_REMOVE] = remove_steps,
     [KERNEL_SUSPEND] = suspend_steps,	      [KERNEL_RESUME] = resume_steps,
     [KERNEL_SUSPEND_NOFLUSH] = suspend_steps, [KERNEL_RELOAD] = reload_steps,
+    [KERNEL_CHANGE] = change_steps,
 };
 
 #define OPERATION(NAME)                                                                            \
@@ -454,6 +474,7 @@ static void operation_trace(const struct kernel *k, enum kernel_operation what, 
 		OPERATION(SUSPEND_NOFLUSH);
 		OPERATION(RESUME);
 		OPERATION(RELOAD);
+		OPERATION(CHANGE);
 	case KERNEL_OPERATIONS:
 		break;
 	}
@@ -523,6 +544,8 @@ bool kernel_operate(struct kernel *k, enum kernel_operation operation, kernel_do
 {
 	if (k->operations == OPERATIONS)
 		return false;
+	if (operation == KERNEL_CHANGE)
+		k->change = CHANGE_OPEN;
 	k->operation[k->operations++] =
 	    (struct operation){.what = operation, .done = done, .context = context};
 	device_poke(k);
@@ -532,6 +555,23 @@ bool kernel_operate(struct kernel *k, enum kernel_operation operation, kernel_do
 bool kernel_operated(const struct kernel *k)
 {
 	return k->operations == 0;
+}
+
+void kernel_configure(struct kernel *k, uint64_t revision)
+{
+	k->revision = revision;
+}
+
+bool kernel_change_waits(const struct kernel *k)
+{
+	return k->operation_begun && k->operation[0].what == KERNEL_CHANGE &&
+	       change_steps[k->operation_step] == change_swap;
+}
+
+void kernel_change_end(struct kernel *k, bool counts)
+{
+	k->change = counts ? CHANGE_YES : CHANGE_NO;
+	device_poke(k);
 }
 
 /* ---- visitors */
@@ -624,6 +664,13 @@ bool kernel_idle(const struct kernel *k)
 uint64_t kernel_luid(const struct kernel *k)
 {
 	return k->live == NULL ? 0 : k->live->log.luid;
+}
+
+uint64_t kernel_revision(const struct kernel *k)
+{
+	if (k->live != NULL)
+		return k->live->revision;
+	return k->loaded == NULL ? 0 : k->loaded->revision;
 }
 
 bool kernel_has_luid(const struct kernel *k, uint64_t luid)

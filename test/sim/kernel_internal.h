@@ -196,6 +196,8 @@ struct run {
 struct mirror_set {
 	struct kernel *kernel;
 	uint64_t life;
+	uint64_t revision; /* of the table */
+	const struct legs_table *table;
 	struct userspace_log log;
 	struct thread kmirrord;
 	struct thread dmlogd; /* flushes lazily */
@@ -256,7 +258,9 @@ struct kernel {
 	struct mirror_set *loaded; /* about to be used, or no longer used */
 	uint64_t luid_freed;
 
-	bool used; /* was resumed once */
+	bool used;	   /* was resumed once */
+	uint64_t revision; /* that a table which is made has, unless it is the same anew */
+	enum { CHANGE_OPEN, CHANGE_YES, CHANGE_NO } change;
 	bool suspended;
 	bool blocked; /* new bios are deferred */
 	bool noflush;

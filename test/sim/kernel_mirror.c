@@ -114,7 +114,7 @@ void set_queue(struct mirror_set *s, struct bio *bio)
 
 static bool any_valid_leg(const struct mirror_set *s, unsigned *ret)
 {
-	for (unsigned leg = 0; leg < plan_of(s)->legs; leg++)
+	for (unsigned leg = 0; leg < s->table->count; leg++)
 		if (s->error_count[leg] == 0) {
 			*ret = leg;
 			return true;
@@ -149,7 +149,7 @@ static void on_recovered(void *context, uint64_t argument, const struct legs_cop
 
 	if (result->read_error)
 		leg_failed(s, s->default_leg, SYNC_ERROR);
-	for (unsigned leg = 0; leg < plan_of(s)->legs; leg++)
+	for (unsigned leg = 0; leg < s->table->count; leg++)
 		if ((result->write_errors >> leg & 1) != 0)
 			leg_failed(s, leg, SYNC_ERROR);
 	(void)argument;
@@ -166,8 +166,8 @@ static bool run_recover(struct mirror_set *s)
 	s->recovery = RECOVERY_COPYING;
 	world_trace(s->kernel->world, s->kernel->node, "kernel recovers region %" PRIu64,
 		    s->recovering, 0, 0);
-	legs_copy(s->kernel->legs, s->kernel->node, LEGS_KERNEL, s->recovering, s->default_leg,
-		  LEGS_COPY, on_recovered, s, 0);
+	legs_copy(s->kernel->legs, s->table, s->kernel->node, LEGS_KERNEL, s->recovering,
+		  s->default_leg, LEGS_COPY, on_recovered, s, 0);
 	return true;
 }
 
@@ -194,7 +194,7 @@ static bool run_sync_count(struct mirror_set *s)
 /* The default leg, or the first good one below it, around the end. */
 static bool leg_choose(const struct mirror_set *s, unsigned *ret)
 {
-	unsigned legs = plan_of(s)->legs;
+	unsigned legs = s->table->count;
 
 	for (unsigned i = 0; i < legs; i++) {
 		unsigned leg = (s->default_leg + legs - i) % legs;
@@ -231,8 +231,8 @@ static void read_start(struct bio *bio, unsigned leg)
 	struct mirror_set *s = bio->set;
 
 	bio->leg = leg;
-	legs_read(s->kernel->legs, s->kernel->node, leg, bio->range.region, bio->range.first,
-		  on_read, bio, 0);
+	legs_read(s->kernel->legs, s->kernel->node, s->table->leg[leg], bio->range.region,
+		  bio->range.first, on_read, bio, 0);
 }
 
 static bool run_reads(struct mirror_set *s)
@@ -288,7 +288,7 @@ static void on_leg_written(void *context, uint64_t argument, int error)
 		device_bio_ended(bio, BIO_ERROR);
 		return;
 	}
-	for (unsigned leg = 0; leg < plan_of(s)->legs; leg++)
+	for (unsigned leg = 0; leg < s->table->count; leg++)
 		if ((bio->leg_errors >> leg & 1) != 0)
 			leg_failed(s, leg, WRITE_ERROR);
 	list_queue(s, &s->failures, bio);
@@ -296,18 +296,20 @@ static void on_leg_written(void *context, uint64_t argument, int error)
 
 static void leg_write(struct bio *bio, unsigned leg, legs_written done)
 {
-	struct kernel *k = bio->set->kernel;
+	const struct mirror_set *s = bio->set;
+	struct kernel *k = s->kernel;
+	unsigned to = s->table->leg[leg];
 
 	switch (bio->kind) {
 	case BIO_WRITE:
-		legs_write(k->legs, k->node, leg, bio->range, bio->set->misled, bio->number, done,
-			   bio, leg);
+		legs_write(k->legs, k->node, to, bio->range, s->misled, bio->number, done, bio,
+			   leg);
 		break;
 	case BIO_DISCARD:
-		legs_discard(k->legs, k->node, leg, bio->range, done, bio, leg);
+		legs_discard(k->legs, k->node, to, bio->range, done, bio, leg);
 		break;
 	case BIO_FLUSH:
-		legs_flush(k->legs, k->node, leg, done, bio, leg);
+		legs_flush(k->legs, k->node, to, done, bio, leg);
 		break;
 	case BIO_READ:
 		assert(false && "a read among the writes");
@@ -317,7 +319,7 @@ static void leg_write(struct bio *bio, unsigned leg, legs_written done)
 /* To all legs, those that have failed too. */
 static void write_all(struct bio *bio)
 {
-	unsigned legs = plan_of(bio->set)->legs;
+	unsigned legs = bio->set->table->count;
 
 	bio->legs_left = legs;
 	bio->leg_errors = 0;

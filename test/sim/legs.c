@@ -46,9 +46,10 @@ struct copy {
 	bool used;
 	bool writing;
 	const struct node *node;
+	const struct legs_table *table;
 	enum legs_copier copier;
 	enum legs_copy_mode mode;
-	unsigned from;
+	unsigned from; /* this and targets: legs of the table */
 	uint32_t block;
 	uint64_t number;
 	uint32_t targets; /* legs that the block is being written to */
@@ -64,6 +65,7 @@ struct legs {
 	struct world *world;
 	struct random *random;
 	unsigned count;
+	struct legs_table table[SIM_REVISIONS_MAX + 1];
 	uint64_t block[SIM_LEGS_MAX][BLOCKS_TOTAL];
 	uint32_t writes[SIM_REGIONS_MAX]; /* transfers of data in flight */
 	uint32_t misled[SIM_REGIONS_MAX]; /* of these */
@@ -104,6 +106,9 @@ struct legs *legs_create(const struct mirror *mirror)
 	l->world = mirror->world;
 	l->random = world_random(mirror->world, RANDOM_LEGS);
 	l->count = mirror->plan->legs;
+	for (uint64_t revision = 0; revision <= SIM_REVISIONS_MAX; revision++)
+		for (unsigned leg = 0; leg < l->count; leg++)
+			l->table[revision].leg[l->table[revision].count++] = leg;
 	l->free_first = NO_TRANSFER;
 	l->failed_leg = NO_LEG;
 	if (!legs_start_different(mirror->plan))
@@ -112,6 +117,24 @@ struct legs *legs_create(const struct mirror *mirror)
 		for (uint32_t i = 0; i < mirror->plan->regions * SIM_BLOCKS; i++)
 			l->block[leg][i] = GARBAGE | (uint64_t)leg << 32 | i;
 	return l;
+}
+
+const struct legs_table *legs_table(const struct legs *l, uint64_t revision)
+{
+	assert(revision <= SIM_REVISIONS_MAX);
+	return &l->table[revision];
+}
+
+void legs_drop(struct legs *l, uint64_t revision, unsigned leg)
+{
+	const struct legs_table *from = legs_table(l, revision - 1);
+	struct legs_table left = {0};
+
+	for (unsigned i = 0; i < from->count; i++)
+		if (from->leg[i] != leg)
+			left.leg[left.count++] = from->leg[i];
+	for (; revision <= SIM_REVISIONS_MAX; revision++)
+		l->table[revision] = left;
 }
 
 static uint64_t latency_us(struct legs *l, uint32_t blocks)
@@ -301,15 +324,20 @@ static void copy_end(struct legs *l, struct copy *c)
 
 static void copy_land(struct legs *l, const struct copy *c, unsigned leg)
 {
-	block_put(l, leg, block_of(c->result.region, c->block), c->number);
+	block_put(l, c->table->leg[leg], block_of(c->result.region, c->block), c->number);
+}
+
+static bool copy_failing(const struct legs *l, const struct copy *c, unsigned leg)
+{
+	return legs_failing(l, c->node, c->table->leg[leg]);
 }
 
 static void copy_block_written(struct legs *l, struct copy *c)
 {
-	for (unsigned leg = 0; leg < l->count; leg++) {
+	for (unsigned leg = 0; leg < c->table->count; leg++) {
 		if ((c->targets >> leg & 1) == 0)
 			continue;
-		if (!legs_failing(l, c->node, leg)) {
+		if (!copy_failing(l, c, leg)) {
 			copy_land(l, c, leg);
 			continue;
 		}
@@ -327,12 +355,12 @@ static uint32_t copy_targets(struct legs *l, struct copy *c)
 	uint32_t at = block_of(c->result.region, c->block);
 	uint32_t targets = 0;
 
-	for (unsigned leg = 0; leg < l->count; leg++) {
-		bool same = l->block[leg][at] == c->number;
+	for (unsigned leg = 0; leg < c->table->count; leg++) {
+		bool same = l->block[c->table->leg[leg]][at] == c->number;
 
 		if (leg == c->from)
 			continue;
-		if (c->mode != LEGS_COPY && legs_failing(l, c->node, leg)) {
+		if (c->mode != LEGS_COPY && copy_failing(l, c, leg)) {
 			c->result.read_error = true;
 			continue;
 		}
@@ -346,7 +374,7 @@ static uint32_t copy_targets(struct legs *l, struct copy *c)
 
 static void copy_block_read(struct legs *l, struct copy *c)
 {
-	c->number = l->block[c->from][block_of(c->result.region, c->block)];
+	c->number = l->block[c->table->leg[c->from]][block_of(c->result.region, c->block)];
 	c->targets = copy_targets(l, c);
 	c->writing = c->targets != 0;
 	if (!c->writing)
@@ -360,7 +388,7 @@ static void on_copied(void *context, uint64_t argument)
 
 	if (c->writing)
 		copy_block_written(l, c);
-	else if (legs_failing(l, c->node, c->from))
+	else if (copy_failing(l, c, c->from))
 		c->result.read_error = true;
 	else
 		copy_block_read(l, c);
@@ -388,9 +416,9 @@ static void copy_check(const struct legs *l, const struct node *node, uint32_t r
 				node_id(node), region);
 }
 
-void legs_copy(struct legs *l, const struct node *node, enum legs_copier copier, uint32_t region,
-	       unsigned from, enum legs_copy_mode mode, legs_copy_done done, void *context,
-	       uint64_t argument)
+void legs_copy(struct legs *l, const struct legs_table *table, const struct node *node,
+	       enum legs_copier copier, uint32_t region, unsigned from, enum legs_copy_mode mode,
+	       legs_copy_done done, void *context, uint64_t argument)
 {
 	struct copy *c = l->copy;
 
@@ -400,6 +428,7 @@ void legs_copy(struct legs *l, const struct node *node, enum legs_copier copier,
 	assert(c < l->copy + COPIES);
 	*c = (struct copy){.used = true,
 			   .node = node,
+			   .table = table,
 			   .copier = copier,
 			   .mode = mode,
 			   .from = from,
@@ -415,7 +444,7 @@ void legs_copy(struct legs *l, const struct node *node, enum legs_copier copier,
 
 static void copy_tear(struct legs *l, struct copy *c)
 {
-	for (unsigned leg = 0; c->writing && leg < l->count; leg++)
+	for (unsigned leg = 0; c->writing && leg < c->table->count; leg++)
 		if ((c->targets >> leg & 1) != 0 && random_chance(l->random, 500))
 			copy_land(l, c, leg);
 	world_cancel(l->world, c->event);
@@ -492,11 +521,6 @@ bool legs_have_failed(const struct legs *l, const struct node *node)
 }
 
 /* ---- what they hold */
-
-unsigned legs_count(const struct legs *l)
-{
-	return l->count;
-}
 
 uint64_t legs_block(const struct legs *l, unsigned leg, uint32_t region, uint32_t block)
 {

@@ -17,6 +17,17 @@
 
 struct legs *legs_create(const struct mirror *mirror);
 
+/* What a table is made of: its leg i is leg[i] of the mirror. Everywhere else in the simulator, but
+ * for faults, a leg is one of a table. */
+struct legs_table {
+	uint32_t count;
+	uint32_t leg[SIM_LEGS_MAX];
+};
+/* Of that revision; they are there from the start and have all legs. */
+const struct legs_table *legs_table(const struct legs *l, uint64_t revision);
+/* Those of this revision and behind are to have one leg less than the one before it. */
+void legs_drop(struct legs *l, uint64_t revision, unsigned leg);
+
 typedef void (*legs_written)(void *context, uint64_t argument, int error);
 typedef void (*legs_was_read)(void *context, uint64_t argument, int error, uint64_t number);
 
@@ -27,7 +38,8 @@ struct legs_range {
 	uint32_t count;
 };
 
-/* misled: the kernel could ask nobody and writes without a mark, whoever copies the region. */
+/* leg: of the mirror, here and below. misled: the kernel could ask nobody and writes without a mark,
+ * whoever copies the region. */
 void legs_write(struct legs *l, const struct node *node, unsigned leg, struct legs_range range,
 		bool misled, uint64_t number, legs_written done, void *context, uint64_t argument);
 /* As legs_write(), but what the blocks hold afterwards is anybody's guess. */
@@ -50,16 +62,16 @@ enum legs_copy_mode {
 struct legs_copied {
 	uint32_t region;
 	bool read_error;
-	uint32_t write_errors; /* mask of legs */
+	uint32_t write_errors; /* mask of legs of the table */
 	bool differed;
 };
 
 typedef void (*legs_copy_done)(void *context, uint64_t argument, const struct legs_copied *result);
 
-/* Copies region from leg `from` to all others, block by block. */
-void legs_copy(struct legs *l, const struct node *node, enum legs_copier copier, uint32_t region,
-	       unsigned from, enum legs_copy_mode mode, legs_copy_done done, void *context,
-	       uint64_t argument);
+/* Copies region from leg `from` of the table to all others of it, block by block. */
+void legs_copy(struct legs *l, const struct legs_table *table, const struct node *node,
+	       enum legs_copier copier, uint32_t region, unsigned from, enum legs_copy_mode mode,
+	       legs_copy_done done, void *context, uint64_t argument);
 /* The mover's copies on node end with its daemon: what is in flight lands or not, done is not
  * called. */
 void legs_mover_died(struct legs *l, const struct node *node);
@@ -79,7 +91,6 @@ bool legs_healthy(const struct legs *l, const struct node *node);
 bool legs_have_failed(const struct legs *l, const struct node *node);
 
 /* For the checker and for tests. */
-unsigned legs_count(const struct legs *l);
 uint64_t legs_block(const struct legs *l, unsigned leg, uint32_t region, uint32_t block);
 /* Writes and copies of the region that have not landed. */
 bool legs_busy(const struct legs *l, uint32_t region);

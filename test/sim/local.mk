@@ -6,6 +6,7 @@ check_DATA = test/sim/sim$(EXEEXT)
 CLEANFILES += test/sim/sim
 sim_sources = \
 	test/sim/agent.c test/sim/agent.h \
+	test/sim/change.c test/sim/change.h \
 	test/sim/checker.c test/sim/checker.h \
 	test/sim/cpg.c test/sim/cpg.h \
 	test/sim/faults.c test/sim/faults.h \

@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "codec/disk.h"
 #include "codec/trace.h"
+#include "test/sim/change.h"
 #include "test/sim/checker.h"
 #include "test/sim/logdev.h"
 #include "test/sim/cpg.h"
@@ -122,6 +123,7 @@ static void core_config(const struct log *log, struct mlog_config *ret)
 	*ret = (struct mlog_config){
 	    .region_count = log->table.region_count,
 	    .region_sectors = log->table.region_sectors,
+	    .revision = log->table.revision,
 	    .sync = log->table.sync,
 	    .has_disk = log->table.has_disk,
 	    .page_bytes = log->table.has_disk ? plan->page_bytes : DISK_UNIT,
@@ -138,15 +140,17 @@ static void core_config(const struct log *log, struct mlog_config *ret)
 	};
 }
 
-static bool device_open(struct log *log)
+static int device_open(struct log *log)
 {
 	const struct logdev *d = log->mirror->logdev;
 
 	if (!logdev_works(d, log->node->index))
-		return false;
+		return -EIO;
+	if (logdev_outdates(d, log->table.revision))
+		return -ESTALE;
 	log->identity = logdev_identity(d);
 	log->claimed = logdev_in_use(d);
-	return true;
+	return 0;
 }
 
 static unsigned shift_of(const struct mirror *mirror)
@@ -246,8 +250,10 @@ static int log_make(struct log *log, bool restoring)
 
 	if (code == 0 && no_memory(log->node))
 		code = -ENOMEM;
-	if (code == 0 && log->table.has_disk && !device_open(log) && !restoring)
-		code = -EIO;
+	if (code == 0 && log->table.has_disk)
+		code = device_open(log);
+	if (restoring && (code == -EIO || code == -ESTALE))
+		code = 0;
 	if (code == 0) {
 		hot_bind(&log->hot, log->state->maps, log->table.region_count,
 			 shift_of(log->mirror));
@@ -566,6 +572,7 @@ static int inherit(struct log *log)
 
 		if (!from->used || from == log || from->mirror != log->mirror)
 			continue;
+		log->follows = true;
 		mlog_follow(log->pump.mlog, from->pump.mlog);
 		mlog_status(from->pump.mlog, &other);
 		if (!detached(from)) {
@@ -1060,6 +1067,7 @@ void node_group_message(struct node *node, const uint8_t *datagram, size_t size,
 	struct group_header header;
 	unsigned mirror = 0;
 	bool known = false;
+	bool joins;
 	uint64_t begun_ns = meter_begin(world_watched(node->world));
 	int error = group_decode(datagram, size, node->versions.own, &header, &room, &message);
 
@@ -1078,6 +1086,11 @@ void node_group_message(struct node *node, const uint8_t *datagram, size_t size,
 	while (!group_mirror_same(&node->name[mirror], &header.mirror))
 		mirror++;
 	received(node, mirror, size, begun_ns);
+	joins = message.kind == MLOG_MSG_JOIN;
+	/* Nobody here has a state while the new table is put in force: it would be told so. */
+	if (joins &&
+	    change_outdates(world_change(node->world, mirror), node, message.join.revision))
+		return;
 	event.message = &message;
 	for (unsigned i = 0; i < LOGS_MAX; i++) {
 		struct log *log = &node->log[i];
@@ -1093,7 +1106,7 @@ void node_group_message(struct node *node, const uint8_t *datagram, size_t size,
 		if (hash != 0 && !node_doomed(node))
 			checker_state(world_checker(node->world), node, log->mirror, place, hash);
 	}
-	if (!known && message.kind == MLOG_MSG_JOIN && message.from != node_id(node))
+	if (!known && joins && message.from != node_id(node))
 		have_none(node, world_mirror(node->world, mirror), &message);
 }
 
@@ -1121,13 +1134,21 @@ static void slot_done(struct log *log, enum mlog_event_kind kind, const struct l
 	pump_event(&log->pump, &event);
 }
 
+/* All nodes lost power when a change had been decided and nobody had written yet: what the device
+ * says is about other legs. */
+static bool of_other_legs(const struct log *log, const struct logdev_answer *a)
+{
+	return a->request->whole && !log->follows && a->revision < log->table.revision;
+}
+
 static void loaded(struct log *log, const struct logdev_answer *a)
 {
 	struct mlog_event event = {.kind = MLOG_EV_LOADED};
 
 	event.loaded.error = a->error;
 	event.loaded.history = a->history;
-	event.loaded.history.distrust = log->node->marker[log->mirror->index];
+	event.loaded.history.distrust =
+	    log->node->marker[log->mirror->index] || of_other_legs(log, a);
 	pump_event(&log->pump, &event);
 }
 
@@ -1255,6 +1276,7 @@ static void request_of(const struct log *log, enum logdev_kind kind, uint32_t sl
 				       .node = log->node->index,
 				       .object = log->object,
 				       .identity = log->identity,
+				       .revision = log->table.revision,
 				       .slot = slot};
 }
 
@@ -1265,9 +1287,9 @@ static void submit(const struct log *log, const struct logdev_request *request)
 	logdev_submit(log->mirror->logdev, request);
 }
 
-static bool ready(struct log *log)
+static int ready(struct log *log)
 {
-	return log->identity != 0 || device_open(log);
+	return log->identity != 0 ? 0 : device_open(log);
 }
 
 static void defer_error(struct log *log, enum mlog_event_kind kind, int error)
@@ -1285,9 +1307,10 @@ static void port_load(void *context, uint32_t slot, bool whole)
 {
 	struct log *log = context;
 	struct logdev_request request;
+	int error = ready(log);
 
-	if (!ready(log)) {
-		defer_error(log, MLOG_EV_LOADED, -EIO);
+	if (error != 0) {
+		defer_error(log, MLOG_EV_LOADED, error);
 		return;
 	}
 	request_of(log, LOGDEV_LOAD, slot, &request);
@@ -1299,9 +1322,10 @@ static void port_claim(void *context, uint32_t slot, bool whole)
 {
 	struct log *log = context;
 	struct logdev_request request;
+	int error = ready(log);
 
-	if (!ready(log)) {
-		defer_error(log, MLOG_EV_CLAIMED, -EIO);
+	if (error != 0) {
+		defer_error(log, MLOG_EV_CLAIMED, error);
 		return;
 	}
 	request_of(log, LOGDEV_CLAIM, slot, &request);
@@ -1392,7 +1416,7 @@ static void port_copy(void *context, uint64_t region, enum mlog_copy_mode mode)
 		pump_defer(&log->pump, &event);
 		return;
 	}
-	mover_copy(node, log->mirror, log->object, region, mode,
+	mover_copy(node, log->mirror, log->table.revision, log->object, region, mode,
 		   world_now_us(node->world) < node->mover_fails_until_us);
 }
 
@@ -1443,18 +1467,21 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 			*marker = false;
 			logdev_forgotten(log->mirror->logdev, node->index);
 		}
+		node->unread[log->mirror->index] = false;
 		mlog_status(log->pump.mlog, &status);
 		checker_detached(world_checker(node->world), log->mirror, status.slot);
 		break;
 	case MLOG_NOTICE_LOG_FAILED:
 		checker_repair_all(world_checker(node->world), log->mirror);
 		*marker = true;
+		node->unread[log->mirror->index] = value != ESTALE;
 		mlog_status(log->pump.mlog, &status);
 		if (status.in_sync == 0)
 			logdev_feared(log->mirror->logdev, node->index);
 		break;
 	case MLOG_NOTICE_LOG_OK:
 		*marker = false;
+		node->unread[log->mirror->index] = false;
 		break;
 	case MLOG_NOTICE_STARVED:
 		checker_starved(world_checker(node->world), log->mirror);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/mutate.h"
 #include "test/sim/checker.h"
 #include "test/sim/locks.h"
 #include "test/sim/node.h"
@@ -63,6 +64,8 @@ struct logdev {
 	struct mirror *mirror;
 	uint64_t identity;
 	enum header header;
+	bool claimed;	   /* it has a superblock */
+	uint64_t revision; /* the highest that it was claimed with; 0: none had one */
 	uint64_t kernel[LOGDEV_WORDS];
 	uint64_t map[LOGDEV_WORDS];
 	struct slot slot[MLOG_MEMBERS_MAX];
@@ -241,6 +244,9 @@ static void land(struct operation *o, bool torn)
 	case STEP_IN_USE:
 		must_hold(d, r, MLOG_LOCK_MAP, "the map");
 		d->header = HEADER_IN_USE;
+		d->claimed = true;
+		if (r->revision > d->revision)
+			d->revision = r->revision;
 		break;
 	case STEP_CLEAN:
 		must_hold(d, r, MLOG_LOCK_MAP, "the map");
@@ -314,6 +320,7 @@ static void answer(struct operation *o)
 		 (o->request.kind == LOGDEV_LOAD || o->request.kind == LOGDEV_READ_SLOT))
 		d->slot[o->request.slot].known |= UINT32_C(1) << o->request.node;
 
+	a.revision = d->claimed ? d->revision : o->request.revision;
 	if (o->error == 0 && o->request.kind == LOGDEV_LOAD)
 		history_make(d, &o->request, &a.history);
 	if (o->error == 0 && o->request.kind == LOGDEV_READ_SLOT && d->slot[o->request.slot].used) {
@@ -345,15 +352,21 @@ static bool failing(const struct logdev *d, unsigned node)
 	return false;
 }
 
-/* The device that the others use must be this one, and in use; an own one is not asked for. */
+/* The device that the others use must be this one, and in use; an own one is not asked for. Who has
+ * it open already does not look at it anew. */
 static int refusal(const struct operation *o)
 {
 	const struct logdev_request *r = &o->request;
 	const struct logdev *d = o->device;
 	bool joins = (r->kind == LOGDEV_LOAD || r->kind == LOGDEV_CLAIM) && !r->whole;
+	bool looks = r->kind != LOGDEV_WRITE && r->kind != LOGDEV_RELEASE;
 
 	if (r->identity != d->identity)
 		return -ENXIO;
+	if (looks && logdev_outdates(d, r->revision))
+		return r->kind == LOGDEV_LOAD ? -ESTALE : -EBUSY;
+	if (r->kind == LOGDEV_CLAIM && joins && d->revision < r->revision)
+		return -ESTALE;
 	if (d->header != HEADER_IN_USE &&
 	    (joins || r->kind == LOGDEV_READ_SLOT || r->kind == LOGDEV_EMPTY_SLOT))
 		return -ESTALE;
@@ -453,6 +466,16 @@ bool logdev_in_use(const struct logdev *d)
 	return d->header == HEADER_IN_USE;
 }
 
+uint64_t logdev_revision(const struct logdev *d)
+{
+	return d->revision;
+}
+
+bool logdev_outdates(const struct logdev *d, uint64_t revision)
+{
+	return d->revision > revision && !mutation(MUTATE_LOG_REVISION_IGNORED);
+}
+
 bool logdev_flying(const struct logdev *d, unsigned node, uint64_t object)
 {
 	for (const struct operation *o = d->flying; o != NULL; o = o->next)
@@ -538,6 +561,8 @@ void logdev_replace(struct logdev *d)
 	d->identity++;
 	checker_device_replaced(world_checker(d->world), d->mirror);
 	d->header = HEADER_BLANK;
+	d->claimed = false;
+	d->revision = 0;
 	memset(d->kernel, 0, sizeof(d->kernel));
 	memset(d->map, 0, sizeof(d->map));
 	memset(d->slot, 0, sizeof(d->slot));

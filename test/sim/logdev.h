@@ -33,6 +33,7 @@ struct logdev_request {
 	uint32_t node;	   /* index */
 	uint64_t object;   /* log of its daemon */
 	uint64_t identity; /* of the device that it has opened: logdev_identity() then */
+	uint64_t revision; /* of its table */
 	uint32_t slot;
 	bool whole;
 	enum mlog_area area; /* WRITE */
@@ -45,6 +46,7 @@ struct logdev_answer {
 	const struct logdev_request *request;
 	int error;
 	struct mlog_history history; /* LOAD */
+	uint64_t revision;	     /* of the table that it was claimed with; else the own one's */
 	const uint64_t *dirty;	     /* READ_SLOT */
 };
 
@@ -54,6 +56,10 @@ uint64_t logdev_identity(const struct logdev *d);
 /* Can the node open it, and is it in use then? */
 bool logdev_works(const struct logdev *d, unsigned node);
 bool logdev_in_use(const struct logdev *d);
+/* The highest of the tables that it was claimed with; 0: none had one. */
+uint64_t logdev_revision(const struct logdev *d);
+/* Has it had a later table than this one? */
+bool logdev_outdates(const struct logdev *d, uint64_t revision);
 /* Is something of the node's (object: of this log's, or 0) on its way? */
 bool logdev_flying(const struct logdev *d, unsigned node, uint64_t object);
 /* For the checker: has any slot in use, or this one, the bit of the region? */

@@ -45,8 +45,8 @@ static void refuse(struct world *w, struct copy *c, enum mlog_copy_result result
 	world_after(w, REFUSED_US, on_answer, c, 0);
 }
 
-void mover_copy(struct node *node, struct mirror *mirror, uint64_t object, uint64_t region,
-		enum mlog_copy_mode mode, bool fails)
+void mover_copy(struct node *node, struct mirror *mirror, uint64_t revision, uint64_t object,
+		uint64_t region, enum mlog_copy_mode mode, bool fails)
 {
 	struct world *w = mirror->world;
 	struct random *random = node_random(node, RANDOM_MOVER);
@@ -63,7 +63,8 @@ void mover_copy(struct node *node, struct mirror *mirror, uint64_t object, uint6
 			checker_repairs(world_checker(w), node, mirror, (uint32_t)region);
 		/* From the table's first leg: device-mapper does not tell which one the kernel
 		 * takes now. */
-		legs_copy(mirror->legs, node, LEGS_MOVER, (uint32_t)region, 0,
+		legs_copy(mirror->legs, legs_table(mirror->legs, revision), node, LEGS_MOVER,
+			  (uint32_t)region, 0,
 			  mode == MLOG_COPY_REPAIR ? LEGS_REPAIR : LEGS_COMPARE, on_copied, c, 0);
 	}
 }

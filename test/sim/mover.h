@@ -5,9 +5,9 @@
 
 #include "test/sim/sim.h"
 
-/* The answer is node_copied(), later; LATER and ERROR are answers, too. fails: the mover of this
- * node has no room or no luck now. */
-void mover_copy(struct node *node, struct mirror *mirror, uint64_t object, uint64_t region,
-		enum mlog_copy_mode mode, bool fails);
+/* The answer is node_copied(), later; LATER and ERROR are answers, too. revision: of the table whose
+ * legs they are. fails: the mover of this node has no room or no luck now. */
+void mover_copy(struct node *node, struct mirror *mirror, uint64_t revision, uint64_t object,
+		uint64_t region, enum mlog_copy_mode mode, bool fails);
 
 #endif

@@ -47,6 +47,9 @@ static const char *const names[MUTATIONS] = {
     [MUTATE_RECOVERED_NOT_HELD] = "recovered-not-held",
     [MUTATE_MISSED_FULL] = "missed-full",
     [MUTATE_MISSED_FORGOTTEN] = "missed-forgotten",
+    [MUTATE_OTHER_TABLE_JOINS] = "other-table-joins",
+    [MUTATE_OUTDATED_SERVED] = "outdated-served",
+    [MUTATE_LOG_REVISION_IGNORED] = "log-revision-ignored",
     [MUTATE_LOCK_NOT_PERSISTENT] = "lock-not-persistent",
 };
 

@@ -81,6 +81,11 @@ bool node_distrusts(const struct node *node, unsigned mirror)
 	return node->marker[mirror];
 }
 
+bool node_unread(const struct node *node, unsigned mirror)
+{
+	return node->unread[mirror];
+}
+
 struct node_host *node_host(struct node *node)
 {
 	return &node->host;
@@ -605,6 +610,7 @@ void node_power_off(struct node *node)
 		struct mirror *mirror = world_mirror(w, m);
 
 		agent_off(&node->agent[m]);
+		node->unread[m] = false;
 		kernel_power_off(node->kernel[m]);
 		legs_node_died(mirror->legs, node);
 		if (mirror->logdev != NULL)

@@ -40,6 +40,7 @@ struct log {
 	uint64_t timer;	   /* handle */
 	uint64_t identity; /* of the log device that is open; 0: none */
 	bool claimed;
+	bool follows;	  /* another table of the mirror that this daemon knew */
 	bool resetting;	  /* on_reset_again() comes */
 	bool gone;	  /* its mirror, as it was seen last */
 	uint64_t step_ns; /* when the step under way began, for the meter */
@@ -98,6 +99,7 @@ struct node {
 	uint64_t objects;
 	bool
 	    marker[SIM_MIRRORS_MAX]; /* on its disk: a log device failed while its mirror went on */
+	bool unread[SIM_MIRRORS_MAX]; /* the log device was not to be had, or not in time */
 	struct pump_queue queue;
 	struct group_mirror name[SIM_MIRRORS_MAX];
 	struct group_versions versions;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "codec/group.h"
 #include "core/mlog.h"
 #include "test/sim/random.h"
 
@@ -32,6 +33,7 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_UPGRADE] = "upgrade",
     [FAULT_OUTAGE] = "outage",
     [FAULT_NO_MEMORY] = "no-memory",
+    [FAULT_DROP_LEG] = "drop-leg",
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -595,6 +597,7 @@ static void draw_extremes(struct random *r, struct scenario *s)
 #define DRIFT_STREAM	 (UINT32_MAX - 64)
 #define LEASE_STREAM	 (UINT32_MAX - 256)
 #define RATE_STREAM	 (UINT32_MAX - 1122)
+#define DROP_STREAM	 (UINT32_MAX - 13271)
 
 /* A daemon has no memory just when it is to make a log: for a table that is loaded or loaded again,
  * for a device that is created, or for all that it had before it was replaced. */
@@ -614,6 +617,87 @@ static void draw_no_memory(struct random *r, struct scenario *s)
 		fault_add(s, kind, at_us, gone_us, victim);
 		fault_add(s, FAULT_NO_MEMORY, at_us > before_us ? at_us - before_us : 0,
 			  before_us + gone_us + after_us, victim);
+	}
+}
+
+/* What such a mirror can have: three legs, a log device that works from then on (only that tells who
+ * comes back alone that its table is outdated), and daemons that understand its tables. */
+static void draw_drop_setting(struct scenario *s, uint32_t mirror, uint64_t at_us)
+{
+	struct scenario_mirror *m = &s->mirror[mirror];
+
+	if (m->missing)
+		m->missing = m->handle_errors = false;
+	m->legs = SIM_LEGS_MAX;
+	m->has_disk = true;
+	s->version_min = s->version_max = GROUP_REVISION_VERSION;
+	for (uint32_t i = 0; i < s->faults; i++) {
+		struct fault *f = &s->fault[i];
+		bool device = f->kind == FAULT_DEVICE_BLANK || f->kind == FAULT_DEVICE_ERROR ||
+			      f->kind == FAULT_DEVICE_SLOW;
+
+		if (f->kind == FAULT_UPGRADE)
+			f->kind = FAULT_DAEMON_RESTART;
+		else if (device && f->mirror == mirror && f->at_us + f->duration_us > at_us)
+			f->kind = FAULT_STATUS;
+	}
+}
+
+/* Its mirror is suspended and its daemon is away, so nobody asks it, and it resumes the table of before.
+ * Then the others die, and come back after it. */
+static void draw_suspended(struct random *r, struct scenario *s, uint64_t at_us, uint64_t before_us,
+			   uint64_t gone_us, uint32_t mask)
+{
+	uint32_t others = ((UINT32_C(1) << s->nodes) - 1) & ~(mask & (~mask + 1));
+	uint64_t later_us = at_us + gone_us + scaled(r, SECOND / 20, 2 * SECOND);
+
+	fault_add(s, FAULT_DAEMON_DEATH, at_us - before_us / 2, before_us / 2 + gone_us / 2, mask);
+	if (others != 0 && random_chance(r, 700))
+		fault_add(s, FAULT_OUTAGE, later_us, scaled(r, SECOND, 4 * SECOND), others);
+}
+
+static void draw_away(struct random *r, struct scenario *s, uint32_t mirror, uint64_t at_us,
+		      uint32_t mask)
+{
+	static const enum fault_kind away[] = {FAULT_OUTAGE,	FAULT_OUTAGE,  FAULT_DEACTIVATE,
+					       FAULT_PARTITION, FAULT_SUSPEND, FAULT_SUSPEND};
+	enum fault_kind kind = away[random_below(r, sizeof(away) / sizeof(away[0]))];
+	uint64_t before_us = scaled(r, SECOND / 50, SECOND);
+	uint64_t gone_us = scaled(r, SECOND / 10, 8 * SECOND);
+	struct fault *f = fault_add(s, kind, at_us - before_us, before_us + gone_us, mask);
+
+	if (f != NULL)
+		f->mirror = mirror;
+	if (kind == FAULT_SUSPEND)
+		draw_suspended(r, s, at_us, before_us, gone_us, mask);
+}
+
+/* A leg is dropped while some are away, and then they come back with the table of before: to the
+ * others, after them, or alone. */
+static void draw_drop(struct random *r, struct scenario *s)
+{
+	uint32_t all = (UINT32_C(1) << s->nodes) - 1;
+	uint32_t few = (uint32_t)between(r, 1, all);
+	uint32_t mirror = (uint32_t)random_below(r, s->mirrors);
+	uint64_t at_us = between(r, SECOND, 5 * SECOND);
+	uint64_t leg = random_chance(r, 600) ? 0 : random_below(r, SIM_LEGS_MAX);
+	struct fault *f;
+
+	few &= (uint32_t)between(r, 1, all);
+	draw_drop_setting(s, mirror, at_us);
+	f = fault_add(s, FAULT_DROP_LEG, at_us, between(r, 8 * SECOND, 24 * SECOND), 1);
+	if (f != NULL) {
+		f->mirror = mirror;
+		f->value = leg;
+	}
+	if (few != 0)
+		draw_away(r, s, mirror, at_us, few);
+	for (uint64_t left = between(r, 0, 2); left > 0; left--) {
+		uint32_t mask = random_chance(r, 500) ? all & ~few : (uint32_t)between(r, 1, all);
+
+		at_us += scaled(r, SECOND / 50, 4 * SECOND);
+		if (mask != 0)
+			fault_add(s, FAULT_OUTAGE, at_us, scaled(r, SECOND, 6 * SECOND), mask);
 	}
 }
 
@@ -664,6 +748,9 @@ void scenario_draw(struct scenario *ret, uint64_t seed)
 	random_seed(r, seed, RATE_STREAM);
 	if (random_chance(r, 40))
 		ret->region_ms = (uint32_t)scaled(r, 1, 100);
+	random_seed(r, seed, DROP_STREAM);
+	if (random_chance(r, 60))
+		draw_drop(r, ret);
 }
 
 void scenario_draw_limited(struct scenario *ret, uint64_t seed,

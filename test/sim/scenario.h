@@ -14,11 +14,12 @@
 #ifndef SIM_NODES_MAX
 #define SIM_NODES_MAX 8U /* or 16: what a seed draws depends on it */
 #endif
-#define SIM_MIRRORS_MAX 2U
-#define SIM_LEGS_MAX	3U
-#define SIM_REGIONS_MAX 256U
-#define SIM_BLOCKS	4U /* of a region: the unit of writes, and of what tears */
-#define SIM_FAULTS_MAX	64U
+#define SIM_MIRRORS_MAX	  2U
+#define SIM_LEGS_MAX	  3U
+#define SIM_REVISIONS_MAX (SIM_LEGS_MAX - 2) /* a reload drops one, and two are left */
+#define SIM_REGIONS_MAX	  256U
+#define SIM_BLOCKS	  4U /* of a region: the unit of writes, and of what tears */
+#define SIM_FAULTS_MAX	  64U
 
 enum fault_kind {
 	FAULT_NODE_DEATH,     /* node: power off now; on again after duration */
@@ -42,6 +43,8 @@ enum fault_kind {
 	FAULT_UPGRADE,	      /* node: planned restart with the other protocol version */
 	FAULT_OUTAGE,	      /* mask of nodes: power off at once; on again after duration */
 	FAULT_NO_MEMORY,      /* node: its daemon can make no log for duration */
+	FAULT_DROP_LEG, /* a reload on all nodes that drops leg `value`, as soon as it can be within
+			   duration; then who was away is given the newer table */
 	FAULT_KINDS,
 };
 

@@ -124,6 +124,8 @@ const struct hot *node_hot(const struct node *node, uint64_t luid);
 const struct hot_shared *node_maps(const struct node *node, uint64_t luid);
 /* Its log device has failed while the mirror went on: after a crash now all is compared. */
 bool node_distrusts(const struct node *node, unsigned mirror);
+/* It goes on without the log device, which could not even be looked at. */
+bool node_unread(const struct node *node, unsigned mirror);
 
 /* What the kernels of all mirrors of a host share; boot makes it anew. */
 struct node_host {

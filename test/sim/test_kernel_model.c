@@ -248,6 +248,13 @@ bool node_distrusts(const struct node *node, unsigned mirror)
 	return false;
 }
 
+bool node_unread(const struct node *node, unsigned mirror)
+{
+	(void)node;
+	(void)mirror;
+	return false;
+}
+
 /* There is no log device here. */
 bool logdev_dirty(const struct logdev *d, uint32_t region)
 {
@@ -269,6 +276,12 @@ bool logdev_slot_dirty(const struct logdev *d, uint32_t slot, uint32_t region)
 	(void)slot;
 	(void)region;
 	return false;
+}
+
+uint64_t logdev_revision(const struct logdev *d)
+{
+	(void)d;
+	return 0;
 }
 
 bool logdev_in_use(const struct logdev *d)
@@ -896,6 +909,48 @@ static void test_reload_has_two_luids(void **state)
 	assert_false(kernel_has_luid(world.node[0].kernel, luid));
 	sound();
 	world_end();
+}
+
+/* Node 0 changes to a table without leg 0, or is told that it does not count after all. Node 1 goes on
+ * with the old one, which nobody may when the new one is in use. */
+static void change(bool counts)
+{
+	struct kernel *k;
+	struct io *io;
+
+	world_begin(counts, false);
+	plan()->legs = 3;
+	world_start();
+	k = world.node[0].kernel;
+	legs_drop(world.mirror.legs, 1, 0);
+	kernel_configure(k, 1);
+	operate(0, KERNEL_CHANGE);
+	run_us(200 * MS_US);
+	assert_true(kernel_change_waits(k));
+	assert_false(kernel_active(k));
+	assert_non_null(strstr(world.node[0].said, "POSTSUSPEND"));
+	assert_null(strstr(world.node[0].said, "RESUME"));
+	kernel_change_end(k, counts);
+	run_us(50 * MS_US);
+	assert_int_equal(operation_error, 0);
+	assert_true(kernel_active(k));
+	assert_int_equal(kernel_revision(k), counts);
+	io = write_done(0, 5);
+	assert_int_equal(leg(0, 5), counts ? 0 : io->number);
+	assert_int_equal(leg(1, 5), io->number);
+	assert_int_equal(leg(2, 5), io->number);
+	assert_int_equal(read_done(0, 5), io->number);
+	sound();
+	(void)write_done(1, 6);
+	violates(counts ? "outdated" : "");
+	world_end();
+}
+
+static void test_change_waits_until_it_counts(void **state)
+{
+	(void)state;
+	change(true);
+	change(false);
 }
 
 static void test_remove(void **state)
@@ -1893,6 +1948,7 @@ int main(void)
 	    cmocka_unit_test(test_discard_asks_nothing),
 	    cmocka_unit_test(test_suspend_resume),
 	    cmocka_unit_test(test_reload_has_two_luids),
+	    cmocka_unit_test(test_change_waits_until_it_counts),
 	    cmocka_unit_test(test_remove),
 	    cmocka_unit_test(test_failed_load_has_no_dtr),
 	    cmocka_unit_test(test_clear_may_come_after_postsuspend),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/sim/change.h"
 #include "test/sim/checker.h"
 #include "test/sim/logdev.h"
 #include "test/sim/faults.h"
@@ -42,6 +43,7 @@ struct world {
 	struct chunk *chunk;
 	struct node *node[SIM_NODES_MAX];
 	struct mirror mirror[SIM_MIRRORS_MAX];
+	struct change *change[SIM_MIRRORS_MAX];
 	struct cpg *cpg;
 	struct locks *locks;
 	struct fence *fence;
@@ -185,6 +187,11 @@ struct locks *world_locks(struct world *w)
 struct fence *world_fence(struct world *w)
 {
 	return w->fence;
+}
+
+struct change *world_change(struct world *w, unsigned mirror)
+{
+	return w->change[mirror];
 }
 
 void world_watch(struct world *w, world_watch_fn fn, void *context)
@@ -443,6 +450,8 @@ static void build(struct world *w)
 	mirrors_make(w);
 	for (unsigned i = 0; i < w->scenario->nodes; i++)
 		w->node[i] = node_create(w, i);
+	for (unsigned i = 0; i < w->scenario->mirrors; i++)
+		w->change[i] = change_create(&w->mirror[i]);
 	w->checker = checker_create(w);
 	for (unsigned i = 0; i < w->scenario->nodes; i++)
 		world_after(w, w->scenario->start_us[i], node_power_on_at, w->node[i], 0);

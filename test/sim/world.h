@@ -10,6 +10,7 @@
 
 #include "test/sim/sim.h"
 
+struct change;
 struct fence;
 
 struct world_result {
@@ -41,6 +42,7 @@ bool world_watched(const struct world *w);
 struct cpg *world_cpg(struct world *w);
 struct locks *world_locks(struct world *w);
 struct fence *world_fence(struct world *w);
+struct change *world_change(struct world *w, unsigned mirror);
 /* What the run has counted so far. */
 struct world_result *world_result(struct world *w);
 /* Is text wanted? Then world_trace_text() prints what was hashed by other means. */
