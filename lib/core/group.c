@@ -147,6 +147,14 @@ void group_outdated(struct mlog *m)
 	notice_add(m, MLOG_NOTICE_OUTDATED, 0);
 }
 
+/* Has its sender a later table than I, who serve nobody yet? I may be asked before the log device
+ * has told me, and may found where it cannot be read. */
+static bool is_of_later_table(const struct mlog *m, const struct mlog_message *message)
+{
+	return !m->live && !m->outdated && message->join.revision != MLOG_REVISION_UNKNOWN &&
+	       message->join.revision > m->config.revision && !mutation(MUTATE_OUTDATED_SERVED);
+}
+
 static void peer_joined(struct mlog *m, const struct mlog_message *message)
 {
 	struct peer *peer = peers_add(m, message->from);
@@ -158,6 +166,10 @@ static void peer_joined(struct mlog *m, const struct mlog_message *message)
 	/* It may have said otherwise when I asked. */
 	peer->joining = true;
 	peer->applied = message->join.applied;
+	if (is_of_later_table(m, message)) {
+		group_outdated(m);
+		return;
+	}
 	if (found_against(m, peer))
 		found_no_more(m, peer);
 	peers_send_none(m, peer);

@@ -420,10 +420,41 @@ static void a_state_that_never_ends(void **state)
 	cluster_end(c);
 }
 
+/* Node 1 founds; the log device, which had the stranger's table, says nothing. */
+static void who_hears_of_a_later_table_while_it_founds_is_not_served(void **state)
+{
+	struct cluster *c = cluster_make(true);
+	struct mlog_message join;
+	uint32_t seq;
+
+	(void)state;
+	c->silent = UINT32_C(1) << MLOG_LOAD;
+	node_starts(c, 1, MLOG_SYNC_KEEP, false);
+	seq = node_asks(c, 1, ULOG_RESUME, REGIONS, false);
+	c->stranger = true;
+	cluster_view(c);
+	join = join_of(c);
+	join.join.revision = REVISION + 1;
+	message_forged(c, &join);
+	message_forged(c, &join);
+	assert_int_equal(c->node[1].notices[MLOG_NOTICE_OUTDATED], 1);
+	c->silent = 0;
+	device_answers(c);
+	time_passes(c, 60000);
+	assert_null(node_reply(&c->node[1], seq));
+	assert_int_equal(node_status(c, 1).phase, MLOG_ATTACHING);
+	for (uint32_t lock = 0; lock <= MLOG_LOCK_MAP; lock++)
+		assert_int_equal(c->holder[lock], NOBODY);
+	node_dies(c, 1);
+	node_fenced(c, 1);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(another_geometry_is_not_let_in),
+	    cmocka_unit_test(who_hears_of_a_later_table_while_it_founds_is_not_served),
 	    cmocka_unit_test(more_nodes_than_slots),
 	    cmocka_unit_test(a_slot_that_is_wanted_is_not_always_given),
 	    cmocka_unit_test(regions_that_there_are_not),
