@@ -334,21 +334,12 @@ static void founder_loaded(struct mlog *m, const struct mlog_history *h)
 	maps_loaded(m);
 }
 
-/* Somebody has said so while the device was asked: what it answers is about a table that is not served. */
-static bool of_no_use(struct mlog *m)
-{
-	if (m->outdated)
-		m->log = MLOG_LOG_IDLE;
-	return m->outdated;
-}
-
 void device_loaded(struct mlog *m, int error, const struct mlog_history *history)
 {
-	if (!operation_end(m, DEVICE_LOAD) || of_no_use(m))
+	if (!operation_end(m, DEVICE_LOAD) || m->outdated)
 		return;
 	if (error == -ESTALE && m->group == GROUP_FOUNDING && !m->live &&
 	    !mutation(MUTATE_OUTDATED_SERVED)) {
-		m->log = MLOG_LOG_IDLE;
 		group_outdated(m);
 		return;
 	}
@@ -384,7 +375,7 @@ void device_loaded(struct mlog *m, int error, const struct mlog_history *history
 
 void device_claimed(struct mlog *m, int error)
 {
-	if (!operation_end(m, DEVICE_CLAIM) || of_no_use(m))
+	if (!operation_end(m, DEVICE_CLAIM) || m->outdated)
 		return;
 	if (error != 0) {
 		/* Nor was it mine, and what my slot held is nowhere. */

@@ -131,14 +131,16 @@ void group_ask_again(struct mlog *m, const struct peer *but)
 }
 
 /* My legs are those of before, and one of them may have been taken out since: nothing is served with
- * them, from memory neither. The kernel waits for the resume: to tell it that this has failed would
- * let it read and write. */
+ * them, from memory neither, and what the device may still answer is about a table that is not served.
+ * The kernel waits for the resume: to tell it that this has failed would let it read and write. */
 void group_outdated(struct mlog *m)
 {
 	lock_release_all(m);
 	m->founder = false;
 	m->to_prove = 0;
 	m->self = MLOG_NO_SLOT;
+	if (m->config.has_disk)
+		m->log = MLOG_LOG_IDLE;
 	m->outdated = true;
 	m->group = GROUP_OUT;
 	for (uint32_t i = 0; i < m->peer_count; i++)

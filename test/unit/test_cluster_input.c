@@ -438,6 +438,8 @@ static void who_hears_of_a_later_table_while_it_founds_is_not_served(void **stat
 	message_forged(c, &join);
 	message_forged(c, &join);
 	assert_int_equal(c->node[1].notices[MLOG_NOTICE_OUTDATED], 1);
+	time_passes(c, 60000);
+	assert_int_equal(c->node[1].notices[MLOG_NOTICE_LOG_FAILED], 0);
 	c->silent = 0;
 	device_answers(c);
 	time_passes(c, 60000);
