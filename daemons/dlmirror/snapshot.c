@@ -25,18 +25,20 @@ static void mirror_add(struct snapshot *s, const struct dlmirror_mirror *m)
 		s->mirror[i] = *m;
 }
 
-/* Who has gone meanwhile is left out. */
-static int counters_take(struct dlmirror *d, bool refresh, struct snapshot *s)
+/* Something of the mirror at index. */
+typedef int take_one(struct dlmirror *d, struct snapshot *s, size_t index);
+
+/* Of each; who has gone meanwhile is left out. */
+static int take_each(struct dlmirror *d, struct snapshot *s, take_one *take)
 {
 	size_t kept = 0;
 	size_t i;
 
 	for (i = 0; i < s->count; i++) {
-		int error = dlmirror_counters(d, s->mirror[i].uuid, &s->counters[kept]);
+		int error;
 
 		s->mirror[kept] = s->mirror[i];
-		if (error == 0 && refresh)
-			error = dlmirror_get(d, s->mirror[i].uuid, &s->mirror[kept]);
+		error = take(d, s, kept);
 		if (error == 0)
 			kept++;
 		else if (error != -ENOENT)
@@ -44,6 +46,23 @@ static int counters_take(struct dlmirror *d, bool refresh, struct snapshot *s)
 	}
 	s->count = kept;
 	return 0;
+}
+
+static int counters_take(struct dlmirror *d, struct snapshot *s, size_t index)
+{
+	return dlmirror_counters(d, s->mirror[index].uuid, &s->counters[index]);
+}
+
+static int refreshed_take(struct dlmirror *d, struct snapshot *s, size_t index)
+{
+	int error = counters_take(d, s, index);
+
+	return error == 0 ? dlmirror_get(d, s->mirror[index].uuid, &s->mirror[index]) : error;
+}
+
+static int heat_take(struct dlmirror *d, struct snapshot *s, size_t index)
+{
+	return dlmirror_heat(d, s->mirror[index].uuid, &s->heat[index]);
 }
 
 /* The daemon and its mirrors, without what they have counted. */
@@ -72,7 +91,8 @@ int snapshot_take(struct dlmirror *d, bool refresh, struct snapshot *ret)
 
 	if (error == 0) {
 		s.counters = calloc(s.count + 1, sizeof(*s.counters));
-		error = s.counters ? counters_take(d, refresh, &s) : -ENOMEM;
+		error = s.counters ? take_each(d, &s, refresh ? refreshed_take : counters_take)
+				   : -ENOMEM;
 	}
 	if (error == 0)
 		*ret = s;
@@ -95,25 +115,6 @@ static int mirror_take(struct dlmirror *d, const char *name, struct snapshot *s)
 	return dlmirror_get(d, name, s->mirror);
 }
 
-/* Who has gone meanwhile is left out. */
-static int heat_take(struct dlmirror *d, struct snapshot *s)
-{
-	size_t kept = 0;
-	size_t i;
-
-	for (i = 0; i < s->count; i++) {
-		int error = dlmirror_heat(d, s->mirror[i].uuid, &s->heat[kept]);
-
-		s->mirror[kept] = s->mirror[i];
-		if (error == 0)
-			kept++;
-		else if (error != -ENOENT)
-			return error;
-	}
-	s->count = kept;
-	return 0;
-}
-
 int snapshot_take_heat(struct dlmirror *d, const char *name, struct snapshot *ret)
 {
 	struct snapshot s = {0};
@@ -121,7 +122,7 @@ int snapshot_take_heat(struct dlmirror *d, const char *name, struct snapshot *re
 
 	if (error == 0) {
 		s.heat = calloc(s.count + 1, sizeof(*s.heat));
-		error = s.heat ? heat_take(d, &s) : -ENOMEM;
+		error = s.heat ? take_each(d, &s, heat_take) : -ENOMEM;
 	}
 	if (error == 0)
 		*ret = s;
