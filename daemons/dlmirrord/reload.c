@@ -596,21 +596,15 @@ static struct log *log_in_use(const struct reloads *r, const struct group_mirror
 	return NULL;
 }
 
-/* What others of the mirror may be doing that a reload must not meet; NULL: nothing. Who has regained
- * quorum, and is not back among them, does not know who is gone. */
+/* What others of the mirror may be doing that a reload must not meet; NULL: nothing. */
 static const char *others_hinder(const struct log *log, char *text, size_t size)
 {
-	bool back = false;
-
 	for (uint32_t slot = 0; slot < MLOG_MEMBERS_MAX; slot++) {
 		const struct mlog_member *member = mlog_member(log->pump.mlog, slot);
 
-		if (member == NULL || member->state == MLOG_MEMBER_NONE)
+		if (member == NULL || member->state == MLOG_MEMBER_NONE ||
+		    member->state == MLOG_MEMBER_READY)
 			continue;
-		if (member->state == MLOG_MEMBER_READY) {
-			back = back || member->node == daemon_node(log->daemon, NULL);
-			continue;
-		}
 		if (member->state == MLOG_MEMBER_GONE)
 			return because(text, size, MSG_MEMBER_GONE,
 				       "node %" PRIu32 " has left and may be writing still: fence "
@@ -619,9 +613,21 @@ static const char *others_hinder(const struct log *log, char *text, size_t size)
 		return because(text, size, MSG_NOT_NOW,
 			       "node %" PRIu32 " is attaching it: again in a moment", member->node);
 	}
-	return back ? NULL
-		    : because(text, size, MSG_NOT_NOW,
-			      "it is on its way back among the members: again in a moment");
+	return NULL;
+}
+
+/* Who has regained quorum and is not back among the members does not know who is gone. */
+static bool is_member(const struct log *log)
+{
+	uint32_t self = daemon_node(log->daemon, NULL);
+
+	for (uint32_t slot = 0; slot < MLOG_MEMBERS_MAX; slot++) {
+		const struct mlog_member *member = mlog_member(log->pump.mlog, slot);
+
+		if (member != NULL && member->node == self && member->state == MLOG_MEMBER_READY)
+			return true;
+	}
+	return false;
 }
 
 /* Why this node cannot take part now; NULL: it can. */
@@ -630,6 +636,7 @@ static const char *hindrance(const struct log *log, char *text, size_t size)
 	const struct daemon *d = log->daemon;
 	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
 	struct mlog_status status;
+	const char *others;
 
 	mlog_status(log->pump.mlog, &status);
 	if (d->cluster != NULL && cluster_version(d->cluster) < GROUP_RELOAD_VERSION)
@@ -650,7 +657,11 @@ static const char *hindrance(const struct log *log, char *text, size_t size)
 	if (!status.quorate)
 		return because(text, size, MSG_QUORUM_LOST,
 			       "there is no quorum: start or fence the missing nodes");
-	return others_hinder(log, text, size);
+	others = others_hinder(log, text, size);
+	if (others == NULL && !is_member(log))
+		return because(text, size, MSG_NOT_NOW,
+			       "it is on its way back among the members: again in a moment");
+	return others;
 }
 
 /* Has each leg everything? Where the kernel holds what a leg misses, also a region to be repaired, or
