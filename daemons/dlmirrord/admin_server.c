@@ -67,7 +67,7 @@ struct watch {
 struct client {
 	int alive_fd; /* tells when it goes */
 	bool watching;
-	bool to_be_told; /* of the next event: it has asked for those until now */
+	bool to_be_told; /* of the next event: it watches, and has asked for those until now */
 };
 
 struct admin_server {
@@ -334,7 +334,7 @@ static void news_send(qb_ipcs_connection_t *connection)
 	struct client *client = qb_ipcs_context_get(connection);
 	uint8_t news[ADMIN_REPLY_ENVELOPE];
 
-	if (!client || !client->watching || !client->to_be_told || client_gone(client))
+	if (!client || !client->to_be_told || client_gone(client))
 		return;
 	client->to_be_told = false;
 	(void)qb_ipcs_event_send(connection, news, admin_news_encode(news));
@@ -577,10 +577,9 @@ static int request_answer(struct admin_server *server, const struct admin_reques
 /* Before the answer: what happens behind it is news. */
 static void client_note(struct client *client, enum admin_kind kind)
 {
-	if (kind == ADMIN_WATCH)
-		client->watching = true;
+	client->watching = client->watching || kind == ADMIN_WATCH;
 	if (kind == ADMIN_WATCH || kind == ADMIN_EVENTS)
-		client->to_be_told = true;
+		client->to_be_told = client->watching;
 }
 
 /* Called by libqb for each datagram; size is what the datagram says of itself. */
