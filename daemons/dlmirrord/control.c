@@ -6,7 +6,7 @@
  *	first CTR (no final NUL), luid unknown or known only from before: a new log
  *	first CTR again, nothing happened since (its reply was late): the same reply again
  *	reconnect (final NUL), log known: success, no data; requests were lost
- *	reconnect, log unknown: a new log, no data
+ *	reconnect, log unknown: a new log, no data; one without use if its device has had a later table
  */
 #include <dirent.h>
 #include <errno.h>
@@ -152,7 +152,7 @@ static int log_make(struct log *log, struct statefile_header *header, struct sto
 
 	header->region_count = log->table.region_count;
 	header->page_bytes = DISK_UNIT;
-	if (log->table.has_disk) {
+	if (storage != NULL) {
 		code = log_device_use(log, storage, error);
 		if (code != 0)
 			return code;
@@ -192,6 +192,14 @@ void log_destroy(struct log *log, bool forget)
 }
 
 /* ---- CTR */
+
+static enum mlog_phase log_phase(const struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	return status.phase;
+}
 
 static void ctr_reply(struct log *log, const struct kmsg *k, bool reconnect)
 {
@@ -278,6 +286,7 @@ struct constructor {
 	struct table table;
 	bool reconnect;
 	bool outdated; /* the kernel has gone on: there is nothing to be made or answered */
+	bool outlived; /* of what the kernel has replaced by another table: it only wants to end */
 };
 
 /* True: the CTR has been answered, or will be. */
@@ -292,12 +301,8 @@ static bool ctr_known(struct daemon *d, const struct kmsg *k, const char *args, 
 		return true;
 	}
 	same = log != NULL && strcmp(log->uuid, k->uuid) == 0 && strcmp(log->args, args) == 0;
-	if (same) {
-		struct mlog_status status;
-
-		mlog_status(log->pump.mlog, &status);
-		same = reconnect || status.phase == MLOG_CREATED;
-	}
+	if (same)
+		same = reconnect || log_phase(log) == MLOG_CREATED;
 	if (same) {
 		ctr_reply(log, k, reconnect);
 		if (reconnect)
@@ -332,6 +337,7 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 		storage_close(storage);
 	} else {
 		log->table = c->table;
+		log->outlived = c->outlived;
 		code = log_make(log, &c->header, storage, error);
 	}
 	if (code == 0) {
@@ -355,6 +361,31 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 	log_free(log);
 }
 
+/* Has this node's kernel used a later table of the mirror? Then it uses this one no more. */
+static bool is_outlived(const struct daemon *d, const char *uuid, uint64_t revision)
+{
+	const struct registry *r = &d->registry;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->log[i]->uuid, uuid) == 0 && r->log[i]->table.revision > revision &&
+		    log_phase(r->log[i]) != MLOG_CREATED)
+			return true;
+	return false;
+}
+
+/* Some thread in the kernel still asks for a table that has been replaced, and whose log is forgotten: if that were
+ * refused, it would ask for ever, and the table would never go. */
+static void constructor_opened(struct constructor *c, int code, struct storage *storage,
+			       const char *text)
+{
+	c->outlived = code == -ESTALE && c->reconnect &&
+		      is_outlived(c->daemon, c->header.uuid, c->table.revision);
+	if (code == 0 || c->outlived)
+		constructor_make(c, storage);
+	else
+		constructor_refuse(c, code, text);
+}
+
 static void on_constructor_opened(void *context, int code, struct storage *storage,
 				  const char *text)
 {
@@ -364,10 +395,8 @@ static void on_constructor_opened(void *context, int code, struct storage *stora
 	/* The same CTR may have been answered meanwhile. */
 	if (c->outdated || ctr_known(c->daemon, &c->k, c->header.args, c->reconnect, NULL))
 		storage_close(storage);
-	else if (code != 0)
-		constructor_refuse(c, code, text);
 	else
-		constructor_make(c, storage);
+		constructor_opened(c, code, storage, text);
 	free(c);
 }
 
@@ -479,14 +508,6 @@ static void control_status(struct log *log, const struct kmsg *k)
 }
 
 /* ---- several tables of one mirror: at most one is in use */
-
-static enum mlog_phase log_phase(const struct log *log)
-{
-	struct mlog_status status;
-
-	mlog_status(log->pump.mlog, &status);
-	return status.phase;
-}
 
 static bool log_in_use(const struct log *log)
 {
@@ -604,6 +625,8 @@ static int take_over(struct log *log, const struct handoff_item *item)
  */
 static bool is_straggler(const struct log *log, const struct mlog_request *request)
 {
+	if (log->outlived)
+		return true;
 	if (log_in_use(log) || !another_in_use(log))
 		return false;
 	if (log_phase(log) == MLOG_SUSPENDED)

@@ -72,6 +72,7 @@ struct log {
 
 	/* control.c */
 	bool restored;	   /* an earlier daemon's */
+	bool outlived;	   /* the kernel has replaced its table: whatever it asks is no matter */
 	bool reconnected;  /* a RESUME may be that of a reconnect, and not of the device */
 	bool suspect_owed; /* an earlier daemon's suspicion is to be seen to when it serves */
 	bool blind;	   /* nobody knows what the kernel had marked when it was made */

@@ -36,6 +36,8 @@ static bool operation_whole(const struct mlog *m)
 		return m->left_last;
 	if (m->operation == DEVICE_LOAD)
 		return m->founder && !m->foreign && sync_map_writer(m);
+	if (m->left)
+		return false; /* what others have in their slots, I have not been told */
 	return sync_map_writer(m) && (m->device_new || !group_in(m) || members_alone(m));
 }
 
@@ -571,6 +573,14 @@ static bool held_settle(struct mlog *m)
 	return true;
 }
 
+/* A device that has failed may be back. What nobody but me may know is worth one more look at it:
+ * my slot is mine until I have left, with quorum or without. */
+static bool claim_is_worth_it(const struct mlog *m)
+{
+	return m->log == MLOG_LOG_FAILED && m->left_dirty && m->slot_known &&
+	       m->slot != MLOG_NO_SLOT && lock_held(m, m->slot) && device_idle(m);
+}
+
 /* The last copy has ended: leave the group, then the device. */
 static void detach_settle(struct mlog *m)
 {
@@ -579,7 +589,9 @@ static void detach_settle(struct mlog *m)
 	group_detach(m);
 	if (!m->left)
 		return;
-	if (!m->config.has_disk || m->log == MLOG_LOG_FAILED || m->log == MLOG_LOG_IDLE) {
+	if (claim_is_worth_it(m)) {
+		claim_start(m); /* whatever its answer is, it is not due again */
+	} else if (!m->config.has_disk || m->log == MLOG_LOG_FAILED || m->log == MLOG_LOG_IDLE) {
 		detach_done(m, false);
 	} else if (device_idle(m) && (m->left_dirty || m->log != MLOG_LOG_OK)) {
 		detach_done(m, false); /* also when it was loaded, and not yet claimed */

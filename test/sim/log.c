@@ -242,6 +242,19 @@ static void core_create(struct log *log)
 	meter_of(log)->shared_bytes = hot_bytes(log->table.region_count, shift_of(log->mirror));
 }
 
+/* Has this node's kernel used a later table of the mirror? */
+static bool outlived(const struct log *log)
+{
+	for (unsigned i = 0; i < LOGS_MAX; i++) {
+		const struct log *other = &log->node->log[i];
+
+		if (other->used && other->mirror == log->mirror &&
+		    other->table.revision > log->table.revision && phase_of(other) != MLOG_CREATED)
+			return true;
+	}
+	return false;
+}
+
 /* 0, or why it cannot be: then the place is free again. */
 static int log_make(struct log *log, bool restoring)
 {
@@ -252,6 +265,9 @@ static int log_make(struct log *log, bool restoring)
 		code = -ENOMEM;
 	if (code == 0 && log->table.has_disk)
 		code = device_open(log);
+	log->outlived = !restoring && code == -ESTALE && log->state->reconnected && outlived(log);
+	if (log->outlived)
+		code = 0;
 	if (restoring && (code == -EIO || code == -ESTALE))
 		code = 0;
 	if (code == 0) {
@@ -594,6 +610,8 @@ static int inherit(struct log *log)
  * again: that is no attach, and what it asks is no matter. */
 static bool is_straggler(struct log *log, const struct mlog_request *request)
 {
+	if (log->outlived)
+		return true;
 	if (!detached(log) || !attached_elsewhere(log))
 		return false;
 	if (phase_of(log) == MLOG_SUSPENDED)

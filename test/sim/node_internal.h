@@ -41,6 +41,7 @@ struct log {
 	uint64_t identity; /* of the log device that is open; 0: none */
 	bool claimed;
 	bool follows;	  /* another table of the mirror that this daemon knew */
+	bool outlived;	  /* the kernel has replaced its table */
 	bool resetting;	  /* on_reset_again() comes */
 	bool gone;	  /* its mirror, as it was seen last */
 	uint64_t step_ns; /* when the step under way began, for the meter */

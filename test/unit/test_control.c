@@ -17,6 +17,7 @@
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/group_local.h"
 #include "daemons/dlmirrord/kernel_netlink.h"
+#include "daemons/dlmirrord/locks_local.h"
 
 /* ---- the world of control.c: what was sent last, and nothing else */
 
@@ -43,14 +44,18 @@ ssize_t kernel_netlink_receive(int fd, void *datagram, size_t cap, bool nonblock
 	return -EAGAIN;
 }
 
+static bool core_may_be_asked;
+
 void ports_request(struct log *log, const struct mlog_request *request, uint32_t request_type,
 		   uint64_t received_us)
 {
-	(void)log;
-	(void)request;
+	struct mlog_event event = {.kind = MLOG_EV_REQUEST, .request = *request};
+
 	(void)request_type;
 	(void)received_us;
-	fail_msg("a request that must be refused came to the core");
+	if (!core_may_be_asked)
+		fail_msg("a request that must be refused came to the core");
+	pump_event(&log->pump, &event);
 }
 
 int devmap_scan(struct devmap_mirror **ret, unsigned *ret_count)
@@ -60,16 +65,22 @@ int devmap_scan(struct devmap_mirror **ret, unsigned *ret_count)
 	return -ENOSYS;
 }
 
+/* A log device that is being looked at; NULL: nobody looks. */
+static struct {
+	opened_fn opened;
+	void *context;
+} opening;
+
 int log_device_open(struct daemon *daemon, const char *uuid, const struct table *table,
 		    opened_fn opened, void *context, char error[STORAGE_ERROR_SIZE])
 {
 	(void)daemon;
 	(void)uuid;
 	(void)table;
-	(void)opened;
-	(void)context;
 	error[0] = '\0';
-	return -ENODEV;
+	opening.opened = opened;
+	opening.context = context;
+	return 0;
 }
 
 int log_device_use(struct log *log, struct storage *storage, char error[STORAGE_ERROR_SIZE])
@@ -208,7 +219,37 @@ static void port_timer(void *context, uint64_t at_ms)
 	(void)at_ms;
 }
 
-const struct pump_ports ports = {.now_ms = port_now_ms, .timer = port_timer};
+static void port_notice(void *context, enum mlog_notice code, uint64_t value)
+{
+	(void)context;
+	(void)code;
+	(void)value;
+}
+
+static void port_reply(void *context, const struct mlog_reply *reply)
+{
+	(void)context;
+	assert_int_equal(reply->error, 0);
+	sent.size = SIZE_MAX; /* it is the port that makes a datagram of it */
+}
+
+static void port_send(void *context, const struct mlog_message *message)
+{
+	group_local_send(&((struct log *)context)->pump, message);
+}
+
+static void port_lock(void *context, uint32_t lock, bool keep)
+{
+	(void)keep;
+	locks_local_lock(&((struct log *)context)->pump, lock);
+}
+
+const struct pump_ports ports = {.now_ms = port_now_ms,
+				 .timer = port_timer,
+				 .notice = port_notice,
+				 .reply = port_reply,
+				 .send = port_send,
+				 .lock = port_lock};
 
 /* ---- a daemon with one log, made by the kernel's words */
 
@@ -414,6 +455,51 @@ static void test_a_table_that_nothing_was_asked_of_is_replaced(void **state)
 	last_seq = 0;
 }
 
+/* Refused by its log device, which has had a later table. */
+static int32_t reconnect_refused(uint64_t luid)
+{
+	static const char earlier[] = "65536 clustered-disk 7:0 1024 revision=1";
+
+	tell(ULOG_CTR, luid, earlier, sizeof(earlier));
+	assert_non_null(opening.opened);
+	opening.opened(opening.context, -ESTALE, NULL, "it has had a later table");
+	opening.opened = NULL;
+	assert_int_not_equal(sent.size, 0);
+	return answer_error();
+}
+
+/* A thread of the kernel that asks for a table which has been replaced, and is refused, asks for ever, and so does not let
+ * it go. But only who has used the later table is known to have done with the earlier one. */
+static void test_a_replaced_table_is_let_go(void **state)
+{
+	static const char later[] = "65536 clustered-core 1024 revision=2";
+	const uint64_t luid = LUID + 256, new_luid = LUID + 320, region = 3;
+	const struct log *log;
+
+	(void)state;
+	assert_int_equal(reconnect_refused(luid), -ESTALE);
+	while (d.registry.count > 0)
+		log_destroy(d.registry.log[0], true);
+	ask(ULOG_CTR, new_luid, later, sizeof(later) - 1);
+	assert_int_equal(answer_error(), 0);
+	assert_int_equal(reconnect_refused(luid), -ESTALE);
+
+	core_may_be_asked = true;
+	tell(ULOG_RESUME, new_luid, NULL, 0);
+	core_may_be_asked = false;
+	assert_int_equal(sent.size, SIZE_MAX);
+	assert_int_equal(reconnect_refused(luid), 0);
+	log = registry_find(&d.registry, luid);
+	assert_non_null(log);
+	ask(ULOG_RESUME, luid, NULL, 0);
+	assert_int_equal(answer_error(), 0);
+	ask(ULOG_MARK_REGION, luid, &region, sizeof(region));
+	assert_int_equal(answer_error(), 0);
+	assert_int_equal(hot_next_held(&log->hot, 0), log->hot.regions);
+	ask(ULOG_DTR, luid, NULL, 0);
+	assert_null(registry_find(&d.registry, luid));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +508,7 @@ int main(void)
 	    cmocka_unit_test(test_left_is_restored),
 	    cmocka_unit_test(test_a_rate_outlives_daemon_and_table),
 	    cmocka_unit_test(test_a_table_that_nothing_was_asked_of_is_replaced),
+	    cmocka_unit_test(test_a_replaced_table_is_let_go),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
