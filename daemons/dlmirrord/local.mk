@@ -80,6 +80,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/halt.c \
 	daemons/dlmirrord/rate.c \
 	daemons/dlmirrord/reload_course.c daemons/dlmirrord/reload_course.h \
+	daemons/dlmirrord/reload_note.c daemons/dlmirrord/reload_note.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \
 	daemons/dlmirrord/runner.c daemons/dlmirrord/runner.h \
 	daemons/dlmirrord/statefile.c daemons/dlmirrord/statefile.h \

@@ -18,13 +18,11 @@
 #include "daemons/dlmirrord/daemon.h"
 #include "daemons/dlmirrord/message_log.h"
 #include "daemons/dlmirrord/reload_course.h"
+#include "daemons/dlmirrord/reload_note.h"
 
-#define RELOADS_MAX  64U
-#define NOTE_VERSION 2	 /* 1: without the plan */
-#define SWEEPS	     40U /* s: more than the kernel takes to repeat what a dead daemon had read */
-#define SWEEP_GAP    4U
-#define NOTE_LINE    2048U /* all nodes of a view, and a uuid */
-#define NOTE_SIZE    (NOTE_LINE + PLAN_TEXT_SIZE)
+#define RELOADS_MAX 64U
+#define SWEEPS	    40U /* s: more than the kernel takes to repeat what a dead daemon had read */
+#define SWEEP_GAP   4U
 
 struct reload {
 	LIST_ENTRY(reload) next;
@@ -160,9 +158,7 @@ static struct reload *add(struct reloads *r, const struct group_mirror *mirror,
 	return reload;
 }
 
-/* ---- the note: version, id, what is known, who we are, the nodes and who takes part, uuid; behind
- * that line the plan. One write into memory that is there, so that it is whole whenever the daemon
- * dies. */
+/* ---- the note for the next daemon */
 
 static void note_path(const struct reloads *r, const struct group_mirror *mirror, char *ret,
 		      size_t size)
@@ -196,105 +192,53 @@ static void note_close(struct reload *reload)
 static bool note_write(struct reload *reload)
 {
 	const struct course *c = &reload->course;
-	char text[NOTE_SIZE];
-	char plan[PLAN_TEXT_SIZE];
-	size_t used;
+	struct reload_note note = {.id = c->id,
+				   .known = course_note(c),
+				   .self = c->self,
+				   .count = c->count,
+				   .plan = reload->plan,
+				   .revisions = reload->revisions};
 
 	if (note_open(reload) != 0)
 		return false;
-	memset(text, ' ', sizeof(text));
-	plan_text(&reload->plan, &reload->revisions, plan);
-	memcpy(text + NOTE_LINE, plan, strlen(plan));
-	used = (size_t)snprintf(text, NOTE_LINE,
-				"%d %" PRIu32 " %" PRIu64 " %d %" PRIu32 " %" PRIu32, NOTE_VERSION,
-				c->id.node, c->id.number, (int)course_note(c), c->self, c->count);
-	for (uint32_t i = 0; i < c->count; i++)
-		used += (size_t)snprintf(text + used, NOTE_LINE - used, " %" PRIu32 " %d",
-					 c->node[i].node, c->node[i].part);
-	used += (size_t)snprintf(text + used, NOTE_LINE - used, " %s", reload->uuid);
-	text[used] = ' ';
-	text[NOTE_LINE - 1] = '\n';
-	return pwrite(reload->note_fd, text, sizeof(text), 0) == (ssize_t)sizeof(text);
-}
-
-struct note {
-	struct group_task_id id;
-	int known;
-	uint32_t self;
-	uint32_t count;
-	uint32_t node[MLOG_VIEW_MAX];
-	char uuid[KMSG_UUID_SIZE];
-	struct dlmirror_plan plan; /* empty: not known */
-	struct plan_revisions revisions;
-};
-
-/* A plan that cannot be read is not known. */
-static void note_plan_scan(FILE *file, struct note *ret)
-{
-	char text[PLAN_TEXT_SIZE + 1] = "";
-	size_t size = 0;
-
-	if (fseek(file, NOTE_LINE, SEEK_SET) == 0)
-		size = fread(text, 1, PLAN_TEXT_SIZE, file);
-	while (size > 0 && text[size - 1] == ' ')
-		size--;
-	text[size] = '\0';
-	if (plan_text_parse(text, &ret->plan, &ret->revisions) != 0)
-		ret->plan = (struct dlmirror_plan){0};
-}
-
-static bool note_scan(FILE *file, struct note *ret)
-{
-	int version;
-	uint32_t count;
-
-	if (fscanf(file, "%d %" SCNu32 " %" SCNu64 " %d %" SCNu32 " %" SCNu32, &version,
-		   &ret->id.node, &ret->id.number, &ret->known, &ret->self, &count) != 6 ||
-	    version < 1 || version > NOTE_VERSION || count > MLOG_VIEW_MAX)
-		return false;
-	ret->count = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t node;
-		int part;
-
-		if (fscanf(file, "%" SCNu32 " %d", &node, &part) != 2)
-			return false;
-		/* Who has not voted yet may still. */
-		if (part != 0 || ret->known == COURSE_NOTE_PREPARED || node == ret->self)
-			ret->node[ret->count++] = node;
+	for (uint32_t i = 0; i < c->count; i++) {
+		note.node[i].node = c->node[i].node;
+		note.node[i].part = c->node[i].part;
 	}
-	if (fscanf(file, "%128s", ret->uuid) != 1 || ret->known <= COURSE_NOTE_NONE ||
-	    ret->known > COURSE_NOTE_NO)
-		return false;
-	note_plan_scan(file, ret);
-	return true;
+	memcpy(note.uuid, reload->uuid, sizeof(note.uuid));
+	return reload_note_write(reload->note_fd, &note);
 }
 
-static void note_take(struct reloads *r, const char *path)
+static void note_take(struct reloads *r, const struct reload_note *note)
 {
-	struct note note = {.known = COURSE_NOTE_NONE};
 	struct group_mirror mirror;
 	struct reload *reload;
+
+	group_mirror_of(note->uuid, &mirror);
+	reload = add(r, &mirror, note->id);
+	if (reload == NULL)
+		return;
+	memcpy(reload->uuid, note->uuid, sizeof(reload->uuid));
+	reload->recovered = true;
+	reload->recovery_owed = true;
+	reload->plan = note->plan;
+	reload->revisions = note->revisions;
+	reload->note = note->known;
+	reload->course.self = note->self;
+	for (uint32_t i = 0; i < note->count; i++)
+		if (note->node[i].part)
+			reload->course.node[reload->course.count++].node = note->node[i].node;
+}
+
+static void note_look(struct reloads *r, const char *path)
+{
+	struct reload_note note;
 	FILE *file = fopen(path, "re");
 
 	if (file == NULL)
 		return;
-	if (note_scan(file, &note)) {
-		group_mirror_of(note.uuid, &mirror);
-		reload = add(r, &mirror, note.id);
-		if (reload != NULL) {
-			snprintf(reload->uuid, sizeof(reload->uuid), "%s", note.uuid);
-			reload->recovered = true;
-			reload->recovery_owed = true;
-			reload->plan = note.plan;
-			reload->revisions = note.revisions;
-			reload->note = (enum course_note)note.known;
-			reload->course.self = note.self;
-			reload->course.count = note.count;
-			for (uint32_t i = 0; i < note.count; i++)
-				reload->course.node[i].node = note.node[i];
-		}
-	}
+	if (reload_note_read(file, &note))
+		note_take(r, &note);
 	fclose(file);
 }
 
@@ -1133,7 +1077,7 @@ int reload_create(struct daemon *d, struct reloads **ret)
 		if (entry->d_name[0] == '.' || strchr(entry->d_name, '.') != NULL)
 			continue;
 		snprintf(path, sizeof(path), "%s/reloads/%s", d->config.run_dir, entry->d_name);
-		note_take(r, path);
+		note_look(r, path);
 	}
 	if (directory != NULL)
 		closedir(directory);

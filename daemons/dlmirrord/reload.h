@@ -40,10 +40,10 @@ void reload_tick(struct reloads *r);
 bool reload_makes_stale(const struct reloads *r, const char *uuid);
 /* Why its log was refused. */
 void reload_refused(struct reloads *r, const char *uuid, const char *text);
-/* The node that has it under way while we have no part in it, so that no table of it may be made
- * here; 0: none. */
 /* Is a table of that revision one of before, because it has been decided that a later one counts? */
 bool reload_outdates(const struct reloads *r, const struct group_mirror *mirror, uint64_t revision);
+/* The node that has it under way while we have no part in it, so that no table of it may be made
+ * here; 0: none. */
 uint32_t reload_forbids(const struct reloads *r, const char *uuid);
 /* Is something under way that a planned restart would cut short? */
 bool reload_busy(const struct reloads *r);

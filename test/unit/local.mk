@@ -78,6 +78,12 @@ test_unit_test_reload_course_SOURCES = test/unit/test_reload_course.c \
 test_unit_test_reload_course_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 test_unit_test_reload_course_LDADD = $(CMOCKA_LIBS)
 
+check_PROGRAMS += test/unit/test_reload_note
+test_unit_test_reload_note_SOURCES = test/unit/test_reload_note.c daemons/common/plan_text.c \
+	daemons/dlmirrord/reload_note.c daemons/dlmirrord/reload_note.h
+test_unit_test_reload_note_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+test_unit_test_reload_note_LDADD = $(CMOCKA_LIBS)
+
 check_PROGRAMS += test/unit/test_pump
 test_unit_test_pump_SOURCES = test/unit/test_pump.c
 test_unit_test_pump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
