@@ -42,6 +42,7 @@
 #include "daemons/dlmirrord/logging.h"
 #include "daemons/dlmirrord/message_log.h"
 #include "daemons/dlmirrord/notify.h"
+#include "daemons/dlmirrord/restore.h"
 #include "daemons/dlmirrord/supervisor.h"
 
 #define HEARTBEAT_MS	 1000U
@@ -910,7 +911,7 @@ static int start(struct daemon *d)
 	d->threads = d->config.responders;
 	signals_add(d);
 	if (d->handover.successor_fd >= 0 &&
-	    (control_check(d) != 0 || handover_wait(&d->handover) != 0)) {
+	    (restore_check(d) != 0 || handover_wait(&d->handover) != 0)) {
 		message_log(LOG_ERR, MSG_RESTART_GIVEN_UP,
 			    "the daemon that was to be replaced goes on");
 		return -1;
@@ -918,10 +919,10 @@ static int start(struct daemon *d)
 	events_open(d->config.run_dir); /* nobody else writes there any more */
 	if (handed_over)
 		sockets_resize(d);
-	if (!control_fits(d))
+	if (!restore_fits(d))
 		return -1;
 	heartbeat_send(d); /* from here on the supervisor looks at us */
-	control_restore(d);
+	restore_logs(d);
 	if (!handed_over && sockets_join(d) != 0)
 		return -1;
 	if (serving_start(d) != 0)

@@ -126,18 +126,27 @@ size_t daemon_active(const struct daemon *d, char *text, size_t size);
 void control_item(struct daemon *d, const struct handoff_item *item);
 /* What waited for the copies of log, which may be gone afterwards. */
 void control_copies_ended(struct log *log);
-/* Can all logs of the daemon that is to be replaced be restored? Says what cannot. */
-int control_check(struct daemon *d);
-/* Have they all been loaded by a daemon that was in a cluster, or all by one that was not, as we
- * are? Says which has not. */
-bool control_fits(struct daemon *d);
 /* Is the log to be given the group's messages? */
 bool control_listens(const struct log *log);
-/* All logs that an earlier daemon left in the run directory; before the sockets are joined. */
-void control_restore(struct daemon *d);
-void log_destroy(struct log *log, bool forget);
 /* Its table is gone, and will say nothing more. */
 void control_removed(struct log *log);
+
+/* log.c: the life of a log; header: what its file says of it. NULL: no memory. */
+struct log *log_alloc(struct daemon *d, const struct statefile_header *header);
+/* Of a log that nobody knows yet. */
+void log_free(struct log *log);
+/* The maps in its file, which is open, are its own. */
+void log_bind(struct log *log, const struct statefile_header *header);
+/* The number of its log device, also of one that is not open. */
+void log_device_name(struct log *log);
+/* Its core begins, and it is known; its first event is to be log_view(), behind that of a log that was there before. */
+int log_start(struct log *log, const struct statefile_header *header);
+void log_view(struct log *log);
+/* All of that, with a new file: what a first CTR asks for; error says why not. storage: its log device; NULL: without. */
+int log_make(struct log *log, struct statefile_header *header, struct storage *storage,
+	     char error[STORAGE_ERROR_SIZE]);
+/* forget: its file goes as well. */
+void log_destroy(struct log *log, bool forget);
 
 /* ports.c: of every log's pump; the context is the log. */
 extern const struct pump_ports ports;

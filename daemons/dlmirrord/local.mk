@@ -68,6 +68,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/handover.c daemons/dlmirrord/handover.h \
 	daemons/dlmirrord/kernel_netlink.c daemons/dlmirrord/kernel_netlink.h \
 	daemons/dlmirrord/legs.c \
+	daemons/dlmirrord/log.c \
 	daemons/dlmirrord/log_device.c \
 	daemons/dlmirrord/logging.c daemons/dlmirrord/logging.h \
 	daemons/dlmirrord/main.c \
@@ -82,6 +83,7 @@ dlmirrord_SOURCES = \
 	daemons/dlmirrord/reload_course.c daemons/dlmirrord/reload_course.h \
 	daemons/dlmirrord/reload_note.c daemons/dlmirrord/reload_note.h \
 	daemons/dlmirrord/responder.c daemons/dlmirrord/responder.h \
+	daemons/dlmirrord/restore.c daemons/dlmirrord/restore.h \
 	daemons/dlmirrord/runner.c daemons/dlmirrord/runner.h \
 	daemons/dlmirrord/statefile.c daemons/dlmirrord/statefile.h \
 	daemons/dlmirrord/stats.h \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The daemon's logs. What control.c, ports.c, log_device.c and legs.c of daemons/dlmirrord decide
- * is decided here in the same way.
+ * The daemon's logs. What control.c, restore.c, ports.c, log_device.c and legs.c of
+ * daemons/dlmirrord decide is decided here in the same way.
  */
 #include "test/sim/node_internal.h"
 

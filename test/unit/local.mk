@@ -91,8 +91,9 @@ test_unit_test_pump_LDADD = libpump.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += test/unit/test_control
 test_unit_test_control_SOURCES = test/unit/test_control.c daemons/dlmirrord/control.c \
-	daemons/dlmirrord/events.c daemons/dlmirrord/rate.c \
-	daemons/dlmirrord/registry.c daemons/dlmirrord/responder.c daemons/dlmirrord/statefile.c
+	daemons/dlmirrord/events.c daemons/dlmirrord/log.c daemons/dlmirrord/rate.c \
+	daemons/dlmirrord/registry.c daemons/dlmirrord/responder.c daemons/dlmirrord/restore.c \
+	daemons/dlmirrord/statefile.c
 test_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS)
 test_unit_test_control_LDADD = libmessage_log.la libpump.la libstorage.la libcodec.la libcore.la libbase.la $(CMOCKA_LIBS) $(QB_LIBS)
 

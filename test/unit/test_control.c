@@ -19,7 +19,7 @@
 #include "daemons/dlmirrord/kernel_netlink.h"
 #include "daemons/dlmirrord/locks_local.h"
 
-/* ---- the world of control.c: what was sent last, and nothing else */
+/* ---- the world of control.c, log.c and restore.c: what was sent last, and nothing else */
 
 static struct {
 	size_t size;

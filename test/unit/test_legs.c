@@ -137,7 +137,7 @@ static struct daemon d;
 static uint64_t incarnation;
 static struct admin_events page;
 
-static struct log *log_make(uint64_t luid)
+static struct log *log_begin(uint64_t luid)
 {
 	struct mlog_config config = {.region_count = 1,
 				     .region_sectors = 1024,
@@ -227,7 +227,7 @@ static void assert_told(const char *expected)
 
 static void test_each_change_is_told_once(void **state)
 {
-	struct log *log = log_make(1);
+	struct log *log = log_begin(1);
 
 	(void)state;
 	legs_are(log, "AAA");
@@ -253,20 +253,20 @@ static void test_each_change_is_told_once(void **state)
 /* The table is loaded again when a leg is back, which makes another log of the mirror. */
 static void test_the_next_table_knows_what_was_told(void **state)
 {
-	struct log *from = log_make(1);
+	struct log *from = log_begin(1);
 	struct log *log;
 
 	(void)state;
 	legs_are(from, "AAD");
 	assert_told("leg-failed 2");
-	log = log_make(2);
+	log = log_begin(2);
 	legs_reloaded(log, from);
 	log_end(from);
 	legs_are(log, "AAA");
 	assert_told("leg-back 2");
 	log_end(log);
 	/* one that begins with a leg that has failed says so */
-	log = log_make(3);
+	log = log_begin(3);
 	legs_are(log, "DAA");
 	assert_told("leg-failed 0");
 	log_end(log);
@@ -274,7 +274,7 @@ static void test_the_next_table_knows_what_was_told(void **state)
 
 static void test_a_reset_is_told(void **state)
 {
-	struct log *log = log_make(1);
+	struct log *log = log_begin(1);
 
 	(void)state;
 	legs_suspect(log, false);
@@ -286,8 +286,8 @@ static void test_a_reset_is_told(void **state)
 /* The old table's log ends before its reset does. */
 static void test_who_takes_the_place_of_a_suspect_compares(void **state)
 {
-	struct log *from = log_make(1);
-	struct log *log = log_make(2);
+	struct log *from = log_begin(1);
+	struct log *log = log_begin(2);
 
 	(void)state;
 	assert_told("");
@@ -304,7 +304,7 @@ static void test_who_takes_the_place_of_a_suspect_compares(void **state)
 
 static void test_a_leg_that_writes_wait_for_is_dropped(void **state)
 {
-	struct log *log = log_make(1);
+	struct log *log = log_begin(1);
 
 	(void)state;
 	drop.asked = 0;
