@@ -153,6 +153,10 @@ extern const struct pump_ports ports;
 void ports_request(struct log *log, const struct mlog_request *request, uint32_t request_type,
 		   uint64_t received_us);
 
+/* A RESUME may have to wait until it is known what its table does with writes that a leg misses
+ * (legs.c); now it need not any more. */
+void ports_resume_answer(struct log *log);
+
 /* timers.c */
 void timers_at(struct daemon *d, uint64_t at_ms);
 void timers_ask(struct log *log, uint64_t at_ms);
@@ -178,7 +182,8 @@ void log_device_empty_slot(struct log *log, uint32_t slot);
 void legs_copy(struct log *log, uint64_t region, enum mlog_copy_mode mode);
 void legs_copied(void *context, uint64_t cookie, uint64_t region, enum mlog_copy_result result,
 		 int error);
-/* Copies that could not begin for LEGS_WAIT_MS are given back: their gates must not stay closed. */
+/* Copies that could not begin for LEGS_WAIT_MS are given back: their gates must not stay closed.
+ * Nor does a RESUME wait for longer. */
 void legs_expire(struct log *log);
 /* What is known of the legs may be no longer so. */
 void legs_forget(struct log *log);

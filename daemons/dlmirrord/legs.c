@@ -286,6 +286,8 @@ static void on_found(void *context, const char *uuid, int error, const struct de
 	if (log->find_again) {
 		log->find_again = false;
 		legs_refresh(log);
+		if (!log->finding)
+			ports_resume_answer(log);
 		return;
 	}
 	if (error == 0)
@@ -294,6 +296,7 @@ static void on_found(void *context, const char *uuid, int error, const struct de
 		message_log(LOG_WARNING, MSG_DEVICE_NOT_FOUND,
 			    "%s: its device-mapper device was not found: %s", uuid,
 			    strerror(-error));
+	ports_resume_answer(log);
 	waiting_end(log, error == 0, MLOG_COPY_ERROR);
 	if (error == 0 && log->reload_wanted)
 		legs_reload(log);
@@ -326,6 +329,8 @@ void legs_expire(struct log *log)
 {
 	if (log->waiting_count > 0 && clock_ms() - log->waiting_ms > LEGS_WAIT_MS)
 		waiting_end(log, false, MLOG_COPY_LATER);
+	if (log->resume_withheld && clock_ms() - log->resume_ms > LEGS_WAIT_MS)
+		ports_resume_answer(log);
 }
 
 /* From within the effect. */

@@ -65,9 +65,8 @@ void ports_request(struct log *log, const struct mlog_request *request, uint32_t
 	pump_event(&log->pump, &event);
 }
 
-static void port_reply(void *context, const struct mlog_reply *reply)
+static void reply_send(struct log *log, const struct mlog_reply *reply)
 {
-	struct log *log = context;
 	uint8_t datagram[KMSG_SIZE_MAX];
 	struct log_received *received = NULL;
 	struct kmsg k = {
@@ -91,6 +90,35 @@ static void port_reply(void *context, const struct mlog_reply *reply)
 	memcpy(k.uuid, log->uuid, sizeof(k.uuid));
 	kernel_netlink_send(log->daemon->handover.socket[0], datagram,
 			    kmsg_encode_mlog_reply(&k, reply, datagram, sizeof(datagram)));
+}
+
+/* What the table does with writes that a leg misses is to be known before there are any, because others hear of those it
+ * does not hold. Device-mapper is being asked for that since the attach (notice_attached()). */
+static bool resume_withhold(struct log *log, const struct mlog_reply *reply)
+{
+	if (reply->type != ULOG_RESUME || reply->error != 0 || log->resume_withheld ||
+	    !log->finding || atomic_load(&log->hot.shared->hold) != HOT_HOLD_NO)
+		return false;
+	log->resume = *reply;
+	log->resume_ms = clock_ms();
+	log->resume_withheld = true;
+	return true;
+}
+
+void ports_resume_answer(struct log *log)
+{
+	if (!log->resume_withheld)
+		return;
+	log->resume_withheld = false;
+	reply_send(log, &log->resume);
+}
+
+static void port_reply(void *context, const struct mlog_reply *reply)
+{
+	struct log *log = context;
+
+	if (!resume_withhold(log, reply))
+		reply_send(log, reply);
 }
 
 /* ---- what an admin may want to know */

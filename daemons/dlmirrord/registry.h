@@ -68,7 +68,10 @@ struct log {
 	bool obeying; /* the step under way holds mark_lock */
 	struct log_received received[LOG_RECEIVED_MAX];
 	uint32_t received_next;
-	uint64_t timer_ms; /* when the core wants to be called; 0: never */
+	uint64_t timer_ms;	  /* when the core wants to be called; 0: never */
+	struct mlog_reply resume; /* while it is withheld; resume_ms: since when */
+	uint64_t resume_ms;
+	bool resume_withheld;
 
 	/* control.c */
 	bool restored;	   /* an earlier daemon's */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A leg that fails, and one that works again, is told once, also across tables of one mirror. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
 
 /* ---- the world of legs.c: a device-mapper that is asked and answers when the test says so */
@@ -122,6 +124,14 @@ void control_copies_ended(struct log *log)
 {
 	(void)log;
 	fail();
+}
+
+static unsigned resumes_answered;
+
+void ports_resume_answer(struct log *log)
+{
+	resumes_answered += log->resume_withheld;
+	log->resume_withheld = false;
 }
 
 /* ---- the tests */
@@ -325,6 +335,39 @@ static void test_a_leg_that_writes_wait_for_is_dropped(void **state)
 	drop.done(drop.context, 0, "");
 }
 
+/* What is found, or not found, or takes too long: each ends the wait of a RESUME, but not what was asked before it. */
+static void test_a_resume_is_answered(void **state)
+{
+	struct log *log = log_begin(1);
+
+	(void)state;
+	resumes_answered = 0;
+	legs_refresh(log);
+	legs_forget(log); /* the attach */
+	log->resume_withheld = true;
+	finder.done(finder.context, log->uuid, 0, &(struct devmap_mirror){.name = "data"});
+	assert_int_equal(resumes_answered, 0);
+	finder.done(finder.context, log->uuid, 0, &(struct devmap_mirror){.name = "data"});
+	assert_int_equal(resumes_answered, 1);
+
+	legs_refresh(log);
+	log->resume_withheld = true;
+	finder.done(finder.context, log->uuid, -ENOENT, NULL);
+	assert_int_equal(resumes_answered, 2);
+
+	legs_refresh(log);
+	log->resume_withheld = true;
+	log->resume_ms = clock_ms();
+	legs_expire(log);
+	assert_int_equal(resumes_answered, 2);
+	log->resume_ms -= 3000;
+	legs_expire(log);
+	assert_int_equal(resumes_answered, 3);
+	finder.done(finder.context, log->uuid, -ENOENT, NULL);
+	assert_int_equal(resumes_answered, 3);
+	log_end(log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +375,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_the_next_table_knows_what_was_told, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(test_a_reset_is_told, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_resume_is_answered, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_who_takes_the_place_of_a_suspect_compares, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(test_a_leg_that_writes_wait_for_is_dropped, setup,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the core notices is an event that people and programs can read, each with a word of its own. */
+/* What the core notices is an event that people and programs can read, each with a word of its own.
+ * And when the kernel is answered. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,12 +70,17 @@ void flight_effect(const char uuid[KMSG_UUID_SIZE], const struct mlog_effect *ef
 	(void)effect;
 }
 
+static unsigned sent;
+static uint32_t sent_seq;
+
 int kernel_netlink_send(int fd, const void *datagram, size_t size)
 {
+	struct kmsg k;
+
 	(void)fd;
-	(void)datagram;
-	(void)size;
-	fail();
+	assert_int_equal(kmsg_decode(datagram, size, &k), KMSG_OK);
+	sent++;
+	sent_seq = k.seq;
 	return 0;
 }
 
@@ -307,11 +313,52 @@ static void test_phases_are_events(void **state)
 	assert_event(3, "attaching", 0, "is attached now");
 }
 
+static void assert_sent(unsigned count, uint32_t seq)
+{
+	assert_int_equal(sent, count);
+	assert_int_equal(sent_seq, seq);
+}
+
+/* No write may come before it is known what the table does with those that a leg misses. */
+static void test_a_resume_waits_for_the_table(void **state)
+{
+	const struct mlog_reply count = {.seq = 6, .type = ULOG_GET_SYNC_COUNT};
+	struct mlog_reply resume = {.seq = 5, .type = ULOG_RESUME};
+
+	(void)state;
+	sent = 0;
+	log_.version = 3;
+	ports.reply(&log_, &resume); /* nobody is asked, so there is nothing to wait for */
+	assert_sent(1, 5);
+	log_.finding = true;
+	ports.reply(&log_, &resume);
+	ports.reply(&log_, &count);
+	assert_sent(2, 6);
+	resume.seq = 7;
+	ports.reply(&log_, &resume); /* a later one is answered: the kernel has waited for long */
+	assert_sent(3, 7);
+	ports_resume_answer(&log_);
+	assert_sent(4, 5);
+	ports_resume_answer(&log_);
+	assert_sent(4, 5);
+
+	resume.seq = 8;
+	resume.error = -EIO;
+	ports.reply(&log_, &resume);
+	assert_sent(5, 8);
+	resume.seq = 9;
+	resume.error = 0;
+	atomic_store(&log_.hot.shared->hold, HOT_HOLD_YES); /* an earlier daemon's knowledge */
+	ports.reply(&log_, &resume);
+	assert_sent(6, 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_each_notice_is_an_event, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_phases_are_events, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_resume_waits_for_the_table, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
