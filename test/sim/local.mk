@@ -22,6 +22,7 @@ sim_sources = \
 	test/sim/load.c test/sim/load.h \
 	test/sim/locks.c test/sim/locks.h \
 	test/sim/log.c \
+	test/sim/log_ports.c \
 	test/sim/logdev.c test/sim/logdev.h \
 	test/sim/meter.c test/sim/meter.h \
 	test/sim/mover.c test/sim/mover.h \

@@ -124,6 +124,14 @@ void datagram_free(struct datagram *d);
 
 /* log.c */
 struct log *log_find(struct node *node, uint64_t luid);
+struct log *log_find_object(struct node *node, uint64_t object);
+/* Neither attached nor on the way. */
+bool log_detached(const struct log *log);
+/* Tells its core the view that the node has. */
+void log_view(struct log *log);
+/* As a daemon looks at it before it is used: 0 or negative errno. */
+int log_device_open(struct log *log);
+struct meter *log_meter(const struct log *log);
 /* A request that the hot maps alone did not answer, or a CLEAR that met a gate. */
 void log_take(struct node *node, const uint8_t *datagram, size_t size, bool cleared);
 void log_restore_all(struct node *node, bool handed_over);
@@ -134,5 +142,8 @@ void log_suspect(struct log *log);
 bool log_in_doubt(const struct log *log);
 bool logs_quiet(const struct node *node);
 void logs_quiesce(struct node *node, bool quiesce);
+
+/* log_ports.c: of every log's pump; the context is the log. */
+extern const struct pump_ports log_ports;
 
 #endif
