@@ -124,7 +124,6 @@ struct constructor {
 	struct table table;
 	bool reconnect;
 	bool outdated; /* the kernel has gone on: there is nothing to be made or answered */
-	bool outlived; /* of what the kernel has replaced by another table: it only wants to end */
 };
 
 /* True: the CTR has been answered, or will be. */
@@ -165,6 +164,7 @@ static void constructor_refuse(const struct constructor *c, int code, const char
 	reply(c->daemon, &c->k, code, NULL, 0);
 }
 
+/* storage: NULL where there is none, or it has refused what is_outlived(). */
 static void constructor_make(struct constructor *c, struct storage *storage)
 {
 	char error[STORAGE_ERROR_SIZE] = "no memory";
@@ -175,7 +175,7 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 		storage_close(storage);
 	} else {
 		log->table = c->table;
-		log->outlived = c->outlived;
+		log->outlived = log->table.has_disk && storage == NULL;
 		code = log_make(log, &c->header, storage, error);
 	}
 	if (code == 0) {
@@ -199,29 +199,19 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 	log_free(log);
 }
 
-/* Has this node's kernel used a later table of the mirror? Then it uses this one no more. */
-static bool is_outlived(const struct daemon *d, const char *uuid, uint64_t revision)
+/* Some thread in the kernel still asks for a table that has been replaced, and whose log is
+ * forgotten: refused, it would ask for ever, and the table would never go. Whose kernel has used a
+ * later table uses this one no more. */
+static bool is_outlived(const struct constructor *c)
 {
-	const struct registry *r = &d->registry;
+	const struct registry *r = &c->daemon->registry;
 
-	for (size_t i = 0; i < r->count; i++)
-		if (strcmp(r->log[i]->uuid, uuid) == 0 && r->log[i]->table.revision > revision &&
+	for (size_t i = 0; c->reconnect && i < r->count; i++)
+		if (strcmp(r->log[i]->uuid, c->header.uuid) == 0 &&
+		    r->log[i]->table.revision > c->table.revision &&
 		    log_phase(r->log[i]) != MLOG_CREATED)
 			return true;
 	return false;
-}
-
-/* Some thread in the kernel still asks for a table that has been replaced, and whose log is forgotten: if that were
- * refused, it would ask for ever, and the table would never go. */
-static void constructor_opened(struct constructor *c, int code, struct storage *storage,
-			       const char *text)
-{
-	c->outlived = code == -ESTALE && c->reconnect &&
-		      is_outlived(c->daemon, c->header.uuid, c->table.revision);
-	if (code == 0 || c->outlived)
-		constructor_make(c, storage);
-	else
-		constructor_refuse(c, code, text);
 }
 
 static void on_constructor_opened(void *context, int code, struct storage *storage,
@@ -233,8 +223,10 @@ static void on_constructor_opened(void *context, int code, struct storage *stora
 	/* The same CTR may have been answered meanwhile. */
 	if (c->outdated || ctr_known(c->daemon, &c->k, c->header.args, c->reconnect, NULL))
 		storage_close(storage);
+	else if (code == 0 || (code == -ESTALE && is_outlived(c)))
+		constructor_make(c, storage);
 	else
-		constructor_opened(c, code, storage, text);
+		constructor_refuse(c, code, text);
 	free(c);
 }
 

@@ -139,10 +139,11 @@ void log_free(struct log *log);
 void log_bind(struct log *log, const struct statefile_header *header);
 /* The number of its log device, also of one that is not open. */
 void log_device_name(struct log *log);
-/* Its core begins, and it is known; its first event is to be log_view(), behind that of a log that was there before. */
+/* Its core begins, and it is known; its first event is to be log_view(), or RESTORED and then that. */
 int log_start(struct log *log, const struct statefile_header *header);
 void log_view(struct log *log);
-/* All of that, with a new file: what a first CTR asks for; error says why not. storage: its log device; NULL: without. */
+/* All of that, with a new file: what a first CTR asks for; error says why not. storage: its log
+ * device, NULL: without. */
 int log_make(struct log *log, struct statefile_header *header, struct storage *storage,
 	     char error[STORAGE_ERROR_SIZE]);
 /* forget: its file goes as well. */

@@ -92,8 +92,9 @@ static void reply_send(struct log *log, const struct mlog_reply *reply)
 			    kmsg_encode_mlog_reply(&k, reply, datagram, sizeof(datagram)));
 }
 
-/* What the table does with writes that a leg misses is to be known before there are any, because others hear of those it
- * does not hold. Device-mapper is being asked for that since the attach (notice_attached()). */
+/* What the table does with writes that a leg misses is to be known before there are any, because
+ * others hear of those it does not hold. Device-mapper is being asked for that since the attach
+ * (notice_attached()). */
 static bool resume_withhold(struct log *log, const struct mlog_reply *reply)
 {
 	if (reply->type != ULOG_RESUME || reply->error != 0 || log->resume_withheld ||

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a reload leaves to the next daemon of its node: a file in RUN_DIR/reloads. One line in plain words:
+ * What a reload leaves to the next daemon of its node: a file in RUN_DIR/reloads. One line in plain
+ * words:
  *
  *	VERSION NODE NUMBER KNOWN SELF COUNT, then NODE PART of each of COUNT, then UUID
  *
- * and behind its 2048 bytes the plan as text (plan_text.h). It is written by one write into memory that is there, so
- * that it is whole whenever the daemon dies.
+ * and behind its 2048 bytes the plan as text (plan_text.h). It is written by one write into memory
+ * that is there, so that it is whole whenever the daemon dies.
  */
 #ifndef DLM_RELOAD_NOTE_H
 #define DLM_RELOAD_NOTE_H
@@ -32,7 +33,8 @@ struct reload_note {
 	struct plan_revisions revisions;
 };
 
-/* Into an open file, always at the same place and of the same size. False: the next daemon will not know. */
+/* Into an open file, always at the same place and of the same size. False: the next daemon will not
+ * know. */
 bool reload_note_write(int fd, const struct reload_note *note);
 /* False: there is nothing to go on with, or it cannot be read. A plan that cannot be read is not known. */
 bool reload_note_read(FILE *file, struct reload_note *ret);
