@@ -25,7 +25,7 @@ if HAVE_BASH_COMPLETION
 bashcompletion_DATA = daemons/agents/bash-completion/dlmirror
 endif
 EXTRA_DIST += daemons/agents/bash-completion/dlmirror daemons/agents/check-completion
-check_SCRIPTS += daemons/agents/check-completion
+program_checks += daemons/agents/check-completion
 
 if HAVE_OCF
 ocfdir = $(ocfrootdir)/resource.d/dlmirror
