@@ -9,9 +9,11 @@ dist_man_MANS += man/dlmirror_free.3 man/dlmirror_error.3 man/dlmirror_get.3 \
 	man/dlmirror_counters.3 man/dlmirror_verify_stop.3 \
 	man/dlmirror_verify_rate.3 man/dlmirror_resync_rate.3 \
 	man/dlmirror_suspend.3 man/dlmirror_resume.3 \
-	man/dlmirror_log_retry.3 man/dlmirror_reload_status.3 man/dlmirror_errand_result.3 \
+	man/dlmirror_log_retry.3 man/dlmirror_log_replace.3 \
+	man/dlmirror_reload_status.3 man/dlmirror_errand_result.3 \
 	man/dlmirror_daemon_command.3 man/dlmirror_watch.3
-check_SCRIPTS += man/check-json man/check-man
+check_SCRIPTS += man/check-json
+program_checks += man/check-man
 EXTRA_DIST += man/check-json man/check-man
 # An example, to be copied to sysconfdir: without a file the daemon has the same values.
 dist_doc_DATA = etc/dlmirror.conf

@@ -152,19 +152,21 @@ static void dropped_settle(struct mirror_file *file)
 }
 
 int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_plan *plan,
-		       const struct plan_revisions *revisions, struct mirror_file *ret)
+		       const struct plan_log *log, struct mirror_file *ret)
 {
 	struct mirror_file after = *file;
 
 	if (file->leg_count != plan->from_legs || file->length_sectors != plan->from_sectors ||
-	    (revisions->to != 0 && file->revision != revisions->from))
+	    (log->to != 0 && file->revision != log->from))
 		return -ESTALE;
 	for (uint32_t i = 0; i < file->leg_count; i++)
 		if (file->leg[i].start_sector != plan->from_start[i])
 			return -ESTALE;
 	after.serial++;
-	if (revisions->to != 0)
-		after.revision = revisions->to;
+	if (log->to != 0)
+		after.revision = log->to;
+	if (log->device[0] != '\0')
+		memcpy(after.log, log->device, sizeof(log->device));
 	after.length_sectors = plan->to_sectors;
 	after.leg_count = plan->to_legs;
 	memset(after.leg, 0, sizeof(after.leg));

@@ -48,7 +48,7 @@ bool mirror_file_has_leg(const struct mirror_file *file, const char *path);
 bool mirror_file_same(const struct mirror_file *a, const struct mirror_file *b);
 /* The file after a reload of its mirror by plan. -ESTALE: it was not about the mirror as it was. */
 int mirror_file_reload(const struct mirror_file *file, const struct dlmirror_plan *plan,
-		       const struct plan_revisions *revisions, struct mirror_file *ret);
+		       const struct plan_log *log, struct mirror_file *ret);
 /* What the file holds. -ENOSPC when it does not fit. */
 int mirror_file_text(const struct mirror_file *file, char *ret, size_t size);
 

@@ -10,10 +10,12 @@
  *	from SECTORS START...	the table as it was, with the start of each leg
  *	to SECTORS
  *	revision FROM TO	where the new one has another one than the old
+ *	log PATH		where it has another log device
+ *	lost			where the one of before does not work
  *	keep INDEX		the legs of the new one, in their order
  *	fresh START PATH
  */
-void plan_text(const struct dlmirror_plan *plan, const struct plan_revisions *revisions,
+void plan_text(const struct dlmirror_plan *plan, const struct plan_log *log,
 	       char ret[PLAN_TEXT_SIZE])
 {
 	size_t size = PLAN_TEXT_SIZE;
@@ -22,10 +24,12 @@ void plan_text(const struct dlmirror_plan *plan, const struct plan_revisions *re
 	for (uint32_t i = 0; i < plan->from_legs; i++)
 		used += (size_t)snprintf(ret + used, size - used, " %" PRIu64, plan->from_start[i]);
 	used += (size_t)snprintf(ret + used, size - used, "\nto %" PRIu64 "\n", plan->to_sectors);
-	if (revisions->to != 0)
-		used +=
-		    (size_t)snprintf(ret + used, size - used, "revision %" PRIu64 " %" PRIu64 "\n",
-				     revisions->from, revisions->to);
+	if (log->to != 0)
+		used += (size_t)snprintf(ret + used, size - used,
+					 "revision %" PRIu64 " %" PRIu64 "\n", log->from, log->to);
+	if (log->device[0] != '\0')
+		used += (size_t)snprintf(ret + used, size - used, "log %s\n%s", log->device,
+					 log->lost ? "lost\n" : "");
 	for (uint32_t i = 0; i < plan->to_legs; i++)
 		used += (size_t)(plan->leg[i].fresh
 				     ? snprintf(ret + used, size - used, "fresh %" PRIu64 " %s\n",
@@ -67,20 +71,27 @@ static int leg_parse(const char *line, struct dlmirror_plan *plan)
 	return 0;
 }
 
-static int revision_parse(const char *line, struct plan_revisions *revisions)
+static int revision_parse(const char *line, struct plan_log *log)
 {
 	char behind;
 
-	return revisions->to == 0 &&
-		       sscanf(line, "revision %" SCNu64 " %" SCNu64 "%c", &revisions->from,
-			      &revisions->to, &behind) == 2 &&
-		       revisions->to > revisions->from
+	return log->to == 0 &&
+		       sscanf(line, "revision %" SCNu64 " %" SCNu64 "%c", &log->from, &log->to,
+			      &behind) == 2 &&
+		       log->to > log->from
 		   ? 0
 		   : -EINVAL;
 }
 
-static int line_parse(const char *line, struct dlmirror_plan *plan,
-		      struct plan_revisions *revisions)
+static int device_parse(const char *path, struct plan_log *log)
+{
+	if (path[0] != '/' || strlen(path) >= sizeof(log->device))
+		return -EINVAL;
+	strcpy(log->device, path);
+	return 0;
+}
+
+static int line_parse(const char *line, struct dlmirror_plan *plan, struct plan_log *log)
 {
 	char behind;
 
@@ -90,15 +101,20 @@ static int line_parse(const char *line, struct dlmirror_plan *plan,
 		return sscanf(line, "to %" SCNu64 "%c", &plan->to_sectors, &behind) == 1 ? 0
 											 : -EINVAL;
 	if (strncmp(line, "revision ", strlen("revision ")) == 0)
-		return revision_parse(line, revisions);
+		return revision_parse(line, log);
+	if (strncmp(line, "log ", strlen("log ")) == 0)
+		return device_parse(line + strlen("log "), log);
+	if (strcmp(line, "lost") == 0) {
+		log->lost = true;
+		return 0;
+	}
 	return leg_parse(line, plan);
 }
 
-int plan_text_parse(const char *text, struct dlmirror_plan *ret,
-		    struct plan_revisions *ret_revisions)
+int plan_text_parse(const char *text, struct dlmirror_plan *ret, struct plan_log *ret_log)
 {
 	struct dlmirror_plan plan = {0};
-	struct plan_revisions revisions = {0};
+	struct plan_log log = {0};
 	char line[DLMIRROR_PATH_SIZE + 256];
 
 	while (*text != '\0') {
@@ -108,13 +124,13 @@ int plan_text_parse(const char *text, struct dlmirror_plan *ret,
 			return -EINVAL;
 		memcpy(line, text, length);
 		line[length] = '\0';
-		if (line_parse(line, &plan, &revisions) != 0)
+		if (line_parse(line, &plan, &log) != 0)
 			return -EINVAL;
 		text += length + (text[length] == '\n');
 	}
 	if (plan.to_legs == 0)
 		return -EINVAL;
 	*ret = plan;
-	*ret_revisions = revisions;
+	*ret_log = log;
 	return 0;
 }

@@ -7,18 +7,20 @@
 
 #include "dlmirror/dlmirror.h"
 
-#define PLAN_TEXT_SIZE (DLMIRROR_LEGS_MAX * (DLMIRROR_PATH_SIZE + 64))
+#define PLAN_TEXT_SIZE ((DLMIRROR_LEGS_MAX + 1) * (DLMIRROR_PATH_SIZE + 64))
 
-/* Of the tables. */
-struct plan_revisions {
-	uint64_t from;
-	uint64_t to; /* 0: the same */
+/* What changes of the log's arguments. */
+struct plan_log {
+	uint64_t from; /* revisions of the tables */
+	uint64_t to;   /* 0: the same */
+	/* The path of another log device; empty: the same one. */
+	char device[DLMIRROR_PATH_SIZE];
+	bool lost; /* the one of before does not work on this node */
 };
 
-void plan_text(const struct dlmirror_plan *plan, const struct plan_revisions *revisions,
+void plan_text(const struct dlmirror_plan *plan, const struct plan_log *log,
 	       char ret[PLAN_TEXT_SIZE]);
 /* -EINVAL: it is no plan. */
-int plan_text_parse(const char *text, struct dlmirror_plan *ret,
-		    struct plan_revisions *ret_revisions);
+int plan_text_parse(const char *text, struct dlmirror_plan *ret, struct plan_log *ret_log);
 
 #endif

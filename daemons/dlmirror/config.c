@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "daemons/common/plan_text.h"
 #include "daemons/dlmirror/agreement.h"
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/device.h"
 #include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/logdev.h"
 #include "daemons/dlmirror/nodes.h"
 #include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
@@ -279,6 +282,44 @@ static bool has_followed(const struct mirror_file *file, const struct dlmirror_p
 	return true;
 }
 
+/* ---- follow */
+
+#define RETIRE_MS 3000U /* the mirror's I/O waits meanwhile */
+#define LOOK_MS	  20U
+
+static void retire(const struct mirror_file *file, uint64_t revision)
+{
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev log;
+
+	if (logdev_open_beside(file->log, &log, error) != 0)
+		return;
+	if (disk_search_is_of(&log.search, file->uuid) && log.search.super.revision < revision)
+		(void)logdev_retire(&log, revision, error);
+	logdev_close(&log);
+}
+
+/* What the log device of before says must not count again. All nodes are suspended with a log that is
+ * at rest, and each of them does the same. The device may be just failing, so it is done beside. */
+static void old_log_retire(const struct mirror_file *file, const struct plan_log *log)
+{
+	uint64_t until_ms = ui_now_ms() + RETIRE_MS;
+	pid_t pid;
+
+	if (log->lost || !file->log[0])
+		return;
+	pid = fork();
+	if (pid == 0) {
+		retire(file, log->to);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0) {
+		if (ui_now_ms() >= until_ms)
+			return;
+		ui_pause_ms(LOOK_MS);
+	}
+}
+
 static int config_follow(int argc, char **argv)
 {
 	char text[PLAN_TEXT_SIZE];
@@ -287,22 +328,24 @@ static int config_follow(int argc, char **argv)
 	struct dlmirror_plan plan;
 	struct mirror_file file;
 	struct mirror_file after;
-	struct plan_revisions revisions;
+	struct plan_log log;
 	int code;
 
 	names_parse("UUID", "Reads what a reload has changed, and changes the configuration alike.",
 		    1, 1, argc, argv, &arguments);
 	code = stdin_read(text, sizeof(text));
-	if (code == UI_OK && plan_text_parse(text, &plan, &revisions) != 0)
+	if (code == UI_OK && plan_text_parse(text, &plan, &log) != 0)
 		code = ui_fail(UI_USAGE, MSG_INPUT_INVALID, "what is read is no plan of a reload");
 	if (code != UI_OK)
 		return code;
 	code = config_find(arguments.name[0], name, &file);
 	if (code != UI_OK)
 		return code == UI_NO_MIRROR ? UI_OK : code;
-	if (has_followed(&file, &plan, revisions.to))
+	if (has_followed(&file, &plan, log.to))
 		return UI_OK;
-	if (mirror_file_reload(&file, &plan, &revisions, &after) == 0)
+	if (log.device[0])
+		old_log_retire(&file, &log);
+	if (mirror_file_reload(&file, &plan, &log, &after) == 0)
 		return mirror_file_same(&file, &after) ? UI_OK : config_store(name, &after);
 	return ui_fail(UI_FAILED, MSG_CONFIG_NOT_FOLLOWED,
 		       "%s/%s.conf was about another table and stays as it is: write the legs into "

@@ -12,7 +12,7 @@
 #include "daemons/dlmirror/verb.h"
 
 #define RESTART_MS	60000U /* the daemon gives up before */
-#define RESTART_LOOK_MS 2U
+#define RESTART_LOOK_MS 5U
 #define STOP_MS		10000U
 #define STOP_LOOK_MS	20U
 

@@ -181,6 +181,13 @@ static int log_history_take(struct device_wish *wish)
 	return code;
 }
 
+int device_log_prepare(struct device_wish *wish)
+{
+	int code = log_examine(wish);
+
+	return code == UI_OK ? log_history_take(wish) : code;
+}
+
 static int devices_prepare(struct device_wish *wish)
 {
 	struct spec *spec = &wish->spec;

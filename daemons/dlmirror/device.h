@@ -24,6 +24,9 @@ struct device_wish {
 int device_name_check(const char *name);
 /* Looks at the daemon, the legs and the log device; after it, nothing known is in the way. */
 int device_prepare(struct device_wish *wish);
+/* The same, for the log device alone of a mirror that is in use with another one: spec has its name,
+ * uuid and regions, and the revision that its next table has. */
+int device_log_prepare(struct device_wish *wish);
 /* Is the mirror's configuration, of that revision, older than what its log device has been for? */
 int device_log_check(const struct logdev *log, const char *name, const char *uuid,
 		     uint64_t revision);

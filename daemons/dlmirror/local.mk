@@ -50,7 +50,7 @@ dlmirror_SOURCES = \
 	daemons/dlmirror/mirrors.c daemons/dlmirror/mirrors.h \
 	daemons/dlmirror/nodes.c daemons/dlmirror/nodes.h \
 	daemons/dlmirror/region_map.c daemons/dlmirror/region_map.h \
-	daemons/dlmirror/reload.c \
+	daemons/dlmirror/reload.c daemons/dlmirror/reload.h \
 	daemons/dlmirror/remove.c \
 	daemons/dlmirror/rename.c \
 	daemons/dlmirror/replace.c daemons/dlmirror/replace.h \

@@ -330,7 +330,7 @@ int verb_log(int argc, char **argv)
 	static const struct verb verbs[] = {
 	    {"inspect", "show what is on a log device", log_inspect},
 	    {"export", "print all that a log device holds", log_export},
-	    {"replace", "another log device for a mirror that is not active", verb_log_replace},
+	    {"replace", "another log device for a mirror", verb_log_replace},
 	    {"adopt", "take a log device over from another host", log_adopt},
 	    {"retry", "try a mirror's failed log device again", log_retry},
 	};

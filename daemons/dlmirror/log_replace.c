@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dlmirror log replace: another log device for a mirror that is active nowhere. What the old one
+ * dlmirror log replace: another log device. Of a mirror that is active nowhere what the old one
  * knows is on the new one before the configuration names it, and only then the old one is emptied;
  * so what was interrupted is done by the same command again, or has not happened.
+ *
+ * One in use gets it by a reload on all nodes in step, when all of it is in sync, or nothing, for
+ * want of a leg: so what the new one has to know needs no old one, which may be gone. It is made
+ * ready before, for the table that comes next, and nobody else believes it.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
+#include "daemons/common/missing.h"
 #include "daemons/dlmirror/block.h"
 #include "daemons/dlmirror/configured.h"
 #include "daemons/dlmirror/format.h"
+#include "daemons/dlmirror/identity.h"
 #include "daemons/dlmirror/logdev.h"
+#include "daemons/dlmirror/mirrors.h"
+#include "daemons/dlmirror/reload.h"
 #include "daemons/dlmirror/shared.h"
 #include "daemons/dlmirror/ui.h"
 #include "daemons/dlmirror/verb.h"
+
+/* How long I/O may wait for a node that does not get suspended. */
+#define TIMEOUT_S 30U
 
 enum { OPTION_FORCE = 256 };
 
@@ -52,19 +64,6 @@ static bool so_already(const struct replacing *r)
 		return true;
 	return block_examine(r->wanted, &wanted, text) == 0 &&
 	       block_examine(r->file.log, &has, text) == 0 && wanted.devno == has.devno;
-}
-
-static int inactive_check(const struct replacing *r)
-{
-	struct mapper_device device;
-	int code = device_look(r->name, &device);
-
-	if (code != UI_OK || !device.exists)
-		return code == UI_OK ? shared_idle(r->name, r->file.uuid) : code;
-	return ui_fail(UI_FAILED, MSG_MIRROR_IN_USE,
-		       "%s is active here, and the log of a mirror in use cannot be replaced: "
-		       "dlmirror deactivate %s, on all nodes, and then again",
-		       r->name, r->name);
 }
 
 /* With --force what cannot be had is done without. */
@@ -180,7 +179,7 @@ static void old_retire(struct replacing *r, const struct mirror_file *after)
 		ui_note(MSG_DEVICE_UNWRITABLE, "%s: it still holds the log that it had", error);
 }
 
-static int replace(struct replacing *r)
+static int replace_at_rest(struct replacing *r)
 {
 	struct mirror_file after;
 	int code = old_look(r);
@@ -203,6 +202,143 @@ static int replace(struct replacing *r)
 	return UI_OK;
 }
 
+/* ---- of a mirror in use */
+
+/* Then nothing is in sync, and the new log says so. */
+static bool lacks_leg(const struct dlmirror_mirror *m)
+{
+	for (uint32_t i = 0; i < m->leg_count; i++)
+		if (m->leg[i].health == MISSING_HEALTH)
+			return true;
+	return false;
+}
+
+/* The new one, as the next table is to find it. path: what all nodes call it. */
+static int ready_make(struct dlmirror *d, const struct replacing *r,
+		      const struct dlmirror_mirror *m, char path[MIRROR_FILE_PATH_SIZE])
+{
+	struct disk_super super = {.revision = m->revision + 1};
+	struct device_wish wish = {.log_path = r->wanted, .force = r->force, .known = true};
+	char error[LOGDEV_ERROR_SIZE];
+	struct dlmirror_daemon daemon;
+	struct logdev fresh;
+	int result;
+	int code;
+
+	result = dlmirror_daemon(d, &daemon);
+	if (result != 0)
+		return ui_fail_daemon(d, result);
+	identity_of_daemon(&daemon, &wish.host);
+	wish.spec.name = r->name;
+	strcpy(wish.spec.uuid, m->uuid);
+	wish.spec.revision = super.revision;
+	wish.spec.length_sectors = m->length_sectors;
+	wish.spec.region_sectors = m->region_sectors;
+	code = device_log_prepare(&wish);
+	if (code == UI_OK)
+		code = config_path(r->wanted, wish.spec.log_devno, path);
+	if (code != UI_OK)
+		return code;
+	if (logdev_open(r->wanted, true, 0, &fresh, error) != 0)
+		return ui_fail(UI_FAILED, MSG_WITHIN, "log device %s", error);
+	strcpy(super.uuid, m->uuid);
+	super.owner = wish.host;
+	super.layout.region_count = m->region_count;
+	super.layout.region_sectors = m->region_sectors;
+	code = room_check(r, &fresh);
+	if (code == UI_OK && logdev_prepare(&fresh, &super, !lacks_leg(m), error) != 0)
+		code = ui_fail(UI_FAILED, MSG_WITHIN, "%s", error);
+	logdev_close(&fresh);
+	return code;
+}
+
+/* The table that it was made ready for does not come. */
+static void ready_undo(const struct replacing *r)
+{
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev fresh;
+
+	if (logdev_open(r->wanted, true, 0, &fresh, error) != 0)
+		return;
+	(void)logdev_wipe(&fresh, error);
+	logdev_close(&fresh);
+}
+
+static int reload_with(struct dlmirror **d, const struct replacing *r,
+		       const struct dlmirror_mirror *m)
+{
+	static struct dlmirror_reload reload; /* large */
+	char path[MIRROR_FILE_PATH_SIZE];
+	int code = ready_make(*d, r, m, path);
+	int error;
+
+	if (code != UI_OK)
+		return code;
+	error = dlmirror_log_replace(*d, m->uuid, path, TIMEOUT_S);
+	code = error != 0 ? ui_fail_daemon(*d, error) : reload_end(d, m, false, &reload);
+	/* Where it is not known, or a node has failed, others may use it. */
+	if (error != 0 || (reload.known && !reload.under_way && !reload.done))
+		ready_undo(r);
+	if (code == UI_OK)
+		ui_done("%s: log %s\n", r->name, path);
+	return code;
+}
+
+/* It would be written over, and the mirror would wait for itself. */
+static int itself_check(const struct replacing *r, const struct mapper_device *device)
+{
+	struct block wanted;
+	char text[BLOCK_TEXT_SIZE];
+
+	if (block_examine(r->wanted, &wanted, text) != 0)
+		return ui_fail(UI_FAILED, MSG_WITHIN, "log device %s", text);
+	if (wanted.devno != makedev(device->major, device->minor))
+		return UI_OK;
+	return ui_fail(UI_FAILED, MSG_LEG_IS_MIRROR, "log device %s is the mirror itself",
+		       r->wanted);
+}
+
+static int replace_in_use(struct replacing *r, const struct mapper_device *device)
+{
+	struct dlmirror_mirror m;
+	struct dlmirror *d;
+	int code;
+
+	if (!r->wanted)
+		return ui_fail(UI_FAILED, MSG_MIRROR_IN_USE,
+			       "%s is active here, and only one that is not can be given a log in "
+			       "memory: dlmirror deactivate %s, on all nodes, and then again",
+			       r->name, r->name);
+	code = itself_check(r, device);
+	if (code == UI_OK)
+		code = ui_connect(&d);
+	if (code != UI_OK)
+		return code;
+	code = mirror_get_with_legs(d, r->name, &m);
+	if (code == UI_OK && m.in_sync != m.region_count && !lacks_leg(&m))
+		code = ui_fail(UI_FAILED, MSG_NOT_IN_SYNC,
+			       "not all regions of %s are in sync, and only the log that it has "
+			       "knows which: wait for the resync",
+			       r->name);
+	if (code == UI_OK)
+		code = reload_with(&d, r, &m);
+	dlmirror_free(d);
+	return code;
+}
+
+static int replace(struct replacing *r)
+{
+	struct mapper_device device;
+	int code = device_look(r->name, &device);
+
+	if (code != UI_OK)
+		return code;
+	if (device.exists)
+		return replace_in_use(r, &device);
+	code = shared_idle(r->name, r->file.uuid);
+	return code == UI_OK ? replace_at_rest(r) : code;
+}
+
 int verb_log_replace(int argc, char **argv)
 {
 	static const struct argp_option table[] = {{"force", OPTION_FORCE, NULL, 0,
@@ -218,8 +354,12 @@ int verb_log_replace(int argc, char **argv)
 	    .input = &r.force,
 	    .names = "MIRROR DEVICE",
 	    .doc =
-		"Gives a mirror that is active nowhere another log device, or with core as DEVICE "
-		"a log in memory only. What the old one knows of regions is taken along.",
+		"Gives a mirror another log device, or with core as DEVICE a log in memory only. "
+		"One that is active gets it on all nodes that have it active, when all of it is in "
+		"sync, or it goes on without a leg; one that is not keeps what the old one knows "
+		"of regions.\vGive the command "
+		"on a node that has the mirror active, where there is one. The path must mean the "
+		"same device on all nodes.",
 	    .min = 2,
 	    .max = 2,
 	    .quiet = true};
@@ -239,6 +379,5 @@ int verb_log_replace(int argc, char **argv)
 		ui_done("%s has that log already\n", r.name);
 		return UI_OK;
 	}
-	code = inactive_check(&r);
-	return code == UI_OK ? replace(&r) : code;
+	return replace(&r);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -96,9 +97,9 @@ static int size_get(int fd, uint64_t *ret)
 
 /* Past the page cache, which may hold what was there before the daemon wrote; files of some file
  * systems can only be read through it. */
-static int device_open(const char *path, bool write)
+static int device_open(const char *path, int access)
 {
-	int flags = O_CLOEXEC | (write ? O_RDWR | O_EXCL : O_RDONLY);
+	int flags = O_CLOEXEC | access;
 	int fd = open(path, flags | O_DIRECT);
 
 	if (fd < 0 && errno == EINVAL)
@@ -106,10 +107,10 @@ static int device_open(const char *path, bool write)
 	return fd < 0 ? -errno : fd;
 }
 
-int logdev_open(const char *path, bool write, uint64_t region_count, struct logdev *ret,
-		char error[LOGDEV_ERROR_SIZE])
+static int log_open(const char *path, int access, uint64_t region_count, struct logdev *ret,
+		    char error[LOGDEV_ERROR_SIZE])
 {
-	struct logdev log = {.path = path, .fd = device_open(path, write)};
+	struct logdev log = {.path = path, .fd = device_open(path, access)};
 	int result;
 
 	if (log.fd == -EBUSY)
@@ -132,6 +133,17 @@ int logdev_open(const char *path, bool write, uint64_t region_count, struct logd
 	}
 	*ret = log;
 	return 0;
+}
+
+int logdev_open(const char *path, bool write, uint64_t region_count, struct logdev *ret,
+		char error[LOGDEV_ERROR_SIZE])
+{
+	return log_open(path, write ? O_RDWR | O_EXCL : O_RDONLY, region_count, ret, error);
+}
+
+int logdev_open_beside(const char *path, struct logdev *ret, char error[LOGDEV_ERROR_SIZE])
+{
+	return log_open(path, O_RDWR, 0, ret, error);
 }
 
 void logdev_close(struct logdev *log)
@@ -429,4 +441,54 @@ int logdev_copy(const struct logdev *from, struct logdev *to, char error[LOGDEV_
 			      "what %s knows cannot be copied to %s: %s", from->path, to->path,
 			      strerror(-result));
 	return 0;
+}
+
+static int sync_fill(struct logdev *log, const struct disk_layout *l, bool in_sync)
+{
+	struct copying c = {
+	    .to = log, .unit = buffer_make(DISK_UNIT), .offset = l->sync_offset, .used = 0};
+	const uint64_t all = UINT64_MAX;
+
+	if (!c.unit)
+		return -ENOMEM;
+	memset(c.unit, 0, DISK_UNIT);
+	for (uint64_t first = 0; first < l->region_count; first += BITS_PER_WORD) {
+		uint64_t left = l->region_count - first;
+		uint64_t some = !in_sync ? 0 : left < BITS_PER_WORD ? bits_mask(left) - 1 : all;
+
+		copy_take(&c, &some, first, BITS_PER_WORD);
+	}
+	unit_put(&c);
+	free(c.unit);
+	return c.result;
+}
+
+int logdev_prepare(struct logdev *log, const struct disk_super *wanted, bool in_sync,
+		   char error[LOGDEV_ERROR_SIZE])
+{
+	struct disk_super super = *wanted;
+	uint8_t header[DISK_SUPER_OFFSET];
+	int result = disk_layout_make(wanted->layout.region_count, wanted->layout.region_sectors,
+				      log->bytes, 0, &super.layout, NULL);
+
+	if (result != 0)
+		return refuse(error, result, MSG_LOG_DEVICE_TOO_SMALL,
+			      "%s is too small for a log of %" PRIu64 " regions", log->path,
+			      wanted->layout.region_count);
+	super.generation = disk_generation(log->search.has_super ? log->search.super.generation : 0,
+					   (uint64_t)time(NULL));
+	super.in_use = false;
+	super.stale = false;
+	result = logdev_wipe(log, error);
+	if (result != 0)
+		return result;
+	result = sync_fill(log, &super.layout, in_sync);
+	if (result != 0)
+		return unwritable(log, result, error);
+	result = super_change(log, &super, error);
+	if (result != 0)
+		return result;
+	disk_kernel_header_encode(header, super.layout.region_count, false);
+	result = unit_change(log, 0, 0, header, sizeof(header));
+	return result == 0 ? 0 : unwritable(log, result, error);
 }

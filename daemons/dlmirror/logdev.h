@@ -27,6 +27,8 @@ struct logdev {
  */
 int logdev_open(const char *path, bool write, uint64_t region_count, struct logdev *ret,
 		char error[LOGDEV_ERROR_SIZE]);
+/* For writing, also when somebody has it open: a log that nobody writes any more. */
+int logdev_open_beside(const char *path, struct logdev *ret, char error[LOGDEV_ERROR_SIZE]);
 void logdev_close(struct logdev *log);
 
 /* What a believed superblock says, counted. */
@@ -56,6 +58,13 @@ int logdev_adopt(struct logdev *log, const struct disk_owner *owner, char error[
  * nothing to say, and to is without a log; -ENOSPC: a log of that mirror does not fit.
  */
 int logdev_copy(const struct logdev *from, struct logdev *to, char error[LOGDEV_ERROR_SIZE]);
+/*
+ * Makes it a log at rest of the mirror with that uuid, which says that all regions are in sync, or
+ * none, and was made by owner for a table of that revision; what it held is gone. Until all of it is
+ * there it says nothing. -ENOSPC: it is too small.
+ */
+int logdev_prepare(struct logdev *log, const struct disk_super *wanted, bool in_sync,
+		   char error[LOGDEV_ERROR_SIZE]);
 /* The mirror has another log from now on, with tables from that revision on: no older one finds
  * anything here, nor is it taken. */
 int logdev_retire(struct logdev *log, uint64_t revision, char error[LOGDEV_ERROR_SIZE]);

@@ -14,6 +14,7 @@
 #include "daemons/dlmirror/mapper.h"
 #include "daemons/dlmirror/mirrors.h"
 #include "daemons/dlmirror/plan.h"
+#include "daemons/dlmirror/reload.h"
 #include "daemons/dlmirror/verb.h"
 
 #define LOOK_MS	      200U
@@ -251,6 +252,14 @@ static int result_tell(const struct dlmirror_mirror *m, const struct dlmirror_re
 	return UI_OK;
 }
 
+int reload_end(struct dlmirror **d, const struct dlmirror_mirror *m, bool json,
+	       struct dlmirror_reload *ret)
+{
+	int code = reload_follow(d, m, ret);
+
+	return code == UI_OK ? result_tell(m, ret, json) : code;
+}
+
 static int reload_run(struct dlmirror **d, const char *name, const void *input, bool json)
 {
 	const struct reload_options *options = input;
@@ -276,9 +285,7 @@ static int reload_run(struct dlmirror **d, const char *name, const void *input, 
 		return ui_fail_daemon(*d, error);
 	if (options->no_wait)
 		return UI_OK;
-	code = reload_follow(d, &mirror, &reload);
-	if (code == UI_OK)
-		code = result_tell(&mirror, &reload, json);
+	code = reload_end(d, &mirror, json, &reload);
 	if (reload.done && options->wish.resync && !json)
 		ui_done("%s: all of it is copied from its first leg now; dlmirror status --watch "
 			"%s follows it\n",

@@ -33,6 +33,8 @@ struct admin_source {
 	int (*log_retry)(void *context, const char *mirror, char *text, size_t size);
 	int (*reload)(void *context, const char *mirror, const struct dlmirror_plan *plan,
 		      uint32_t timeout_s, char *text, size_t size);
+	int (*log_replace)(void *context, const char *mirror, const char *device,
+			   uint32_t timeout_s, char *text, size_t size);
 	int (*reload_status)(void *context, const char *mirror, struct dlmirror_reload *ret);
 	void (*daemon)(void *context, struct dlmirror_daemon *ret);
 	/* No more cells and regions than the messages allow, and at least one of each. */

@@ -527,6 +527,9 @@ static int action_answer(struct admin_server *server, const struct admin_request
 	else if (request->kind == ADMIN_RELOAD)
 		result = source->reload(source->context, request->mirror, &request->plan,
 					request->timeout_s, text, size);
+	else if (request->kind == ADMIN_LOG_REPLACE)
+		result = source->log_replace(source->context, request->mirror, request->device,
+					     request->timeout_s, text, size);
 	else
 		result = source->command(source->context, request->command, request->argument, text,
 					 size);

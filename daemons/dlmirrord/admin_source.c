@@ -232,6 +232,19 @@ static int source_log_retry(void *context, const char *mirror, char *text, size_
 	return 0;
 }
 
+/* The table as it is. */
+static void plan_same(const struct log *log, struct dlmirror_plan *ret)
+{
+	*ret = (struct dlmirror_plan){.from_sectors = log->table.length_sectors,
+				      .from_legs = log->legs.count,
+				      .to_sectors = log->table.length_sectors,
+				      .to_legs = log->legs.count};
+	for (uint32_t i = 0; i < log->legs.count; i++) {
+		ret->from_start[i] = log->legs.leg[i].start_sector;
+		ret->leg[i].index = i;
+	}
+}
+
 static int source_reload(void *context, const char *mirror, const struct dlmirror_plan *plan,
 			 uint32_t timeout_s, char *text, size_t size)
 {
@@ -239,7 +252,20 @@ static int source_reload(void *context, const char *mirror, const struct dlmirro
 	struct log *log = log_for(context, mirror, text, size);
 
 	return log == NULL ? -ENOENT
-			   : reload_begin(d->reloads, log->uuid, plan, timeout_s, text, size);
+			   : reload_begin(d->reloads, log->uuid, plan, "", timeout_s, text, size);
+}
+
+static int source_log_replace(void *context, const char *mirror, const char *device,
+			      uint32_t timeout_s, char *text, size_t size)
+{
+	struct daemon *d = context;
+	struct log *log = log_for(context, mirror, text, size);
+	struct dlmirror_plan plan;
+
+	if (log == NULL)
+		return -ENOENT;
+	plan_same(log, &plan);
+	return reload_begin(d->reloads, log->uuid, &plan, device, timeout_s, text, size);
 }
 
 static int source_reload_status(void *context, const char *mirror, struct dlmirror_reload *ret)
@@ -550,6 +576,17 @@ static int admin_reload(void *context, const char *mirror, const struct dlmirror
 	return error;
 }
 
+static int admin_log_replace(void *context, const char *mirror, const char *device,
+			     uint32_t timeout_s, char *text, size_t size)
+{
+	int error;
+
+	daemon_enter(context);
+	error = source_log_replace(context, mirror, device, timeout_s, text, size);
+	daemon_leave(context);
+	return error;
+}
+
 static int admin_reload_status(void *context, const char *mirror, struct dlmirror_reload *ret)
 {
 	int error;
@@ -645,6 +682,7 @@ void admin_source_fill(struct daemon *d, struct admin_source *ret)
 	    .resume = admin_resume,
 	    .log_retry = admin_log_retry,
 	    .reload = admin_reload,
+	    .log_replace = admin_log_replace,
 	    .reload_status = admin_reload_status,
 	    .daemon = admin_daemon,
 	    .command = admin_command,

@@ -164,8 +164,9 @@ static void constructor_refuse(const struct constructor *c, int code, const char
 	reply(c->daemon, &c->k, code, NULL, 0);
 }
 
-/* storage: NULL where there is none, or it has refused what is_outlived(). */
-static void constructor_make(struct constructor *c, struct storage *storage)
+/* storage: NULL where there is none, or it has refused what is outlived, or has failed like. */
+static void constructor_make(struct constructor *c, struct storage *storage, bool outlived,
+			     const struct log *like)
 {
 	char error[STORAGE_ERROR_SIZE] = "no memory";
 	struct log *log = log_alloc(c->daemon, &c->header);
@@ -175,8 +176,8 @@ static void constructor_make(struct constructor *c, struct storage *storage)
 		storage_close(storage);
 	} else {
 		log->table = c->table;
-		log->outlived = log->table.has_disk && storage == NULL;
-		code = log_make(log, &c->header, storage, error);
+		log->outlived = outlived;
+		code = log_make(log, &c->header, storage, like, error);
 	}
 	if (code == 0) {
 		/* Where nothing else is asked, what comes next is no repetition of it either. */
@@ -214,17 +215,79 @@ static bool is_outlived(const struct constructor *c)
 	return false;
 }
 
+static bool log_in_use(const struct log *log)
+{
+	enum mlog_phase phase = log_phase(log);
+
+	return phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
+}
+
+/* The mirror is in use with that log device. Should it fail, the next table need not wait for it: its
+ * log looks at it when it tries to load it, as an earlier daemon's does. Not when it is back with
+ * another size, for which only a log that has looked is right. */
+static const struct log *alike(const struct constructor *c)
+{
+	const struct registry *r = &c->daemon->registry;
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct log *log = r->log[i];
+
+		if (strcmp(log->uuid, c->header.uuid) != 0 || !log_in_use(log) ||
+		    strcmp(log->table.device, c->table.device) != 0 ||
+		    log->table.region_count != c->table.region_count ||
+		    log->table.region_sectors != c->table.region_sectors ||
+		    log->table.revision > c->table.revision || log->log_error == -ENOSPC)
+			continue;
+		return log;
+	}
+	return NULL;
+}
+
+static const struct log *failed_alike(const struct constructor *c)
+{
+	const struct log *log = alike(c);
+	struct mlog_status status;
+
+	if (log == NULL)
+		return NULL;
+	mlog_status(log->pump.mlog, &status);
+	return status.log == MLOG_LOG_FAILED ? log : NULL;
+}
+
+/* Does the device not answer, or with an error of its own? Who has written nothing since may be the
+ * first here to learn that. */
+static bool is_away(int code)
+{
+	static const int away[] = {EIO,	      ENXIO,	 ENODEV,  ENOENT,
+				   ETIMEDOUT, EREMOTEIO, ENOLINK, ENODATA};
+
+	for (size_t i = 0; i < sizeof(away) / sizeof(away[0]); i++)
+		if (code == -away[i])
+			return true;
+	return false;
+}
+
 static void on_constructor_opened(void *context, int code, struct storage *storage,
 				  const char *text)
 {
 	struct constructor *c = context;
+	const struct log *like;
 
 	LIST_REMOVE(c, next);
 	/* The same CTR may have been answered meanwhile. */
-	if (c->outdated || ctr_known(c->daemon, &c->k, c->header.args, c->reconnect, NULL))
+	if (c->outdated || ctr_known(c->daemon, &c->k, c->header.args, c->reconnect, NULL)) {
 		storage_close(storage);
-	else if (code == 0 || (code == -ESTALE && is_outlived(c)))
-		constructor_make(c, storage);
+		free(c);
+		return;
+	}
+	/* Only now: what had that luid before has ended. */
+	like = is_away(code) ? alike(c) : NULL;
+	if (code == 0)
+		constructor_make(c, storage, false, NULL);
+	else if (is_outlived(c))
+		constructor_make(c, NULL, true, NULL);
+	else if (like != NULL)
+		constructor_make(c, NULL, false, like);
 	else
 		constructor_refuse(c, code, text);
 	free(c);
@@ -233,6 +296,7 @@ static void on_constructor_opened(void *context, int code, struct storage *stora
 static void constructor_begin(struct constructor *c)
 {
 	char error[STORAGE_ERROR_SIZE];
+	const struct log *like = NULL;
 	int code = table_parse(c->header.args, strlen(c->header.args), &c->table, error);
 	uint32_t other = reload_forbids(c->daemon->reloads, c->header.uuid);
 	const char *why;
@@ -248,16 +312,19 @@ static void constructor_begin(struct constructor *c)
 		snprintf(error, sizeof(error), "%s", why);
 		code = -ENOTCONN;
 	}
-	if (code == 0 && c->table.has_disk) {
+	if (code == 0 && c->table.has_disk)
+		like = failed_alike(c);
+	if (code == 0 && c->table.has_disk && like == NULL) {
 		code = log_device_open(c->daemon, c->header.uuid, &c->table, on_constructor_opened,
 				       c, error);
 		if (code == 0) {
 			LIST_INSERT_HEAD(&c->daemon->constructors, c, next);
 			return;
 		}
+		like = is_away(code) ? alike(c) : NULL;
 	}
-	if (code == 0)
-		constructor_make(c, NULL);
+	if (code == 0 || like != NULL)
+		constructor_make(c, NULL, false, like);
 	else
 		constructor_refuse(c, code, error);
 	free(c);
@@ -339,13 +406,6 @@ static void control_status(struct log *log, const struct kmsg *k)
 
 /* ---- several tables of one mirror: at most one is in use */
 
-static bool log_in_use(const struct log *log)
-{
-	enum mlog_phase phase = log_phase(log);
-
-	return phase != MLOG_CREATED && phase != MLOG_SUSPENDED;
-}
-
 static bool same_mirror(const struct log *a, const struct log *b)
 {
 	return a != b && strcmp(a->uuid, b->uuid) == 0;
@@ -367,6 +427,14 @@ bool control_listens(const struct log *log)
 	return log_in_use(log) || !another_in_use(log);
 }
 
+/* A reload has brought another log device, which was made ready for this table. */
+static bool succeeds(const struct log *log, const struct log *from)
+{
+	return log_phase(from) == MLOG_SUSPENDED && log->storage != NULL &&
+	       storage_prepared(log->storage) && log->table.revision > from->table.revision &&
+	       strcmp(from->device, log->device) != 0;
+}
+
 /* What the earlier log wrote when it was suspended is what this one reads. Where that is not to be
  * had (no log device, another one, or it has failed), it takes over what is known in memory. */
 static int inherit(struct log *log, const struct log *from)
@@ -376,7 +444,10 @@ static int inherit(struct log *log, const struct log *from)
 	mlog_status(from->pump.mlog, &status);
 	legs_reloaded(log, from);
 	log->follows = true;
-	mlog_follow(log->pump.mlog, from->pump.mlog);
+	log->succeeds = succeeds(log, from);
+	mlog_follow(log->pump.mlog, from->pump.mlog, log->succeeds);
+	if (log->succeeds)
+		return 0;
 	if (!log->table.has_disk || strcmp(from->device, log->device) != 0 ||
 	    (status.phase == MLOG_SUSPENDED &&
 	     (status.log == MLOG_LOG_FAILED || status.log == MLOG_LOG_NONE)))

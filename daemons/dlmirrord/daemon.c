@@ -46,9 +46,10 @@
 #include "daemons/dlmirrord/supervisor.h"
 
 #define HEARTBEAT_MS	 1000U
-#define RESTART_DELAY_MS 20U   /* the admin who asked gets the answer first */
-#define RESTART_LOOK_MS	 50U   /* what a restart waits for is an event; this sees its time limit */
-#define RESTART_LIMIT_MS 5000U /* then we go on as we are */
+#define RESTART_DELAY_MS 20U	/* the admin who asked gets the answer first */
+#define RESTART_LOOK_MS	 50U	/* what a restart waits for is an event; this sees its time limit */
+#define RESTART_READY_MS 30000U /* for the next image to start: nothing waits for it meanwhile */
+#define RESTART_LIMIT_MS 5000U	/* for each step after that; then we go on as we are */
 #define END_LIMIT_MS	 1000
 #define MARKER_LIMIT_S	 5U
 #define CLUSTER_WAIT_MS	 3000U /* for corosync to tell who we are */
@@ -292,7 +293,6 @@ static void restart_give_up(struct daemon *d, const char *why)
 	}
 	d->successor_fd = -1;
 	d->restart = RESTART_NO;
-	d->restart_ms = 0;
 	if (!d->quiescing)
 		return;
 	d->quiescing = false;
@@ -322,6 +322,7 @@ static const char *const restart_waits_for[] = {
  */
 static void restart_step(struct daemon *d)
 {
+	unsigned limit_ms = d->restart == RESTART_SPAWNED ? RESTART_READY_MS : RESTART_LIMIT_MS;
 	char why[sizeof(d->restart_failed)];
 	int ready = 1;
 
@@ -352,8 +353,8 @@ static void restart_step(struct daemon *d)
 		qb_log(LOG_DEBUG, "planned restart: all is quiet");
 		become_new(d, why, sizeof(why));
 		restart_give_up(d, why);
-	} else if (clock_ms() - d->restart_ms > RESTART_LIMIT_MS) {
-		snprintf(why, sizeof(why), "waited %u s for %s", RESTART_LIMIT_MS / 1000,
+	} else if (clock_ms() - d->restart_ms > limit_ms) {
+		snprintf(why, sizeof(why), "waited %u s for %s", limit_ms / 1000,
 			 restart_waits_for[d->restart]);
 		restart_give_up(d, why);
 	}

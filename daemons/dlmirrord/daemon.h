@@ -88,7 +88,7 @@ struct daemon {
 	uint64_t seen_malformed; /* as last reported */
 	uint64_t seen_overruns;
 	enum restart restart;
-	uint64_t restart_ms;	  /* when the step under way began; 0: no restart */
+	uint64_t restart_ms;	  /* when the step under way began */
 	char restart_failed[640]; /* why the last one was given up; empty: it was not */
 	int successor_fd;	  /* to the next image while it starts; -1: none */
 	bool threads;		  /* responders run as threads */
@@ -104,6 +104,11 @@ int daemon_run(const struct config *config, const char *config_path,
 /* Begins a planned restart: at the first quiet moment the process becomes a new image of itself.
  * -EINVAL, and text says why: the configuration is not good. */
 int daemon_restart(struct daemon *d, char *text, size_t size);
+/* The next image is ready: what is begun now would be in its way. */
+static inline bool daemon_is_leaving(const struct daemon *d)
+{
+	return d->restart >= RESTART_JOBS;
+}
 /* -ECANCELED: the last one was given up, text says why; else text is what one waits for. */
 int daemon_restart_status(const struct daemon *d, char *text, size_t size);
 void daemon_stop(struct daemon *d);
@@ -143,9 +148,10 @@ void log_device_name(struct log *log);
 int log_start(struct log *log, const struct statefile_header *header);
 void log_view(struct log *log);
 /* All of that, with a new file: what a first CTR asks for; error says why not. storage: its log
- * device, NULL: without. */
+ * device, NULL: without. like, or NULL: the log with the same device, which has failed and is not to
+ * be asked now. */
 int log_make(struct log *log, struct statefile_header *header, struct storage *storage,
-	     char error[STORAGE_ERROR_SIZE]);
+	     const struct log *like, char error[STORAGE_ERROR_SIZE]);
 /* forget: its file goes as well. */
 void log_destroy(struct log *log, bool forget);
 

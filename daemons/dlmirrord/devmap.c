@@ -63,6 +63,7 @@ struct job {
 	char log_device[DEVMAP_NAME_SIZE];
 	bool in_sync;
 	uint64_t revision;
+	char log[DLMIRROR_PATH_SIZE];
 	char text[GROUP_TEXT_SIZE];
 	enum goes_on goes_on;
 	uint64_t order; /* to the suspender */
@@ -125,7 +126,8 @@ static enum goes_on ioctl_lane_run(struct devmap *devmap, struct job *job)
 					       &(struct devmap_load){.plan = &job->plan,
 								     .log_device = job->log_device,
 								     .in_sync = job->in_sync,
-								     .revision = job->revision},
+								     .revision = job->revision,
+								     .log = job->log},
 					       job->text);
 		return GOES_NOWHERE;
 	case JOB_WAKE:
@@ -514,6 +516,7 @@ int devmap_load(struct devmap *devmap, const char *uuid, const struct devmap_loa
 			  .revision = load->revision};
 
 	snprintf(job.log_device, sizeof(job.log_device), "%s", load->log_device);
+	snprintf(job.log, sizeof(job.log), "%s", load->log);
 	return job_submit(devmap, uuid, &job);
 }
 

@@ -79,12 +79,13 @@ int devmap_reload(struct devmap *devmap, const char *uuid, devmap_done_fn done, 
  * there, that what is kept works and is large enough, that what is new is there, large enough and
  * free. log_device: "major:minor", or empty. in_sync: every leg may be the source; else the first
  * that is kept must be the first of those that work. revision: of the new table; 0: that of the old
- * one. text: why not. */
+ * one. log: the path of another log device; empty: the one it has. text: why not. */
 struct devmap_load {
 	const struct dlmirror_plan *plan;
 	const char *log_device;
 	bool in_sync;
 	uint64_t revision;
+	const char *log;
 };
 typedef void (*devmap_loaded_fn)(void *context, const char *uuid, int error, const char *text);
 int devmap_load(struct devmap *devmap, const char *uuid, const struct devmap_load *load,

@@ -28,6 +28,7 @@ struct load {
 	struct found *found;
 	const struct dlmirror_plan *plan;
 	uint64_t revision;
+	const char *log;
 	char *text;
 	dev_t log_devno; /* 0: none */
 	dev_t devno[DLMIRROR_LEGS_MAX];
@@ -79,6 +80,12 @@ static bool leg_whole(const struct load *load, uint32_t index)
 	char health = load->found->mirror.leg_health[index];
 
 	return health == 'A' || health == 'R';
+}
+
+/* Only the log is another one: what stands for a leg that there is not stays. */
+static bool leg_stays_missing(const struct load *load, uint32_t index)
+{
+	return load->log[0] != '\0' && load->found->mirror.leg_health[index] == MISSING_HEALTH;
 }
 
 /* The kernel takes the first leg of a table for the one that has everything. So it must be so, also
@@ -138,7 +145,8 @@ static int keep(struct load *load, uint32_t at, const char *params)
 	snprintf(what, sizeof(what), "leg %" PRIu32 " (%u:%u)", index + 1, major(leg->devno),
 		 minor(leg->devno));
 	/* One that has failed may work again; what it has missed does not matter. */
-	if (!leg_whole(load, index) && !load->plan->leg[at].stale)
+	if (!leg_whole(load, index) && !load->plan->leg[at].stale &&
+	    !leg_stays_missing(load, index))
 		return refuse(load, -EIO, MSG_LEG_FAILED,
 			      "%s has failed: replace or remove it in the same reload", what);
 	load->devno[at] = leg->devno;
@@ -202,6 +210,27 @@ static int add_missing(struct load *load, uint32_t at)
 			  : 0;
 }
 
+/* What is at path, which nobody else uses; a descriptor, or why not. */
+static int unused_open(struct load *load, const char *path, enum message in_use)
+{
+	struct stat st;
+	int fd;
+
+	/* The path is another node's word, and to open a watchdog or a tape does something. */
+	if (stat(path, &st) == 0 && !S_ISBLK(st.st_mode))
+		return refuse(load, -ENOTBLK, MSG_NOT_A_BLOCK_DEVICE, "%s is not a block device",
+			      path);
+	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == EBUSY)
+		return refuse(load, -EBUSY, in_use,
+			      "%s is in use (mounted, or part of another device): lsblk says by "
+			      "what",
+			      path);
+	return fd >= 0 ? fd
+		       : refuse(load, -errno, MSG_DEVICE_UNOPENABLE, "%s cannot be opened: %s",
+				path, strerror(errno));
+}
+
 static int add(struct load *load, uint32_t at)
 {
 	const char *path = load->plan->leg[at].path;
@@ -211,27 +240,43 @@ static int add(struct load *load, uint32_t at)
 
 	if (strcmp(path, MISSING_PATH) == 0)
 		return add_missing(load, at);
-	/* The path is another node's word, and to open a watchdog or a tape does something. */
-	if (stat(path, &st) == 0 && !S_ISBLK(st.st_mode))
-		return refuse(load, -ENOTBLK, MSG_NOT_A_BLOCK_DEVICE, "%s is not a block device",
-			      path);
-	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno == EBUSY && stat(path, &st) == 0)
+	fd = unused_open(load, path, MSG_LEG_IN_USE);
+	if (fd == -EBUSY && stat(path, &st) == 0)
 		for (uint32_t i = 0; i < load->found->mirror.legs.count; i++)
 			if (st.st_rdev == load->found->mirror.legs.leg[i].devno)
 				return refuse(load, -EBUSY, MSG_LEG_ALREADY,
 					      "%s is leg %" PRIu32 " already", path, i + 1);
-	if (fd < 0 && errno == EBUSY)
-		return refuse(load, -EBUSY, MSG_LEG_IN_USE,
-			      "%s is in use (mounted, or part of another device): lsblk says by "
-			      "what",
-			      path);
 	if (fd < 0)
-		return refuse(load, -errno, MSG_DEVICE_UNOPENABLE, "%s cannot be opened: %s", path,
-			      strerror(errno));
+		return fd;
 	error = check_device(load, at, fd);
 	close(fd);
 	return error;
+}
+
+/* Another log device, which must be nobody's, as "major:minor"; no leg is, nor is the mirror. */
+static int relog(struct load *load, char ret[LEG_SIZE])
+{
+	const struct devmap_mirror *mirror = &load->found->mirror;
+	int fd = unused_open(load, load->log, MSG_LOG_DEVICE_IN_USE);
+	struct stat st;
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = fstat(fd, &st) == 0 ? 0 : -errno;
+	close(fd);
+	if (error != 0)
+		return refuse(load, error, MSG_DEVICE_UNOPENABLE, "%s cannot be opened: %s",
+			      load->log, strerror(-error));
+	if (st.st_rdev == mirror->devno)
+		return refuse(load, -EBUSY, MSG_LEG_IS_MIRROR, "%s is the mirror itself",
+			      load->log);
+	for (uint32_t i = 0; i < mirror->legs.count; i++)
+		if (mirror->legs.leg[i].devno == st.st_rdev)
+			return refuse(load, -EBUSY, MSG_LEG_IS_LOG, "%s is leg %" PRIu32, load->log,
+				      i + 1);
+	snprintf(ret, LEG_SIZE, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return 0;
 }
 
 /* What the new table says of legs that fail. NULL: what the old one says. */
@@ -254,12 +299,19 @@ static int compose(struct load *load, char ret[DEVMAP_PARAMS_SIZE])
 	const char *leg[DLMIRROR_LEGS_MAX];
 	char live[DEVMAP_PARAMS_SIZE];
 	char params[DEVMAP_PARAMS_SIZE];
+	char log[LEG_SIZE];
 	int error = devmap_params_read(load->found->mirror.devno, plan->from_sectors, live);
 
 	if (error != 0)
 		return refuse(load, error, MSG_TABLE_STRANGE,
 			      "%s has other targets beside the mirror", load->found->mirror.name);
-	error = devmap_parse_revise(live, load->revision, params, sizeof(params));
+	if (load->log[0] != '\0') {
+		error = relog(load, log);
+		if (error != 0)
+			return error;
+	}
+	error = devmap_parse_revise(live, load->revision, load->log[0] != '\0' ? log : NULL, params,
+				    sizeof(params));
 	if (error != 0)
 		return refuse(load, error, MSG_TABLE_STRANGE, "its table cannot be read");
 	for (uint32_t i = 0; i < plan->to_legs && error == 0; i++) {
@@ -277,7 +329,12 @@ int devmap_load_found(struct found *found, const struct devmap_load *wish,
 		      char text[GROUP_TEXT_SIZE])
 {
 	struct load load = {
-	    .found = found, .plan = wish->plan, .revision = wish->revision, .text = text};
+	    .found = found,
+	    .plan = wish->plan,
+	    .revision = wish->revision,
+	    .log = wish->log,
+	    .text = text,
+	};
 	char params[DEVMAP_PARAMS_SIZE];
 	int error;
 

@@ -283,11 +283,25 @@ static bool word_is_revision(struct word word)
 	return word.length > length && memcmp(word.at, TABLE_REVISION_WORD, length) == 0;
 }
 
-int devmap_parse_revise(const char *params, uint64_t revision, char *ret, size_t cap)
+static bool word_is_sync(struct word word)
 {
+	return word_is(word, "sync") || word_is(word, "nosync");
+}
+
+static bool word_is_type(struct word word)
+{
+	return word_is(word, "clustered-disk") || word_is(word, "clustered-core");
+}
+
+int devmap_parse_revise(const char *params, uint64_t revision, const char *device, char *ret,
+			size_t cap)
+{
+	const struct word disk = {"clustered-disk", strlen("clustered-disk")};
 	struct words words = {.at = params};
 	struct words out = {.at = ""};
+	char number[sizeof(TABLE_REVISION_WORD) + 20];
 	char args[ARGS_SIZE] = "";
+	bool typed = false; /* behind the name, and the type of the log */
 	uint64_t kept = 0;
 	uint64_t count;
 	int length;
@@ -298,19 +312,29 @@ int devmap_parse_revise(const char *params, uint64_t revision, char *ret, size_t
 	for (uint64_t i = 0; i < count; i++) {
 		struct word word = word_next(&words);
 
-		if (revision != 0 && word_is_revision(word))
+		if (device != NULL && i > 0 && !typed && word_is_type(word)) {
+			typed = true;
+			word_append(&out, disk, args, sizeof(args));
+			if (word_is(word, "clustered-disk") && ++i < count)
+				word_next(&words); /* its own */
+			word = (struct word){device, strlen(device)};
+			kept++;
+		} else if ((revision != 0 && word_is_revision(word)) ||
+			   (typed && word_is_sync(word))) {
 			continue;
+		}
 		word_append(&out, word, args, sizeof(args));
 		kept++;
 	}
-	if (words.failed || kept == 0)
+	if (words.failed || kept == 0 || (device != NULL && !typed))
 		return -EINVAL;
-	if (revision != 0)
-		length = snprintf(ret, cap, "userspace %llu%s " TABLE_REVISION_WORD "%llu%s",
-				  (unsigned long long)kept + 1, args, (unsigned long long)revision,
-				  words.at);
-	else
-		length = snprintf(ret, cap, "%s", params);
+	if (revision != 0) {
+		length = snprintf(number, sizeof(number), TABLE_REVISION_WORD "%llu",
+				  (unsigned long long)revision);
+		word_append(&out, (struct word){number, (size_t)length}, args, sizeof(args));
+		kept++;
+	}
+	length = snprintf(ret, cap, "userspace %llu%s%s", (unsigned long long)kept, args, words.at);
 	return out.failed || length < 0 || (size_t)length >= cap ? -ENOSPC : 0;
 }
 

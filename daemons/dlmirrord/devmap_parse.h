@@ -28,8 +28,11 @@ int devmap_parse_table(uint64_t length_sectors, const char *params, struct devma
  */
 int devmap_parse_replace(const char *params, const char *const *leg, uint32_t count,
 			 const char *features, char *ret, size_t cap);
-/* The params of a table like this one, of another revision; 0: of the same. Errors as above. */
-int devmap_parse_revise(const char *params, uint64_t revision, char *ret, size_t cap);
+/* The params of a table like this one, of another revision; 0: of the same. device: "major:minor" of
+ * another log device, whatever log it has, and then without a word about what is in sync, because
+ * the device says it; NULL: with the log that it has. Errors as above. */
+int devmap_parse_revise(const char *params, uint64_t revision, const char *device, char *ret,
+			size_t cap);
 /* Leg index of it, as devmap_parse_replace() takes it, into ret. */
 int devmap_parse_leg(const char *params, uint32_t index, char *ret, size_t cap);
 

@@ -47,7 +47,7 @@ static int hindered(const struct log *log, char *text, size_t size)
 	if (waits[0] != '\0')
 		return refuse(-EBUSY, text, size, MSG_RELOAD_WAITS,
 			      "a reload of it is under way, and %s", waits);
-	if (log->daemon->restart_ms != 0)
+	if (daemon_is_leaving(log->daemon))
 		return refuse(-EBUSY, text, size, MSG_NOT_NOW,
 			      "its daemon is being restarted: again in a moment");
 	if (log->reloading || suspect == SUSPECT_RESETTING)

@@ -109,7 +109,7 @@ static bool reload_allowed(const struct log *log)
 	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
 
 	return !log->reloading && atomic_load(&log->hot.shared->open) != 0 &&
-	       log->daemon->restart_ms == 0 && suspect != SUSPECT_NEW &&
+	       !daemon_is_leaving(log->daemon) && suspect != SUSPECT_NEW &&
 	       suspect != SUSPECT_RESETTING &&
 	       (log->reload_ms == 0 || clock_ms() - log->reload_ms >= RELOAD_GAP_MS);
 }
@@ -309,7 +309,7 @@ void legs_refresh(struct log *log)
 {
 	struct ticket *ticket;
 
-	if (log->finding || log->daemon->restart_ms != 0)
+	if (log->finding || daemon_is_leaving(log->daemon))
 		return;
 	ticket = ticket_make(&log->daemon->registry, log);
 	if (ticket == NULL)
@@ -387,7 +387,7 @@ void legs_drop_failed(struct log *log)
 	struct ticket *ticket;
 
 	if (atomic_load(&log->hot.shared->hold) != HOT_HOLD_MISSED ||
-	    atomic_load(&log->hot.shared->open) == 0 || log->daemon->restart_ms != 0 ||
+	    atomic_load(&log->hot.shared->open) == 0 || daemon_is_leaving(log->daemon) ||
 	    (log->drop_ms != 0 && clock_ms() - log->drop_ms < DROP_GAP_MS) ||
 	    errands_crowded(log->daemon->errands))
 		return;
@@ -438,7 +438,7 @@ void legs_wake(struct log *log)
 	struct ticket *ticket;
 
 	log->wake_again = log->waking;
-	if (log->waking || log->daemon->restart_ms != 0)
+	if (log->waking || daemon_is_leaving(log->daemon))
 		return;
 	ticket = ticket_make(&log->daemon->registry, log);
 	if (ticket == NULL)
@@ -563,7 +563,7 @@ static void reset_tell(struct log *log)
 void legs_reset_again(struct log *log)
 {
 	reset_tell(log);
-	if (!log->reset_owed || log->daemon->restart_ms != 0 ||
+	if (!log->reset_owed || daemon_is_leaving(log->daemon) ||
 	    atomic_load(&log->hot.shared->open) == 0 || clock_ms() - log->reset_ms < RESET_GAP_MS)
 		return;
 	log->reset_ms = clock_ms();
@@ -572,7 +572,7 @@ void legs_reset_again(struct log *log)
 
 void legs_suspect(struct log *log, bool finish)
 {
-	if (log->daemon->restart_ms != 0)
+	if (daemon_is_leaving(log->daemon))
 		return; /* the next image finds it suspect */
 	atomic_store(&log->hot.shared->suspect, SUSPECT_RESETTING);
 	log->reset_ms = clock_ms();

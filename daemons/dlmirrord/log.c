@@ -64,6 +64,7 @@ struct log *log_alloc(struct daemon *d, const struct statefile_header *header)
 void log_bind(struct log *log, const struct statefile_header *header)
 {
 	log->page_bytes = header->page_bytes;
+	log->members = header->members;
 	hot_bind(&log->hot, log->state.maps, header->region_count, header->shift);
 }
 
@@ -116,12 +117,16 @@ void log_device_name(struct log *log)
 }
 
 int log_make(struct log *log, struct statefile_header *header, struct storage *storage,
-	     char error[STORAGE_ERROR_SIZE])
+	     const struct log *like, char error[STORAGE_ERROR_SIZE])
 {
 	int code = 0;
 
 	header->region_count = log->table.region_count;
 	header->page_bytes = DISK_UNIT;
+	if (like != NULL) {
+		header->shift = like->hot.shift;
+		header->page_bytes = like->page_bytes;
+	}
 	if (storage != NULL) {
 		code = log_device_use(log, storage, error);
 		if (code != 0)
@@ -130,7 +135,7 @@ int log_make(struct log *log, struct statefile_header *header, struct storage *s
 		header->page_bytes = storage_page_bytes(log->storage);
 	}
 	header->clustered = log->daemon->cluster != NULL;
-	header->members = members_max(log);
+	header->members = like != NULL ? like->members : members_max(log);
 	log_device_name(log);
 	code = statefile_create(log->daemon->config.run_dir, header, &log->state);
 	if (code == 0) {

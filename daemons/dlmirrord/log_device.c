@@ -29,7 +29,8 @@ static void on_loaded(void *context, int error, const struct mlog_history *histo
 	event.loaded.error = error;
 	if (error == 0) {
 		event.loaded.history = *history;
-		event.loaded.history.distrust = marker_is_set(log);
+		/* A note that is there then is about the device before. */
+		event.loaded.history.distrust = marker_is_set(log) && !log->succeeds;
 		if (history->remark != NULL)
 			message_log(LOG_WARNING, MSG_LOG_DAMAGED, "%s: log device %s: %s",
 				    log->uuid, log->device, history->remark);

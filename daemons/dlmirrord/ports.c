@@ -135,8 +135,21 @@ static void compared(struct log *log)
 		atomic_compare_exchange_strong(&log->hot.shared->suspect, &comparing, SUSPECT_NO);
 }
 
+/* By a later table that a reload has made, which another node has resumed with already. */
+static bool replaced(const struct log *log)
+{
+	const struct registry *registry = &log->daemon->registry;
+
+	for (size_t i = 0; i < registry->count; i++)
+		if (strcmp(registry->log[i]->uuid, log->uuid) == 0 &&
+		    registry->log[i]->table.revision > log->table.revision)
+			return true;
+	return false;
+}
+
 static void notice_attached(struct log *log, uint64_t regions)
 {
+	log->succeeds = false;
 	event_log(log, EVENT_ATTACHED, regions, "attached, %" PRIu64 " regions to repair", regions);
 	legs_forget(log);
 	legs_refresh(log);
@@ -157,6 +170,7 @@ static void notice_log_failed(struct log *log, int error)
 		  "will count as out of sync",
 		  log->device, strerror(error));
 	log->log_error = -error;
+	log->succeeds = false;
 	marker_set(log);
 }
 
@@ -271,6 +285,8 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 		notice_quorum(log, value != 0);
 		break;
 	case MLOG_NOTICE_OUTDATED:
+		if (replaced(log))
+			break;
 		event_log(log, EVENT_TABLE_OUTDATED, log->table.revision,
 			  "its log device has had a later table than this one of revision %" PRIu64
 			  ": it is not served, restart this node and activate it with the "

@@ -96,6 +96,7 @@ struct log {
 	char device[TABLE_DEVICE_SIZE]; /* "major:minor" */
 	int log_error;
 	uint32_t page_bytes; /* of the log writes; with hot.shift what the maps were made for */
+	uint32_t members;    /* most there may be */
 
 	/* legs.c: the device-mapper device, as far as it is known */
 	char name[DEVMAP_NAME_SIZE];
@@ -120,10 +121,13 @@ struct log {
 	bool reloading;
 	uint64_t reload_ms; /* when that began last; 0: never */
 	bool follows;	    /* another table of the mirror that this daemon knew */
-	bool reset_owed;    /* after a gap, but the device was not to be had */
-	uint64_t reset_ms;  /* when it was tried last */
-	bool reset_told;    /* that it takes long */
-	bool gone;	    /* and there was none */
+	/* Its log device tells all that the table before knew on another one, and it has not been
+	 * attached since. */
+	bool succeeds;
+	bool reset_owed;   /* after a gap, but the device was not to be had */
+	uint64_t reset_ms; /* when it was tried last */
+	bool reset_told;   /* that it takes long */
+	bool gone;	   /* and there was none */
 };
 
 struct registry {

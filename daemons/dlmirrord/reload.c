@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemons/common/missing.h"
 #include "daemons/common/plan_text.h"
 #include "daemons/dlmirrord/clock.h"
 #include "daemons/dlmirrord/daemon.h"
@@ -30,14 +31,14 @@ struct reload {
 	struct group_mirror mirror;
 	char uuid[KMSG_UUID_SIZE]; /* empty: we do not have it */
 	struct dlmirror_plan plan;
-	struct plan_revisions revisions;
+	struct plan_log log;
 	struct course course;
 	bool begun;	    /* else its PLAN has not been delivered yet */
 	bool failed_before; /* it was not: course.why says why */
 	bool recovered;	    /* of an earlier daemon; note is what it left */
 	bool recovery_owed;
-	/* The load that the dead daemon had begun may end only now, when its table has been
-	 * forgotten. Ticks left to look for it. */
+	/* The load or the suspend that the dead daemon had begun may end only now, when it has been
+	 * undone. Ticks left to look for it. */
 	unsigned sweeps;
 	enum course_note note;
 	int note_fd;
@@ -197,7 +198,7 @@ static bool note_write(struct reload *reload)
 				   .self = c->self,
 				   .count = c->count,
 				   .plan = reload->plan,
-				   .revisions = reload->revisions};
+				   .log = reload->log};
 
 	if (note_open(reload) != 0)
 		return false;
@@ -222,7 +223,7 @@ static void note_take(struct reloads *r, const struct reload_note *note)
 	reload->recovered = true;
 	reload->recovery_owed = true;
 	reload->plan = note->plan;
-	reload->revisions = note->revisions;
+	reload->log = note->log;
 	reload->note = note->known;
 	reload->course.self = note->self;
 	for (uint32_t i = 0; i < note->count; i++)
@@ -318,12 +319,12 @@ because(char *text, size_t size, enum message message, const char *format, ...)
 }
 
 /* Reloads of the core's own must not come between. */
-static void logs_hold(const struct reload *reload, bool hold)
+static void logs_hold(const struct reloads *r, const char *uuid, bool hold)
 {
-	const struct registry *registry = &reload->owner->daemon->registry;
+	const struct registry *registry = &r->daemon->registry;
 
 	for (size_t i = 0; i < registry->count; i++)
-		if (strcmp(registry->log[i]->uuid, reload->uuid) == 0)
+		if (strcmp(registry->log[i]->uuid, uuid) == 0)
 			registry->log[i]->reloading = hold;
 }
 
@@ -352,7 +353,7 @@ static void on_loaded(void *context, const char *uuid, int error, const char *te
 	}
 	reload_tell(reload, EVENT_RELOAD_REFUSED, 0, "the new table was not loaded: %s",
 		    reload->refused[0] != '\0' ? reload->refused : text);
-	logs_hold(reload, false);
+	logs_hold(reload->owner, reload->uuid, false);
 	if (reload->refused[0] != '\0')
 		text = reload->refused;
 	else if (text[0] == '\0')
@@ -360,10 +361,22 @@ static void on_loaded(void *context, const char *uuid, int error, const char *te
 	did(reload, GROUP_RELOAD_NO, text);
 }
 
-/* What was the source of all others does not count any more; the new one must have everything. */
-static bool source_changes(const struct reload *reload)
+static bool replaces_log(const struct reload *reload)
 {
-	return reload->plan.leg[0].index > 0;
+	return reload->log.device[0] != '\0';
+}
+
+/* What was the source of all others does not count any more, or what a log device knows: each leg
+ * must have everything, and what the table before was made of must not count again. */
+static bool outdates(const struct reload *reload)
+{
+	return reload->plan.leg[0].index > 0 || replaces_log(reload);
+}
+
+/* Then nothing is in sync, and a new log device says so. */
+static bool lacks_leg(const struct log *log)
+{
+	return atomic_load(&log->hot.shared->hold) == HOT_HOLD_VOID;
 }
 
 /* The last of all nodes to suspend has heard what the others made stale. A node that dies meanwhile
@@ -376,9 +389,11 @@ static bool still_in_sync(const struct reload *reload)
 
 	if (log == NULL)
 		return false;
+	if (replaces_log(reload) && lacks_leg(log))
+		return true;
 	mlog_status(log->pump.mlog, &status);
 	return status.in_sync == status.region_count &&
-	       (status.repair == 0 || hot_holds(&log->hot));
+	       (status.repair == 0 || (hot_holds(&log->hot) && !replaces_log(reload)));
 }
 
 static void on_suspended(void *context, const char *uuid, int error)
@@ -389,7 +404,7 @@ static void on_suspended(void *context, const char *uuid, int error)
 	(void)uuid;
 	if (error != 0) {
 		did(reload, GROUP_RELOAD_NO, strerror(-error));
-	} else if (source_changes(reload) && !still_in_sync(reload)) {
+	} else if (outdates(reload) && !still_in_sync(reload)) {
 		/* It is, but it must not go on so. */
 		did(reload, GROUP_RELOAD_NO,
 		    because(text, sizeof(text), MSG_NOT_IN_SYNC,
@@ -419,7 +434,7 @@ static void config_follow(struct reload *reload, errands_done_fn *done)
 	char text[PLAN_TEXT_SIZE];
 	int error;
 
-	plan_text(&reload->plan, &reload->revisions, text);
+	plan_text(&reload->plan, &reload->log, text);
 	error = errands_own(reload->owner->daemon->errands, word, text, done, reload);
 	if (error != 0)
 		done(reload, 1, strerror(-error));
@@ -468,7 +483,7 @@ static void on_ended(void *context, const char *uuid, int error)
 	bool fresh = reload->course.work == COURSE_RESUME;
 
 	(void)uuid;
-	logs_hold(reload, false);
+	logs_hold(reload->owner, reload->uuid, false);
 	if (error != 0)
 		reload_tell(reload, EVENT_RELOAD_STUCK, (uint64_t)-error,
 			    "its device could not be resumed with its %s table: %s; try 'dmsetup "
@@ -506,12 +521,14 @@ static void on_followed_first(void *context, uint8_t code, const char *text)
 
 /*
  * Who was the source and is none any more must not become one again: not by an outdated file after
- * the next power cut either. So the file comes before the first write. Should it come to nothing,
- * the file is no lie: what stays has everything.
+ * the next power cut either; nor must a log device count that is not written any more, or one that
+ * fails just then be believed with the table that it knows. So the file comes before the first write
+ * (and retires a device that has been replaced). Should it come to nothing, the file is no
+ * lie: what stays has everything.
  */
 static int resume_begin(struct reload *reload)
 {
-	if (reload->followed || !source_changes(reload))
+	if (reload->followed || (!outdates(reload) && reload->log.to == 0))
 		return table_switch(reload);
 	config_follow(reload, on_followed_first);
 	return 0;
@@ -574,8 +591,18 @@ static bool is_member(const struct log *log)
 	return false;
 }
 
+/* Has the log that there is to know more than before? For legs that are fewer it has not. */
+static bool needs_log(const struct dlmirror_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->to_legs; i++)
+		if (plan->leg[i].fresh && strcmp(plan->leg[i].path, MISSING_PATH) != 0)
+			return true;
+	return plan->to_sectors != plan->from_sectors || group_plan_resyncs(plan);
+}
+
 /* Why this node cannot take part now; NULL: it can. */
-static const char *hindrance(const struct log *log, char *text, size_t size)
+static const char *hindrance(const struct log *log, const struct dlmirror_plan *plan, char *text,
+			     size_t size)
 {
 	const struct daemon *d = log->daemon;
 	uint32_t suspect = atomic_load(&log->hot.shared->suspect);
@@ -588,16 +615,17 @@ static const char *hindrance(const struct log *log, char *text, size_t size)
 		    text, size, MSG_NODE_TOO_OLD,
 		    "a node of the cluster has an older dlmirrord that cannot do this: update "
 		    "it");
-	if (d->restart_ms != 0)
+	if (daemon_is_leaving(d))
 		return because(text, size, MSG_NOT_NOW,
 			       "its daemon is being restarted: again in a moment");
 	if (log->reloading || log->reload_wanted || suspect == SUSPECT_NEW ||
 	    suspect == SUSPECT_RESETTING)
 		return because(text, size, MSG_NOT_NOW,
 			       "its table is being loaded again by the daemon: again in a moment");
-	if (log->table.has_disk && status.log != MLOG_LOG_OK)
+	if (log->table.has_disk && status.log != MLOG_LOG_OK && needs_log(plan))
 		return because(text, size, MSG_LOG_FAILED,
-			       "its log device does not work: see dlmirror status, mend it first");
+			       "its log device does not work, so no leg can come and it cannot "
+			       "grow: mend it, or give it another one; legs can be dropped");
 	if (!status.quorate)
 		return because(text, size, MSG_QUORUM_LOST,
 			       "there is no quorum: start or fence the missing nodes");
@@ -608,6 +636,16 @@ static const char *hindrance(const struct log *log, char *text, size_t size)
 	return others;
 }
 
+/* Has each leg everything, and the same? */
+static bool is_settled(const struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	return status.in_sync == status.region_count && status.repair == 0 &&
+	       atomic_load(&log->hot.shared->suspect) == SUSPECT_NO;
+}
+
 /* Has each leg everything? Where the kernel holds what a leg misses, also a region to be repaired, or
  * to be compared after a gap, has on each leg all that was acknowledged. */
 static bool is_in_sync(const struct log *log)
@@ -615,9 +653,7 @@ static bool is_in_sync(const struct log *log)
 	struct mlog_status status;
 
 	mlog_status(log->pump.mlog, &status);
-	return status.in_sync == status.region_count &&
-	       (hot_holds(&log->hot) ||
-		(status.repair == 0 && atomic_load(&log->hot.shared->suspect) == SUSPECT_NO));
+	return is_settled(log) || (status.in_sync == status.region_count && hot_holds(&log->hot));
 }
 
 static bool revisions_understood(const struct daemon *d)
@@ -629,12 +665,12 @@ static bool revisions_understood(const struct daemon *d)
 static const char *revision_hinders(const struct reload *reload, const struct log *log, char *text,
 				    size_t size)
 {
-	if (reload->revisions.to == 0)
+	if (reload->log.to == 0)
 		return NULL;
 	if (!revisions_understood(log->daemon))
 		return because(text, size, MSG_NOT_NOW,
 			       "a node with an older dlmirrord has just come: again in a moment");
-	if (log->table.revision >= reload->revisions.to)
+	if (log->table.revision >= reload->log.to)
 		return because(text, size, MSG_TABLES_DIFFER,
 			       "its table has revision %" PRIu64
 			       " here, later than that of the node of the command: give the "
@@ -643,18 +679,38 @@ static const char *revision_hinders(const struct reload *reload, const struct lo
 	return NULL;
 }
 
+/* The new log device says that all is in sync, unless a leg is missing. */
+static const char *unsettled(const struct log *log, char *text, size_t size)
+{
+	if (is_settled(log) || lacks_leg(log))
+		return NULL;
+	return because(text, size, MSG_NOT_IN_SYNC,
+		       "not all regions are in sync, or some are to be compared: wait until they "
+		       "are");
+}
+
+static bool log_works(const struct log *log)
+{
+	struct mlog_status status;
+
+	mlog_status(log->pump.mlog, &status);
+	return status.log == MLOG_LOG_OK;
+}
+
 static int prepare(struct reload *reload)
 {
 	struct reloads *r = reload->owner;
 	char text[GROUP_TEXT_SIZE];
 	bool known;
 	struct log *log = log_in_use(r, &reload->mirror, &known);
-	const char *why = log != NULL ? hindrance(log, text, sizeof(text)) : NULL;
-	struct devmap_load load = {.plan = &reload->plan};
+	const char *why = log != NULL ? hindrance(log, &reload->plan, text, sizeof(text)) : NULL;
+	struct devmap_load load = {.plan = &reload->plan, .log = reload->log.device};
 	int error;
 
 	if (log != NULL && why == NULL)
 		why = revision_hinders(reload, log, text, sizeof(text));
+	if (log != NULL && why == NULL && replaces_log(reload))
+		why = unsettled(log, text, sizeof(text));
 	if (log == NULL && (known || r->daemon->left))
 		why = because(text, sizeof(text), MSG_NOT_ACTIVE,
 			      "it is there, but not active: resume its device, or remove it");
@@ -667,8 +723,9 @@ static int prepare(struct reload *reload)
 	reload->log_id = log->id;
 	load.log_device = log->table.has_disk ? log->device : "";
 	load.in_sync = is_in_sync(log);
-	reload->revisions.from = log->table.revision;
-	load.revision = reload->revisions.to;
+	reload->log.from = log->table.revision;
+	reload->log.lost = replaces_log(reload) && !log_works(log);
+	load.revision = reload->log.to;
 	if (!note_write(reload)) {
 		did(reload, GROUP_RELOAD_NO,
 		    because(text, sizeof(text), MSG_DAEMON_NO_MEMORY,
@@ -677,7 +734,7 @@ static int prepare(struct reload *reload)
 	}
 	error = devmap_load(r->daemon->devmap, reload->uuid, &load, on_loaded, reload);
 	if (error == 0)
-		logs_hold(reload, true);
+		logs_hold(reload->owner, reload->uuid, true);
 	else
 		did(reload, GROUP_RELOAD_NO, strerror(-error));
 	return 0;
@@ -768,7 +825,8 @@ static void plan_take(struct reloads *r, const struct group_mirror *mirror,
 	if (r->daemon->cluster != NULL)
 		count = cluster_view(r->daemon->cluster, &view, &quorate);
 	reload->plan = message->plan;
-	reload->revisions.to = message->revision;
+	reload->log.to = message->revision;
+	snprintf(reload->log.device, sizeof(reload->log.device), "%s", message->log);
 	reload->begun = true;
 	course_begin(&reload->course, message->id, alone, view, count, &orders);
 	reload->course.held = !quorate;
@@ -824,17 +882,53 @@ void reload_joined(struct reloads *r, const struct group_mirror *mirror, uint32_
 	listen_to_self(r);
 }
 
-static void on_swept(void *context, const char *uuid, int error)
+static void on_cleared(void *context, const char *uuid, int error)
 {
 	(void)context;
 	(void)uuid;
 	(void)error;
 }
 
+static void on_unloaded(void *context, const char *uuid, int error)
+{
+	(void)error;
+	logs_hold(context, uuid, false);
+}
+
+/* Nobody else will resume it: nor has an admin of ours suspended it. */
+static bool left_suspended(const struct reload *reload)
+{
+	const struct registry *registry = &reload->owner->daemon->registry;
+	bool suspended = false;
+
+	for (size_t i = 0; i < registry->count; i++) {
+		const struct log *log = registry->log[i];
+		struct mlog_status status;
+
+		if (strcmp(log->uuid, reload->uuid) != 0)
+			continue;
+		mlog_status(log->pump.mlog, &status);
+		if (log->halt_orders > 0 || log->reloading ||
+		    (status.phase != MLOG_SUSPENDED && status.phase != MLOG_CREATED))
+			return false;
+		suspended = suspended || status.phase == MLOG_SUSPENDED;
+	}
+	return suspended;
+}
+
 static void sweep(struct reload *reload)
 {
-	if (reload->sweeps > 0 && over(reload) && --reload->sweeps % SWEEP_GAP == 0)
-		(void)devmap_clear(reload->owner->daemon->devmap, reload->uuid, on_swept, NULL);
+	struct reloads *r = reload->owner;
+	struct devmap *devmap = r->daemon->devmap;
+
+	if (reload->sweeps == 0 || !over(reload))
+		return;
+	reload->sweeps--;
+	/* No other reload begins before it has been resumed, or it would be in the middle of that. */
+	if (left_suspended(reload) && devmap_unload(devmap, reload->uuid, on_unloaded, r) == 0)
+		logs_hold(r, reload->uuid, true);
+	else if (reload->sweeps % SWEEP_GAP == 0)
+		(void)devmap_clear(devmap, reload->uuid, on_cleared, NULL);
 }
 
 void reload_tick(struct reloads *r)
@@ -888,9 +982,9 @@ bool reload_outdates(const struct reloads *r, const struct group_mirror *mirror,
 {
 	const struct reload *reload = under_way(r, mirror);
 
-	return reload != NULL && reload->revisions.to != 0 &&
+	return reload != NULL && reload->log.to != 0 &&
 	       (reload->course.phase == COURSE_GOING || reload->course.phase == COURSE_RESUMING) &&
-	       revision != MLOG_REVISION_UNKNOWN && revision < reload->revisions.to;
+	       revision != MLOG_REVISION_UNKNOWN && revision < reload->log.to;
 }
 
 uint32_t reload_forbids(const struct reloads *r, const char *uuid)
@@ -957,46 +1051,40 @@ void reload_waits(const struct reloads *r, const char *uuid, char *ret, size_t s
 		snprintf(ret, size, "waits for the group");
 }
 
-/* Who speaks version 3 only takes a PLAN with such a leg for damaged. */
-static bool plan_understood(const struct daemon *d, const struct dlmirror_plan *plan)
+/* Who speaks an older version only takes a PLAN with such a leg, or log, for damaged. */
+static bool plan_understood(const struct daemon *d, const struct dlmirror_plan *plan,
+			    bool other_log)
 {
-	if (d->cluster == NULL || cluster_version(d->cluster) > GROUP_RELOAD_VERSION)
-		return true;
-	for (uint32_t i = 0; i < plan->to_legs; i++)
-		if (plan->leg[i].stale)
-			return false;
-	return true;
+	if (other_log && d->cluster != NULL && cluster_version(d->cluster) < GROUP_LOG_VERSION)
+		return false;
+	return d->cluster == NULL || cluster_version(d->cluster) > GROUP_RELOAD_VERSION ||
+	       !group_plan_resyncs(plan);
 }
 
 /* What sda is on one node may be another device on the next. */
-static const char *path_differs(const struct dlmirror_plan *plan)
+static bool path_is_local(const char *path)
 {
-	for (uint32_t i = 0; i < plan->to_legs; i++)
-		if (plan->leg[i].fresh && strncmp(plan->leg[i].path, "/dev/", 5) == 0 &&
-		    strchr(plan->leg[i].path + 5, '/') == NULL)
-			return plan->leg[i].path;
-	return NULL;
+	return strncmp(path, "/dev/", 5) == 0 && strchr(path + 5, '/') == NULL;
 }
 
-/* Will there be other legs, or more room on them? */
-static bool changes(const struct dlmirror_plan *plan)
+static const char *path_differs(const struct group_reload *m)
 {
-	bool fresh = plan->to_legs != plan->from_legs || plan->to_sectors != plan->from_sectors;
-
-	for (uint32_t i = 0; i < plan->to_legs; i++)
-		fresh = fresh || plan->leg[i].fresh;
-	return fresh;
+	for (uint32_t i = 0; i < m->plan.to_legs; i++)
+		if (m->plan.leg[i].fresh && path_is_local(m->plan.leg[i].path))
+			return m->plan.leg[i].path;
+	return path_is_local(m->log) ? m->log : NULL;
 }
 
-static uint64_t revision_next(const struct dlmirror_plan *plan, const struct log *log)
+static uint64_t revision_next(const struct group_reload *m, const struct log *log)
 {
-	if (!changes(plan) || !revisions_understood(log->daemon))
+	if ((!group_plan_changes(&m->plan) && m->log[0] == '\0') ||
+	    !revisions_understood(log->daemon))
 		return 0;
 	return log->table.revision + 1;
 }
 
 int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan *plan,
-		 uint32_t timeout_s, char *text, size_t size)
+		 const char *device, uint32_t timeout_s, char *text, size_t size)
 {
 	struct daemon *d = r->daemon;
 	struct group_reload message = {.step = GROUP_RELOAD_PLAN, .from = self(r), .plan = *plan};
@@ -1007,11 +1095,12 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 	const char *why;
 	bool known;
 
+	snprintf(message.log, sizeof(message.log), "%s", device);
 	group_mirror_of(uuid, &mirror);
 	reload = find_uuid(r, uuid);
 	log = log_in_use(r, &mirror, &known);
 	why = log != NULL
-		  ? hindrance(log, problem, sizeof(problem))
+		  ? hindrance(log, plan, problem, sizeof(problem))
 		  : because(problem, sizeof(problem), MSG_NOT_ACTIVE,
 			    "it is not active here: its device is suspended, or the daemon is new "
 			    "and not done yet");
@@ -1020,8 +1109,9 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 			      "a reload of it is under way: dlmirror status shows what it waits "
 			      "for");
 	/* Two sets of legs must not have one number. */
-	if (!plan_understood(d, plan) ||
-	    (log != NULL && log->table.revision != 0 && changes(plan) && !revisions_understood(d)))
+	if (!plan_understood(d, plan, device[0] != '\0') ||
+	    (log != NULL && log->table.revision != 0 && group_plan_changes(plan) &&
+	     !revisions_understood(d)))
 		why = because(problem, sizeof(problem), MSG_NODE_TOO_OLD,
 			      "a node of the cluster has an older dlmirrord that cannot do this: "
 			      "update it");
@@ -1032,7 +1122,7 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 		snprintf(text, size, "%s: %s", uuid, why);
 		return -EBUSY;
 	}
-	why = d->cluster != NULL ? path_differs(plan) : NULL;
+	why = d->cluster != NULL ? path_differs(&message) : NULL;
 	if (why != NULL) {
 		message_make(
 		    text, size, MSG_PATH_NOT_SHARED,
@@ -1041,7 +1131,7 @@ int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan
 		    why);
 		return -EINVAL;
 	}
-	message.revision = revision_next(plan, log);
+	message.revision = revision_next(&message, log);
 	message.id = (struct group_task_id){.node = message.from, .number = ++d->incarnation};
 	reload = add(r, &mirror, message.id);
 	if (reload == NULL) {

@@ -48,9 +48,10 @@ uint32_t reload_forbids(const struct reloads *r, const char *uuid);
 /* Is something under way that a planned restart would cut short? */
 bool reload_busy(const struct reloads *r);
 
-/* Begins one; negative errno, and text says why not. timeout_s 0: without an end. */
+/* Begins one; negative errno, and text says why not. device: another log device, with a plan that changes
+ * nothing; empty: the same. timeout_s 0: without an end. */
 int reload_begin(struct reloads *r, const char *uuid, const struct dlmirror_plan *plan,
-		 uint32_t timeout_s, char *text, size_t size);
+		 const char *device, uint32_t timeout_s, char *text, size_t size);
 void reload_status(const struct reloads *r, const char *uuid, struct dlmirror_reload *ret);
 /* What the one of uuid waits for; empty: none is under way. */
 void reload_waits(const struct reloads *r, const char *uuid, char *ret, size_t size);

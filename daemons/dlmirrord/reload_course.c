@@ -224,10 +224,22 @@ static void ask(struct course *c, struct course_orders *ret)
 	say(ret, GROUP_RELOAD_ASK, GROUP_RELOAD_NONE, "");
 }
 
+/* What was said without quorum nobody was given, and who was there all the time waits for it. */
+static void say_again(struct course *c, struct course_orders *ret)
+{
+	const struct course_node *own = find(c, c->self);
+
+	if (c->prepared && own != NULL && !own->voted)
+		say(ret, GROUP_RELOAD_VOTE, c->vote, "");
+	if (own != NULL && own->done)
+		say(ret, GROUP_RELOAD_DONE, own->end, own->text);
+}
+
 /* Back among the others, who have gone on without us. */
 static void released(struct course *c, struct course_orders *ret)
 {
 	c->held = false;
+	say_again(c, ret);
 	if (c->phase == COURSE_RESUMING || c->phase == COURSE_UNDOING || c->phase == COURSE_OVER)
 		return;
 	if (c->loaded && c->said_suspended) {
@@ -357,6 +369,8 @@ static void did_prepare(struct course *c, enum group_reload_answer answer, const
 			struct course_orders *ret)
 {
 	c->loaded = answer == GROUP_RELOAD_YES;
+	c->prepared = true;
+	c->vote = answer;
 	say(ret, GROUP_RELOAD_VOTE, answer, text);
 }
 
@@ -375,10 +389,18 @@ static void did_end(struct course *c, enum course_work work, enum group_reload_a
 		    const char *text, struct course_orders *ret)
 {
 	enum group_reload_answer end = work == COURSE_RESUME ? GROUP_RELOAD_YES : GROUP_RELOAD_NO;
+	struct course_node *own = find(c, c->self);
 
+	if (answer != GROUP_RELOAD_YES)
+		end = GROUP_RELOAD_ERROR;
 	c->loaded = false;
 	c->suspended = false;
-	say(ret, GROUP_RELOAD_DONE, answer == GROUP_RELOAD_YES ? end : GROUP_RELOAD_ERROR, text);
+	/* Others may be told nothing: a new daemon may not be among them yet. */
+	if (own != NULL) {
+		own->done = true;
+		own->end = end;
+	}
+	say(ret, GROUP_RELOAD_DONE, end, text);
 }
 
 void course_did(struct course *c, enum group_reload_answer answer, const char *text,

@@ -78,7 +78,9 @@ struct course {
 	char why[GROUP_TEXT_SIZE + 32];	  /* NO: the reason */
 	uint32_t count;
 	struct course_node node[MLOG_VIEW_MAX];
-	bool held;	     /* on the side without quorum: nothing is decided */
+	bool held;     /* on the side without quorum: nothing is decided */
+	bool prepared; /* and has voted so: */
+	enum group_reload_answer vote;
 	bool loaded;	     /* the new table is there, beside the live one */
 	bool suspended;	     /* our device */
 	bool said_suspended; /* the others may have decided without us */

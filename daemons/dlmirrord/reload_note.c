@@ -16,7 +16,7 @@ bool reload_note_write(int fd, const struct reload_note *note)
 	size_t used;
 
 	memset(text, ' ', sizeof(text));
-	plan_text(&note->plan, &note->revisions, plan);
+	plan_text(&note->plan, &note->log, plan);
 	memcpy(text + NOTE_LINE, plan, strlen(plan));
 	used = (size_t)snprintf(
 	    text, NOTE_LINE, "%d %" PRIu32 " %" PRIu64 " %d %" PRIu32 " %" PRIu32, NOTE_VERSION,
@@ -40,7 +40,7 @@ static void plan_read(FILE *file, struct reload_note *ret)
 	while (size > 0 && text[size - 1] == ' ')
 		size--;
 	text[size] = '\0';
-	if (plan_text_parse(text, &ret->plan, &ret->revisions) != 0)
+	if (plan_text_parse(text, &ret->plan, &ret->log) != 0)
 		ret->plan = (struct dlmirror_plan){0};
 }
 

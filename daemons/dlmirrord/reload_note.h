@@ -30,7 +30,7 @@ struct reload_note {
 	} node[MLOG_VIEW_MAX];
 	char uuid[KMSG_UUID_SIZE];
 	struct dlmirror_plan plan; /* to_legs 0: not known */
-	struct plan_revisions revisions;
+	struct plan_log log;
 };
 
 /* Into an open file, always at the same place and of the same size. False: the next daemon will not

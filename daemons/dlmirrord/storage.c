@@ -250,6 +250,8 @@ static int state_find(struct storage *s, const struct storage_spec *spec, char *
 		s->generation = search.super.generation;
 		s->claimed = true;
 	}
+	s->prepared = search.belief == DISK_CLEAN && s->revision != 0 &&
+		      disk_search_is_of(&search, s->uuid) && search.super.revision == s->revision;
 	return 0;
 }
 
@@ -336,6 +338,11 @@ int storage_look(const struct storage_spec *spec, struct storage **ret,
 uint64_t storage_revision(const struct storage *s)
 {
 	return s->revision_found;
+}
+
+bool storage_prepared(const struct storage *s)
+{
+	return s->prepared;
 }
 
 int storage_descriptor(const struct storage *s)

@@ -83,6 +83,8 @@ struct storage *storage_abandon(struct storage *s, void (*ended)(void *context),
 unsigned storage_in_flight(const struct storage *s);
 /* Of the table that the log was found to be that of; the own one's where it does not say. */
 uint64_t storage_revision(const struct storage *s);
+/* Was it, when it was looked at, a log at rest of this mirror, and made for a table of this revision? */
+bool storage_prepared(const struct storage *s);
 
 dev_t storage_devno(const struct storage *s);
 

@@ -221,12 +221,10 @@ static int claim_found(struct job *j)
 {
 	struct storage *s = j->storage;
 	const struct disk_search *search = &j->search;
-	uint64_t clock = (uint64_t)time(NULL) << 16;
 
 	if (search->has_super && search->super.generation > s->generation)
 		s->generation = search->super.generation;
-	if (clock > s->generation)
-		s->generation = clock;
+	s->generation = disk_generation(s->generation, (uint64_t)time(NULL));
 	return claim_overwrites(j) ? claim_void(j) : claim_headers(j);
 }
 

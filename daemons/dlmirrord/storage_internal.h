@@ -131,7 +131,8 @@ struct storage {
 	uint64_t generation; /* of the newest superblock written or seen */
 	uint64_t revision;   /* of the table */
 	uint64_t revision_found;
-	bool claimed; /* the device says that we have it */
+	bool prepared; /* see storage_prepared() */
+	bool claimed;  /* the device says that we have it */
 	bool abandoned;
 	unsigned in_flight; /* operations that will still complete */
 	struct storage *next_waiting;

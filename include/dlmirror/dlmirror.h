@@ -385,6 +385,13 @@ int dlmirror_log_retry(struct dlmirror *d, const char *mirror);
  * cannot be now; the error says why. */
 int dlmirror_reload(struct dlmirror *d, const char *mirror, const struct dlmirror_plan *plan,
 		    uint32_t timeout_s);
+/*
+ * The same with another log device and nothing else: all regions must be in sync. device: a path that
+ * means the same device on all nodes. Where it holds a log at rest of this mirror, made for the table
+ * that comes next (as "dlmirror log replace" makes it), that counts; else all of the mirror is resynced.
+ */
+int dlmirror_log_replace(struct dlmirror *d, const char *mirror, const char *device,
+			 uint32_t timeout_s);
 int dlmirror_reload_status(struct dlmirror *d, const char *mirror, struct dlmirror_reload *ret);
 /*
  * Has nodes do something: those that node names, or with count 0 all that have a daemon in the group,

@@ -372,6 +372,18 @@ int dlmirror_reload(struct dlmirror *d, const char *mirror, const struct dlmirro
 	return named_call(d, &request, mirror, &reply);
 }
 
+int dlmirror_log_replace(struct dlmirror *d, const char *mirror, const char *device,
+			 uint32_t timeout_s)
+{
+	struct admin_request request = {.kind = ADMIN_LOG_REPLACE, .timeout_s = timeout_s};
+	struct admin_reply reply;
+
+	if (strlen(device) >= sizeof(request.device))
+		return fail(d, -EINVAL, "the path is too long: %.32s...", device);
+	strcpy(request.device, device);
+	return named_call(d, &request, mirror, &reply);
+}
+
 /* The next piece of a map: whole cells, or where one is larger than a piece may be, a part of it.
  */
 struct piece {

@@ -21,7 +21,7 @@ lib_client_example_SOURCES = lib/client/example.c
 lib_client_example_LDADD = libdlmirror.la
 exampledir = $(docdir)/examples
 dist_example_DATA = lib/client/example.c
-check_SCRIPTS += lib/client/check-example
+program_checks += lib/client/check-example
 EXTRA_DIST += lib/client/check-example
 
 # The interface as programs were compiled with it. After a change that is meant, and that they survive:

@@ -30,7 +30,8 @@ static void read_printable(struct reader *r, char *ret, size_t cap, bool lines)
 static bool kind_names_mirror(enum admin_kind kind)
 {
 	return (kind >= ADMIN_GET && kind <= ADMIN_RELOAD_STATUS) || kind == ADMIN_MAP ||
-	       (kind >= ADMIN_RATE && kind <= ADMIN_RESUME) || kind == ADMIN_HEAT;
+	       (kind >= ADMIN_RATE && kind <= ADMIN_RESUME) || kind == ADMIN_HEAT ||
+	       kind == ADMIN_LOG_REPLACE;
 }
 
 static void write_plan(struct writer *w, const struct dlmirror_plan *plan)
@@ -117,6 +118,10 @@ size_t admin_request_encode(const struct admin_request *request, void *ret, size
 		write_plan(&w, &request->plan);
 		write_u32(&w, request->timeout_s);
 	}
+	if (request->kind == ADMIN_LOG_REPLACE) {
+		write_string(&w, request->device);
+		write_u32(&w, request->timeout_s);
+	}
 	if (request->kind == ADMIN_COMMAND) {
 		write_u32(&w, (uint32_t)request->command);
 		write_string(&w, request->argument);
@@ -156,6 +161,10 @@ static void read_arguments(struct reader *r, struct admin_request *ret)
 		ret->rate = read_u64(r);
 	if (ret->kind == ADMIN_RELOAD) {
 		read_plan(r, &ret->plan);
+		ret->timeout_s = read_u32(r);
+	}
+	if (ret->kind == ADMIN_LOG_REPLACE) {
+		read_string(r, ret->device, sizeof(ret->device));
 		ret->timeout_s = read_u32(r);
 	}
 	if (ret->kind == ADMIN_COMMAND) {

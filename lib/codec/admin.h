@@ -59,6 +59,7 @@ enum admin_kind {
 	ADMIN_RESUME,
 	ADMIN_WATCH, /* from now on this client is told that there are new events */
 	ADMIN_HEAT,
+	ADMIN_LOG_REPLACE,
 	ADMIN_KINDS, /* one more than the last */
 };
 
@@ -68,11 +69,13 @@ struct admin_request {
 	uint64_t per_cell;		   /* MAP: regions */
 	uint32_t cells;			   /* MAP */
 	struct dlmirror_position position; /* EVENTS: behind which */
-	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP, RATE to RESUME, HEAT */
+	char mirror[DLMIRROR_NAME_SIZE];   /* GET to RELOAD_STATUS, MAP, RATE to RESUME, HEAT,
+					      LOG_REPLACE */
 	bool repair;			   /* VERIFY */
 	uint64_t rate;			   /* VERIFY, RATE: bytes per second */
 	struct dlmirror_plan plan;	   /* RELOAD */
-	uint32_t timeout_s;		   /* RELOAD */
+	uint32_t timeout_s;		   /* RELOAD, LOG_REPLACE */
+	char device[DLMIRROR_PATH_SIZE];   /* LOG_REPLACE */
 	enum dlmirror_daemon_command command; /* COMMAND */
 	char argument[ADMIN_ARGUMENT_SIZE];   /* COMMAND; may be empty */
 	struct group_errand errand;	      /* ERRAND: what, count, node, argument and text */

@@ -89,6 +89,13 @@ int disk_layout_make(uint64_t region_count, uint64_t region_sectors, uint64_t de
 	return 0;
 }
 
+uint64_t disk_generation(uint64_t last, uint64_t now_s)
+{
+	uint64_t clock = now_s << 16;
+
+	return last > clock ? last : clock;
+}
+
 bool disk_layout_equal(const struct disk_layout *a, const struct disk_layout *b)
 {
 	return a->region_count == b->region_count && a->region_sectors == b->region_sectors &&

@@ -92,6 +92,10 @@ struct disk_layout {
 int disk_layout_make(uint64_t region_count, uint64_t region_sectors, uint64_t device_bytes,
 		     uint32_t slots_wanted, struct disk_layout *ret, uint64_t *ret_needed);
 
+/* The one to count on from, where last is the highest that is known: from the clock (seconds since
+ * 1970). */
+uint64_t disk_generation(uint64_t last, uint64_t now_s);
+
 bool disk_layout_equal(const struct disk_layout *a, const struct disk_layout *b);
 static inline uint64_t disk_slot_offset(const struct disk_layout *l, uint32_t slot)
 {

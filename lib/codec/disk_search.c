@@ -74,7 +74,8 @@ static void search_conclude(struct disk_search *search)
 	else if (search->header.in_use)
 		believe_super(search);
 	else if (search->has_super)
-		belief_stale(search, "the header was overwritten");
+		belief_stale(search, search->super.stale ? "the mirror has another log since"
+							 : "the header was overwritten");
 	else
 		search->belief = DISK_BLANK;
 }

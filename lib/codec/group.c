@@ -35,6 +35,7 @@
 
 #define JOIN_LIVE     1U
 #define JOIN_HAS_DISK 2U
+#define JOIN_PREPARED 4U /* version 6 */
 #define NONE_JOINING  1U
 #define NONE_FOUNDING 2U
 #define DIRTY_LAST    1U
@@ -138,7 +139,10 @@ static bool items_valid(const struct mlog_items *items, uint32_t max)
 
 static void join_write(struct writer *w, const struct mlog_message *m, uint16_t version)
 {
-	write_u8(w, flag(m->join.live, JOIN_LIVE) | flag(m->join.has_disk, JOIN_HAS_DISK));
+	bool prepared = m->join.prepared && version >= GROUP_LOG_VERSION;
+
+	write_u8(w, flag(m->join.live, JOIN_LIVE) | flag(m->join.has_disk, JOIN_HAS_DISK) |
+			flag(prepared, JOIN_PREPARED));
 	write_u64(w, m->join.region_count);
 	write_u64(w, m->join.region_sectors);
 	write_u32(w, m->join.slot);
@@ -152,10 +156,12 @@ static void join_write(struct writer *w, const struct mlog_message *m, uint16_t 
 /* highest: of the sender; only who can have revisions could have said one. */
 static void join_read(struct reader *r, uint16_t version, uint16_t highest, struct mlog_message *m)
 {
-	uint8_t flags = read_flags(r, JOIN_LIVE | JOIN_HAS_DISK);
+	uint8_t later = version >= GROUP_LOG_VERSION ? JOIN_PREPARED : 0;
+	uint8_t flags = read_flags(r, JOIN_LIVE | JOIN_HAS_DISK | later);
 
 	m->join.live = (flags & JOIN_LIVE) != 0;
 	m->join.has_disk = (flags & JOIN_HAS_DISK) != 0;
+	m->join.prepared = (flags & JOIN_PREPARED) != 0;
 	m->join.region_count = read_u64(r);
 	m->join.region_sectors = read_u64(r);
 	m->join.slot = read_u32(r);
@@ -179,7 +185,9 @@ static bool join_valid(const struct mlog_message *m)
 	       (m->join.slot < MLOG_MEMBERS_MAX || m->join.slot == MLOG_NO_SLOT) &&
 	       (m->join.live || m->join.slot == MLOG_NO_SLOT) &&
 	       m->join.bound <= GROUP_REGIONS_MAX && m->join.recovering <= m->join.region_count &&
-	       (m->join.live || m->join.recovering == 0);
+	       (m->join.live || m->join.recovering == 0) &&
+	       (!m->join.prepared ||
+		(m->join.revision != 0 && m->join.revision != MLOG_REVISION_UNKNOWN));
 }
 
 static void none_write(struct writer *w, const struct mlog_message *m)
@@ -581,7 +589,9 @@ static uint16_t body_version(const struct group_versions *versions, const struct
 	    state_needs_version_2(&m->state))
 		return 2;
 	if (m->kind == MLOG_MSG_JOIN && revision_said(versions, m))
-		return GROUP_REVISION_VERSION;
+		return m->join.prepared && !group_versions_exclude(versions, GROUP_LOG_VERSION)
+			   ? GROUP_LOG_VERSION
+			   : GROUP_REVISION_VERSION;
 	return 1;
 }
 

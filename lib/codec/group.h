@@ -30,7 +30,7 @@
 #include "core/mlog.h"
 #include "dlmirror/dlmirror.h"
 
-#define GROUP_VERSION	  5U	 /* highest protocol version of this code */
+#define GROUP_VERSION	  6U	 /* highest protocol version of this code */
 #define GROUP_MESSAGE_MAX 65536U /* bytes */
 #define GROUP_HEADER_SIZE 56U
 #define GROUP_WORDS_MAX	  7168U /* of one STATE; it fits together with all members */
@@ -75,6 +75,7 @@ bool group_versions_exclude(const struct group_versions *v, uint16_t version);
 
 #define GROUP_PACK_VERSION     3U /* from which on a datagram may have more than one message */
 #define GROUP_REVISION_VERSION 5U /* from which on tables have revisions */
+#define GROUP_LOG_VERSION      6U /* from which on a reload may bring another log device */
 
 /* Bytes of the first message of a datagram, as its header says; all, when that cannot be. */
 size_t group_first(const void *datagram, size_t size);
@@ -158,10 +159,16 @@ struct group_reload {
 	char text[GROUP_TEXT_SIZE]; /* printable; to the answers NO and ERROR */
 	struct dlmirror_plan plan;  /* PLAN */
 	uint64_t revision;	    /* PLAN: of the new table; 0: that of the old one */
+	/* PLAN: the path of another log device; only with a revision. Empty: the one it has. */
+	char log[DLMIRROR_PATH_SIZE];
 };
 
 /* Is it one that every node can act upon? */
 bool group_plan_valid(const struct dlmirror_plan *plan);
+/* Will there be other legs, or more room on them? */
+bool group_plan_changes(const struct dlmirror_plan *plan);
+/* Is a leg that is kept copied anew? */
+bool group_plan_resyncs(const struct dlmirror_plan *plan);
 /* As group_encode(). In version 3, or 5 with a revision: whether all speak it is for the caller to
  * know. */
 int group_encode_reload(const struct group_versions *versions, const struct group_mirror *mirror,

@@ -48,6 +48,22 @@ bool group_plan_valid(const struct dlmirror_plan *plan)
 	return true;
 }
 
+bool group_plan_changes(const struct dlmirror_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->to_legs; i++)
+		if (plan->leg[i].fresh)
+			return true;
+	return plan->to_legs != plan->from_legs || plan->to_sectors != plan->from_sectors;
+}
+
+bool group_plan_resyncs(const struct dlmirror_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->to_legs; i++)
+		if (plan->leg[i].stale)
+			return true;
+	return false;
+}
+
 static void plan_write(struct writer *w, const struct dlmirror_plan *plan)
 {
 	write_u64(w, plan->from_sectors);
@@ -129,13 +145,22 @@ static bool paths_printable(const struct dlmirror_plan *plan)
 	return true;
 }
 
+/* An older table must not find the log that it had, nor the new log say what it does not know. */
+static bool log_valid(const struct group_reload *m)
+{
+	return m->log[0] == '\0' ||
+	       (path_valid(m->log) && group_printable(m->log, false) && m->revision != 0 &&
+		!group_plan_changes(&m->plan) && !group_plan_resyncs(&m->plan));
+}
+
 static bool reload_valid(const struct group_reload *m)
 {
 	return m->step >= GROUP_RELOAD_PLAN && m->step < GROUP_RELOAD_STEPS && m->from != 0 &&
 	       m->id.node != 0 && m->id.number != 0 && answer_valid(m) &&
 	       group_printable(m->text, false) &&
 	       (m->step != GROUP_RELOAD_PLAN ||
-		(m->from == m->id.node && group_plan_valid(&m->plan) && paths_printable(&m->plan)));
+		(m->from == m->id.node && group_plan_valid(&m->plan) && paths_printable(&m->plan) &&
+		 log_valid(m)));
 }
 
 static void body_read(struct reader *r, uint16_t version, struct group_reload *m)
@@ -150,12 +175,15 @@ static void body_read(struct reader *r, uint16_t version, struct group_reload *m
 	if (m->step == GROUP_RELOAD_PLAN && version >= GROUP_REVISION_VERSION)
 		m->revision = read_u64(r);
 	r->failed |= m->revision > TABLE_REVISION_MAX;
+	if (m->step == GROUP_RELOAD_PLAN && version >= GROUP_LOG_VERSION)
+		read_string(r, m->log, sizeof(m->log));
 }
 
 static uint16_t reload_version(const struct group_reload *m)
 {
-	return m->step == GROUP_RELOAD_PLAN && m->revision != 0 ? GROUP_REVISION_VERSION
-								: GROUP_RELOAD_VERSION;
+	if (m->step != GROUP_RELOAD_PLAN || m->revision == 0)
+		return GROUP_RELOAD_VERSION;
+	return m->log[0] == '\0' ? GROUP_REVISION_VERSION : GROUP_LOG_VERSION;
 }
 
 static int reload_read(struct reader *r, const struct group_raw *h, struct group_reload *ret)
@@ -203,6 +231,8 @@ int group_encode_reload(const struct group_versions *versions, const struct grou
 		plan_write(&w, &m->plan);
 	if (h.version >= GROUP_REVISION_VERSION)
 		write_u64(&w, m->revision);
+	if (h.version >= GROUP_LOG_VERSION)
+		write_string(&w, m->log);
 	if (w.failed)
 		return -ENOSPC;
 	h.length = (uint32_t)(w.at - (uint8_t *)ret);

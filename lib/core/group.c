@@ -100,6 +100,7 @@ static void join_send(struct mlog *m)
 	message->join.region_count = m->config.region_count;
 	message->join.region_sectors = m->config.region_sectors;
 	message->join.revision = m->config.revision;
+	message->join.prepared = m->prepared;
 	message->join.slot = m->live ? m->slot : MLOG_NO_SLOT;
 	message->join.applied = peers_rank(m);
 	message->join.bound = members_own_bound(m);

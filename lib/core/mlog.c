@@ -208,10 +208,11 @@ bool mlog_next(struct mlog *m, struct mlog_effect *ret)
 	return true;
 }
 
-void mlog_follow(struct mlog *m, const struct mlog *from)
+void mlog_follow(struct mlog *m, const struct mlog *from, bool prepared)
 {
 	m->follows = m->follows || from->follows || from->attached_once;
-	if (peers_ahead(from))
+	m->prepared = prepared;
+	if (peers_ahead(from) && !prepared)
 		atomic_store(&m->hot->shared->truth, MLOG_TRUTH_AHEAD);
 }
 

@@ -247,6 +247,9 @@ struct mlog_message {
 			uint64_t recovering; /* region + 1 that its kernel recovers, or 0 */
 			/* of its table; 0: it has none; MLOG_REVISION_UNKNOWN: it could not say */
 			uint64_t revision;
+			/* Its log device was made ready for its table, and tells what all knew
+			 * of the one before. */
+			bool prepared;
 		} join;
 		struct {
 			uint32_t to; /* node */
@@ -456,8 +459,9 @@ void mlog_step(struct mlog *m, const struct mlog_event *event);
 bool mlog_next(struct mlog *m, struct mlog_effect *ret);
 
 /* After a table reload, before RESUME: from (same uuid) is the table before; what it knows is on
- * the log device, or else to be inherited. */
-void mlog_follow(struct mlog *m, const struct mlog *from);
+ * the log device, or else to be inherited. prepared: on another log device than that of from, which
+ * was written for this very table when all regions were in sync, and tells all that anybody knew. */
+void mlog_follow(struct mlog *m, const struct mlog *from, bool prepared);
 /* Take over what from (suspended) knows in memory. 0 or -ENOMEM: then m must not be resumed, nobody
  * else knows it. */
 int mlog_inherit(struct mlog *m, const struct mlog *from);

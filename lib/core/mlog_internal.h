@@ -165,6 +165,7 @@ struct mlog {
 	bool quiescing;
 	bool attached_once;
 	bool follows;	   /* an earlier table of the mirror was attached */
+	bool prepared;	   /* the log device tells all that it knew */
 	uint64_t timer_ms; /* as last asked for */
 	struct mlog_effect effect[MLOG_EFFECTS_MAX];
 	uint32_t effect_first;

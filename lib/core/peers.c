@@ -85,6 +85,15 @@ void peers_ask(struct mlog *m)
 			peers_add(m, m->view[i]);
 }
 
+/* Of a table that another has replaced everybody knows the same: it is on the log device that was
+ * made ready for the later one. */
+static uint64_t rank_told(const struct mlog *m, const struct peer *peer)
+{
+	uint64_t rank = peers_rank(m);
+
+	return m->outdated && peer->join.join.prepared && rank > RANK_KNOWS ? RANK_KNOWS : rank;
+}
+
 void peers_send_none(struct mlog *m, const struct peer *peer)
 {
 	struct mlog_message *message = group_send(m, MLOG_MSG_NONE);
@@ -94,7 +103,7 @@ void peers_send_none(struct mlog *m, const struct peer *peer)
 	message->none.incarnation = peer->join.incarnation;
 	message->none.joining = joining;
 	message->none.founding = joining && m->group >= GROUP_COPYING;
-	message->none.applied = peers_rank(m);
+	message->none.applied = rank_told(m, peer);
 }
 
 /* Or it would become a member with me, and nobody would hear of it again. */

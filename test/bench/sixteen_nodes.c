@@ -213,7 +213,7 @@ static void repair_see(struct moments *t, const struct sight *sight, uint64_t no
 
 static void death_see(struct bench *b, struct world *w, unsigned mirror)
 {
-	const struct logdev *device = world_mirror(w, mirror)->logdev;
+	const struct logdev *device = world_mirror(w, mirror)->logdev[0];
 	struct moments *t = &b->moments[mirror];
 	uint32_t survivors = world_nodes(w) - 1;
 	uint64_t now_us = world_now_us(w);

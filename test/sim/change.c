@@ -4,6 +4,7 @@
 #include "test/sim/checker.h"
 #include "test/sim/kernel.h"
 #include "test/sim/legs.h"
+#include "test/sim/logdev.h"
 #include "test/sim/node_internal.h"
 
 #define POLL_US	    (20 * MS_US)
@@ -32,7 +33,8 @@ struct change {
 	bool decided; /* it does not happen twice */
 	bool over;
 	bool refused;
-	unsigned leg;
+	bool log;	   /* another log device; else */
+	unsigned leg;	   /* is dropped */
 	uint64_t revision; /* of the new table */
 	uint64_t begun_us;
 	uint64_t again_us;
@@ -87,20 +89,40 @@ static bool one_view(const struct change *c)
 /* What is kept comes first, and has everything. */
 static bool source_changes(const struct change *c)
 {
-	return legs_table(c->mirror->legs, c->revision - 1)->leg[0] == c->leg;
+	return !c->log && legs_table(c->mirror->legs, c->revision - 1)->leg[0] == c->leg;
 }
 
+/* What the table of before has must not count again. */
+static bool outdates(const struct change *c)
+{
+	return c->log || source_changes(c);
+}
+
+static struct logdev *log_before(const struct change *c)
+{
+	return legs_logdev(c->mirror, c->revision - 1);
+}
+
+static struct logdev *log_after(const struct change *c)
+{
+	return legs_logdev(c->mirror, c->revision);
+}
+
+/* Without a second leg nothing is in sync, and the new log says that. */
 static bool has_all(const struct part *p)
 {
+	bool log = p->change->log;
 	uint64_t luid = kernel_luid(kernel_of(p));
 	const struct hot *hot = node_hot(p->node, luid);
 	struct mlog_status status;
 
 	if (hot == NULL)
 		return false;
+	if (log && p->change->mirror->plan->missing)
+		return true;
 	mlog_status(node_mlog(p->node, luid), &status);
 	return status.in_sync == status.region_count &&
-	       (hot_holds(hot) ||
+	       ((hot_holds(hot) && !log) ||
 		(status.repair == 0 && atomic_load(&hot->shared->suspect) == SUSPECT_NO));
 }
 
@@ -122,8 +144,9 @@ static bool kept_legs_work(const struct part *p)
 {
 	const struct legs *l = p->change->mirror->legs;
 	const struct legs_table *t = legs_table(l, p->change->revision);
+	unsigned kept = t->count - (p->change->mirror->plan->missing ? 1 : 0);
 
-	for (unsigned i = 0; i < t->count; i++)
+	for (unsigned i = 0; i < kept; i++)
 		if (legs_failing(l, p->node, t->leg[i]))
 			return false;
 	return true;
@@ -149,9 +172,8 @@ static bool log_ready(const struct part *p)
 		return false;
 	mlog_status(m, &status);
 	suspect = atomic_load(&node_hot(p->node, luid)->shared->suspect);
-	return status.phase == MLOG_ACTIVE && status.quorate && status.log == MLOG_LOG_OK &&
-	       suspect != SUSPECT_NEW && suspect != SUSPECT_RESETTING &&
-	       members_ready(m, node_id(p->node));
+	return status.phase == MLOG_ACTIVE && status.quorate && suspect != SUSPECT_NEW &&
+	       suspect != SUSPECT_RESETTING && members_ready(m, node_id(p->node));
 }
 
 static bool votes_no(const struct part *p)
@@ -163,7 +185,8 @@ static bool votes_no(const struct part *p)
 	if (!has_table(p))
 		return !kernel_operated(kernel_of(p)); /* it is being made */
 	return node_doomed(p->node) || !kernel_ready(p) || !log_ready(p) || !kept_legs_work(p) ||
-	       (source_changes(c) && !has_all(p));
+	       (outdates(c) && !has_all(p)) ||
+	       (c->log && !logdev_works(log_after(c), p->node->index));
 }
 
 static bool is_possible(const struct change *c)
@@ -184,7 +207,6 @@ static bool is_possible(const struct change *c)
 
 /* ---- the course of it */
 
-/* The configuration follows, unless it was written before. */
 static void on_ended(void *context, enum kernel_operation operation, int error)
 {
 	struct part *p = context;
@@ -192,8 +214,6 @@ static void on_ended(void *context, enum kernel_operation operation, int error)
 	(void)operation;
 	p->ended = true;
 	p->change->refused = p->change->refused || error != 0;
-	if (error == 0 && kernel_revision(kernel_of(p)) == p->change->revision)
-		agent_of(p)->revision = p->change->revision;
 }
 
 static void begin(struct change *c)
@@ -202,6 +222,8 @@ static void begin(struct change *c)
 
 	c->stage = SUSPENDING;
 	c->refused = false;
+	if (c->log)
+		logdev_prepare(log_after(c), c->revision, !c->mirror->plan->missing);
 	c->begun_us = world_now_us(c->world);
 	for (unsigned i = 0; i < world_nodes(c->world); i++) {
 		struct part *p = &c->part[i];
@@ -241,20 +263,22 @@ static void stop(struct change *c)
 	for (unsigned i = 0; i < world_nodes(c->world); i++)
 		if (c->part[i].takes && !is_off(&c->part[i]))
 			kernel_change_end(kernel_of(&c->part[i]), false);
+	if (c->log)
+		logdev_replace(log_after(c));
 	c->stage = c->over ? NONE : WANTED;
 	c->again_us = world_now_us(c->world) + AGAIN_US;
 }
 
-/* Where the source changes, the configuration is written before anything else is: it must not become
- * the source again. */
+/* The configuration is written before the first write, so that what must not count again does not. */
 static void on_go(void *context, uint64_t boot)
 {
 	struct part *p = context;
 
 	if (!node_up(p->node) || p->node->boots != boot)
 		return;
-	if (source_changes(p->change))
-		agent_of(p)->revision = p->change->revision;
+	agent_of(p)->revision = p->change->revision;
+	if (p->change->log && logdev_works(log_before(p->change), p->node->index))
+		logdev_retire(log_before(p->change), p->change->revision);
 	kernel_change_end(kernel_of(p), true);
 }
 
@@ -293,7 +317,7 @@ static void suspending(struct change *c)
 			return;
 		}
 		all = all && kernel_change_waits(kernel_of(p));
-		if (kernel_change_waits(kernel_of(p)) && source_changes(c) && !has_all(p))
+		if (kernel_change_waits(kernel_of(p)) && outdates(c) && !has_all(p))
 			waits = false;
 	}
 	if (!waits)
@@ -339,26 +363,47 @@ static void on_poll(void *context, uint64_t argument)
 }
 
 /* Older daemons do not understand such tables; the rest is the course's business. */
-static bool revisions_understood(const struct scenario *s)
+static bool understood(const struct scenario *s, uint16_t version)
 {
 	for (uint32_t i = 0; i < s->faults; i++)
 		if (s->fault[i].kind == FAULT_UPGRADE)
 			return false;
-	return s->version_min >= GROUP_REVISION_VERSION;
+	return s->version_min >= version;
 }
 
-void change_want(struct change *c, unsigned leg)
+static bool may_want(const struct change *c, uint16_t version)
+{
+	return c->stage == NONE && !c->decided && !c->over && c->mirror->plan->has_disk &&
+	       understood(world_scenario(c->world), version);
+}
+
+static void want(struct change *c)
+{
+	c->again_us = 0;
+	c->stage = WANTED;
+	on_poll(c, 0);
+}
+
+void change_want_leg(struct change *c, unsigned leg)
 {
 	const struct scenario_mirror *plan = c->mirror->plan;
 
-	if (c->stage != NONE || c->decided || !plan->has_disk || plan->missing || plan->legs < 3 ||
-	    leg >= plan->legs || !revisions_understood(world_scenario(c->world)))
+	if (!may_want(c, GROUP_REVISION_VERSION) || plan->missing || plan->legs < 3 ||
+	    leg >= plan->legs)
 		return;
+	c->log = false;
 	c->leg = leg;
-	c->again_us = 0;
-	c->stage = WANTED;
 	legs_drop(c->mirror->legs, c->revision, leg);
-	on_poll(c, 0);
+	want(c);
+}
+
+void change_want_log(struct change *c)
+{
+	if (!may_want(c, GROUP_LOG_VERSION))
+		return;
+	c->log = true;
+	legs_other_log(c->mirror->legs, c->revision, 1);
+	want(c);
 }
 
 bool change_outdates(const struct change *c, const struct node *node, uint64_t revision)

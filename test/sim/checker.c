@@ -144,10 +144,12 @@ static bool default_differs(const struct checker *c, const struct mirror *mirror
 
 uint64_t checker_revision(const struct checker *c, const struct mirror *mirror)
 {
-	uint64_t served = truth_of(c, mirror)->revision;
-	uint64_t claimed = mirror->logdev == NULL ? 0 : logdev_revision(mirror->logdev);
+	uint64_t revision = truth_of(c, mirror)->revision;
 
-	return served > claimed ? served : claimed;
+	for (unsigned d = 0; d < SIM_LOGDEVS && mirror->plan->has_disk; d++)
+		if (logdev_revision(mirror->logdev[d]) > revision)
+			revision = logdev_revision(mirror->logdev[d]);
+	return revision;
 }
 
 /* What all that are served have. */
@@ -183,8 +185,9 @@ static void forgiven_go(struct checker *c, const struct mirror *mirror)
 static bool later_forgotten(const struct checker *c, const struct node *node,
 			    const struct mirror *mirror, uint64_t revision)
 {
-	if (mirror->logdev != NULL && logdev_revision(mirror->logdev) > revision &&
-	    !node_unread(node, mirror->index))
+	const struct logdev *d = legs_logdev(mirror, revision);
+
+	if (d != NULL && logdev_revision(d) > revision && !node_unread(node, mirror->index))
 		return false;
 	for (unsigned i = 0; i < world_nodes(c->world); i++) {
 		const struct kernel *k = kernel_on(world_node(c->world, i), mirror);
@@ -298,13 +301,14 @@ static void acknowledge(struct checker *c, const struct node *node, const struct
 
 /* Would the mark survive the node? Only a slot that is in use can tell: a device that was replaced
  * has none. */
-static bool mark_is_lost(const struct mirror *mirror, const struct hot *hot, uint32_t region)
+static bool mark_is_lost(const struct mirror *mirror, const struct kernel *k, const struct hot *hot,
+			 uint32_t region)
 {
+	const struct logdev *d = legs_logdev(mirror, kernel_revision(k));
 	uint32_t slot = atomic_load(&hot->shared->slot) - 1;
 
-	return mirror->logdev != NULL && atomic_load(&hot->shared->whole) != 0 &&
-	       logdev_slot_used(mirror->logdev, slot) &&
-	       !logdev_slot_dirty(mirror->logdev, slot, region);
+	return d != NULL && atomic_load(&hot->shared->whole) != 0 && logdev_slot_used(d, slot) &&
+	       !logdev_slot_dirty(d, slot, region);
 }
 
 static bool is_ready(const struct mlog *m, uint32_t node)
@@ -374,7 +378,7 @@ void checker_writes(struct checker *c, const struct node *node, const struct mir
 				"node %" PRIu32 " writes region %" PRIu32
 				", whose mark has been forgotten",
 				node_id(node), region);
-	if (mark_is_lost(mirror, hot, region))
+	if (mark_is_lost(mirror, k, hot, region))
 		world_violation(c->world, "I1",
 				"node %" PRIu32 " writes region %" PRIu32
 				", whose mark is not in its slot",
@@ -833,13 +837,21 @@ void checker_final(struct checker *c)
 
 /* ---- repair */
 
+static bool dirty_on_device(const struct mirror *mirror, uint32_t region)
+{
+	for (unsigned d = 0; d < SIM_LOGDEVS && mirror->plan->has_disk; d++)
+		if (logdev_dirty(mirror->logdev[d], region))
+			return true;
+	return false;
+}
+
 /* May a write of the region have been in flight, for all that maps and log device say? */
 static bool region_in_doubt(const struct mirror *mirror, const struct hot *hot,
 			    const struct kernel *k, uint32_t region)
 {
 	return hot == NULL || hot_held(hot, region) || hot_dirty(hot, region) ||
 	       hot_repair(hot, region) || kernel_region(k, region) != KERNEL_NONE ||
-	       (mirror->logdev != NULL && logdev_dirty(mirror->logdev, region));
+	       dirty_on_device(mirror, region);
 }
 
 static unsigned slot_shift(const struct mirror *mirror)
@@ -870,8 +882,10 @@ static void history_forgive(struct checker *c, const struct mirror *mirror)
  * in sync: the admin wanted it so. */
 static void history_lost(struct checker *c, const struct mirror *mirror)
 {
-	if ((!mirror->plan->has_disk || !logdev_in_use(mirror->logdev)) &&
-	    mirror->plan->sync == SIM_SYNC_NOSYNC && active_nodes(c, mirror) <= 1)
+	const struct logdev *d = legs_logdev(mirror, checker_revision(c, mirror));
+
+	if ((d == NULL || !logdev_in_use(d)) && mirror->plan->sync == SIM_SYNC_NOSYNC &&
+	    active_nodes(c, mirror) <= 1)
 		history_forgive(c, mirror);
 }
 
@@ -973,11 +987,11 @@ void checker_detached(struct checker *c, const struct mirror *mirror, uint32_t s
 		if (active_on(node, mirror) && !node_quorate(node))
 			checker_repair_all(c, mirror);
 	}
-	for (uint32_t region = 0;
-	     mirror->logdev != NULL && slot < mirror->plan->slots && region < mirror->plan->regions;
-	     region++)
-		if (logdev_slot_dirty(mirror->logdev, slot, region))
-			region_may_be_repaired(mirror, truth_of(c, mirror), region);
+	for (unsigned d = 0; d < SIM_LOGDEVS && mirror->plan->has_disk; d++)
+		for (uint32_t region = 0;
+		     slot < mirror->plan->slots && region < mirror->plan->regions; region++)
+			if (logdev_slot_dirty(mirror->logdev[d], slot, region))
+				region_may_be_repaired(mirror, truth_of(c, mirror), region);
 }
 
 void checker_daemon_died(struct checker *c, const struct node *node)
@@ -1020,7 +1034,7 @@ static bool log_has_failed(const struct checker *c, const struct mirror *mirror)
 static bool marked_by_somebody(const struct checker *c, const struct mirror *mirror,
 			       uint32_t region)
 {
-	bool marked = mirror->logdev != NULL && logdev_dirty(mirror->logdev, region);
+	bool marked = dirty_on_device(mirror, region);
 
 	for (unsigned i = 0; i < world_nodes(c->world); i++) {
 		const struct hot *hot = hot_on(world_node(c->world, i), mirror);

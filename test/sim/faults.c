@@ -22,34 +22,47 @@ static uint32_t part(const struct world *w, const struct fault *f)
 	return f->mask & ((UINT32_C(1) << world_nodes(w)) - 1);
 }
 
-/* Faults of the log device; a mirror without one has none. */
+static struct logdev *device_of(const struct mirror *mirror, const struct fault *f)
+{
+	return mirror
+	    ->logdev[f->kind != FAULT_DEVICE_SLOW && f->value < SIM_LOGDEVS ? f->value : 0];
+}
+
+static void devices_slow(const struct mirror *mirror, uint64_t more_us)
+{
+	for (unsigned d = 0; d < SIM_LOGDEVS; d++)
+		logdev_slow(mirror->logdev[d], more_us);
+}
+
+/* Faults of a log device; a mirror without one has none. */
 static void device_begin(struct world *w, const struct fault *f)
 {
 	struct mirror *mirror = world_mirror(w, f->mirror);
+	struct logdev *d = device_of(mirror, f);
 
-	if (mirror->logdev == NULL)
+	if (d == NULL)
 		return;
 	if (f->kind == FAULT_DEVICE_SLOW) {
-		logdev_slow(mirror->logdev, f->value * MS_US);
+		devices_slow(mirror, f->value * MS_US);
 		return;
 	}
 	checker_repair_all(world_checker(w), mirror);
-	logdev_fail(mirror->logdev, f->kind == FAULT_DEVICE_BLANK ? UINT32_MAX : f->mask, true);
+	logdev_fail(d, f->kind == FAULT_DEVICE_BLANK ? UINT32_MAX : f->mask, true);
 	if (f->kind == FAULT_DEVICE_BLANK)
-		logdev_replace(mirror->logdev);
+		logdev_replace(d);
 }
 
 static void device_end(struct world *w, const struct fault *f)
 {
 	struct mirror *mirror = world_mirror(w, f->mirror);
+	struct logdev *d = device_of(mirror, f);
 
-	if (mirror->logdev == NULL)
+	if (d == NULL)
 		return;
 	if (f->kind == FAULT_DEVICE_SLOW)
-		logdev_slow(mirror->logdev, 0);
+		devices_slow(mirror, 0);
 	else
-		logdev_fail(mirror->logdev, f->kind == FAULT_DEVICE_BLANK ? UINT32_MAX : f->mask,
-			    false);
+		logdev_fail(d, f->kind == FAULT_DEVICE_BLANK ? UINT32_MAX : f->mask, false);
 }
 
 static void power(struct world *w, uint32_t mask, bool on)
@@ -130,7 +143,10 @@ static void begin(struct world *w, const struct fault *f, unsigned place)
 		node_clock_jump(node, f->value);
 		break;
 	case FAULT_DROP_LEG:
-		change_want(world_change(w, f->mirror), (unsigned)f->value);
+		change_want_leg(world_change(w, f->mirror), (unsigned)f->value);
+		break;
+	case FAULT_REPLACE_LOG:
+		change_want_log(world_change(w, f->mirror));
 		break;
 	default:
 		break;
@@ -175,6 +191,7 @@ static void end(struct world *w, const struct fault *f, unsigned place)
 		agent_resume(&node->agent[f->mirror]);
 		break;
 	case FAULT_DROP_LEG:
+	case FAULT_REPLACE_LOG:
 		change_over(world_change(w, f->mirror));
 		break;
 	default:

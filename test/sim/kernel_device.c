@@ -160,13 +160,16 @@ static void arguments_print(const struct kernel *k, uint64_t revision, char *ret
 	static const char *const sync[] = {
 	    [SIM_SYNC_KEEP] = "", [SIM_SYNC_NOSYNC] = " nosync", [SIM_SYNC_FORCE] = " sync"};
 	char word[sizeof(" " TABLE_REVISION_WORD) + 20] = "";
+	char type[sizeof("disk 253:") + 10] = "core";
 
 	if (revision != 0)
 		snprintf(word, sizeof(word), " " TABLE_REVISION_WORD "%" PRIu64, revision);
+	if (plan->has_disk)
+		snprintf(type, sizeof(type), "disk 253:%" PRIu32,
+			 7 + legs_table(k->legs, revision)->log);
 	snprintf(ret, ARGUMENTS_MAX, "%" PRIu64 " clustered-%s %" PRIu32 "%s%s",
-		 (uint64_t)plan->regions * plan->region_sectors,
-		 plan->has_disk ? "disk 253:7" : "core", plan->region_sectors, sync[plan->sync],
-		 word);
+		 (uint64_t)plan->regions * plan->region_sectors, type, plan->region_sectors,
+		 sync[plan->sync], word);
 }
 
 static void table_free(struct kernel *k)

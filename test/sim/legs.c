@@ -128,13 +128,24 @@ const struct legs_table *legs_table(const struct legs *l, uint64_t revision)
 void legs_drop(struct legs *l, uint64_t revision, unsigned leg)
 {
 	const struct legs_table *from = legs_table(l, revision - 1);
-	struct legs_table left = {0};
+	struct legs_table left = {.log = from->log};
 
 	for (unsigned i = 0; i < from->count; i++)
 		if (from->leg[i] != leg)
 			left.leg[left.count++] = from->leg[i];
 	for (; revision <= SIM_REVISIONS_MAX; revision++)
 		l->table[revision] = left;
+}
+
+void legs_other_log(struct legs *l, uint64_t revision, uint32_t log)
+{
+	for (; revision <= SIM_REVISIONS_MAX; revision++)
+		l->table[revision].log = log;
+}
+
+struct logdev *legs_logdev(const struct mirror *mirror, uint64_t revision)
+{
+	return mirror->logdev[legs_table(mirror->legs, revision)->log];
 }
 
 static uint64_t latency_us(struct legs *l, uint32_t blocks)

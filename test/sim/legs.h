@@ -22,11 +22,16 @@ struct legs *legs_create(const struct mirror *mirror);
 struct legs_table {
 	uint32_t count;
 	uint32_t leg[SIM_LEGS_MAX];
+	uint32_t log; /* which of the mirror's log devices */
 };
 /* Of that revision; they are there from the start and have all legs. */
 const struct legs_table *legs_table(const struct legs *l, uint64_t revision);
 /* Those of this revision and behind are to have one leg less than the one before it. */
 void legs_drop(struct legs *l, uint64_t revision, unsigned leg);
+/* They are to have that log device. */
+void legs_other_log(struct legs *l, uint64_t revision, uint32_t log);
+/* Of tables of that revision; NULL: they have none. */
+struct logdev *legs_logdev(const struct mirror *mirror, uint64_t revision);
 
 typedef void (*legs_written)(void *context, uint64_t argument, int error);
 typedef void (*legs_was_read)(void *context, uint64_t argument, int error, uint64_t number);

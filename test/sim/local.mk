@@ -52,7 +52,7 @@ test_sim_sim16_SOURCES = test/sim/main.c
 test_sim_sim16_CPPFLAGS = $(libsim16_la_CPPFLAGS)
 test_sim_sim16_LDADD = libsim16.la
 
-check_SCRIPTS += test/sim/check
+program_checks += test/sim/check
 EXTRA_DIST += test/sim/check test/sim/kept test/sim/open.txt test/sim/seeds.txt test/sim/slice test/sim/stories
 
 # Writes the traces of the stories anew, after a change that is meant to change them. Read the

@@ -12,6 +12,7 @@
 #include "codec/disk.h"
 #include "test/sim/checker.h"
 #include "test/sim/kernel.h"
+#include "test/sim/legs.h"
 #include "test/sim/locks.h"
 #include "test/sim/logdev.h"
 
@@ -128,9 +129,14 @@ static void core_config(const struct log *log, struct mlog_config *ret)
 	};
 }
 
+struct logdev *log_logdev(const struct log *log)
+{
+	return legs_logdev(log->mirror, log->table.revision);
+}
+
 int log_device_open(struct log *log)
 {
-	const struct logdev *d = log->mirror->logdev;
+	const struct logdev *d = log_logdev(log);
 
 	if (!logdev_works(d, log->node->index))
 		return -EIO;
@@ -138,6 +144,7 @@ int log_device_open(struct log *log)
 		return -ESTALE;
 	log->identity = logdev_identity(d);
 	log->claimed = logdev_in_use(d);
+	log->prepared = logdev_prepared(d, log->table.revision);
 	return 0;
 }
 
@@ -269,12 +276,25 @@ static int log_make(struct log *log, bool restoring)
 	return code;
 }
 
+static bool mirror_flying(const struct mirror *mirror, const struct node *node, uint64_t object)
+{
+	for (unsigned d = 0; d < SIM_LOGDEVS; d++)
+		if (mirror->logdev[d] != NULL &&
+		    logdev_flying(mirror->logdev[d], node->index, object))
+			return true;
+	return false;
+}
+
+static void devices_forgotten(const struct mirror *mirror, const struct node *node)
+{
+	for (unsigned d = 0; d < SIM_LOGDEVS; d++)
+		logdev_forgotten(mirror->logdev[d], node->index);
+}
+
 static bool writes_something(const struct node *node, uint64_t object)
 {
 	for (unsigned m = 0; m < world_mirrors(node->world); m++) {
-		const struct logdev *device = world_mirror(node->world, m)->logdev;
-
-		if (device != NULL && logdev_flying(device, node->index, object))
+		if (mirror_flying(world_mirror(node->world, m), node, object))
 			return true;
 	}
 	return false;
@@ -311,7 +331,7 @@ static void log_end(struct log *log)
 {
 	log->state->used = false;
 	if (!mirror_known(log->node, log->mirror->index))
-		logdev_forgotten(log->mirror->logdev, log->node->index);
+		devices_forgotten(log->mirror, log->node);
 	log_destroy(log);
 }
 
@@ -331,12 +351,11 @@ static void on_orphans(void *context, uint64_t of)
 {
 	struct node *node = context;
 	unsigned mirror = of % SIM_MIRRORS_MAX;
-	const struct logdev *device = world_mirror(node->world, mirror)->logdev;
 
 	if (of / SIM_MIRRORS_MAX != node->life)
 		return;
 	/* A write may be on its way that needs them. */
-	if (device != NULL && logdev_flying(device, node->index, 0))
+	if (mirror_flying(world_mirror(node->world, mirror), node, 0))
 		world_after(node->world, LATE_WRITE_US, on_orphans, node, of);
 	else
 		locks_release_orphans(world_locks(node->world), node->index, mirror);
@@ -352,7 +371,7 @@ static void orphans_release(struct node *node, unsigned mirror)
 {
 	if (mirror_known(node, mirror))
 		return;
-	logdev_forgotten(world_mirror(node->world, mirror)->logdev, node->index);
+	devices_forgotten(world_mirror(node->world, mirror), node);
 	orphans_unlock(node, mirror);
 }
 
@@ -562,6 +581,13 @@ static bool others_known(const struct log *log)
 	return false;
 }
 
+/* Does its log device tell all that the table before it knew on another one? */
+static bool succeeds(const struct log *log, const struct log *from)
+{
+	return phase_of(from) == MLOG_SUSPENDED && log->prepared &&
+	       log->table.revision > from->table.revision && log_logdev(log) != log_logdev(from);
+}
+
 /* A table reload hands the device over; where that is not to be had, the new log takes over what
  * the old one knows in memory. -EBUSY: that has to wait; -ENOMEM: it is to be asked again. */
 static int inherit(struct log *log)
@@ -579,7 +605,8 @@ static int inherit(struct log *log)
 		if (!from->used || from == log || from->mirror != log->mirror)
 			continue;
 		log->follows = true;
-		mlog_follow(log->pump.mlog, from->pump.mlog);
+		log->succeeds = succeeds(log, from);
+		mlog_follow(log->pump.mlog, from->pump.mlog, log->succeeds);
 		mlog_status(from->pump.mlog, &other);
 		if (!log_detached(from)) {
 			/* It was suspended while no daemon listened, or that was lost: two tables
@@ -587,7 +614,7 @@ static int inherit(struct log *log)
 			if (!log->table.has_disk)
 				mlog_inherit(log->pump.mlog, from->pump.mlog);
 			log_end(from);
-		} else if (other.phase == MLOG_SUSPENDED &&
+		} else if (other.phase == MLOG_SUSPENDED && !log->succeeds &&
 			   (!log->table.has_disk || other.log == MLOG_LOG_FAILED ||
 			    other.log == MLOG_LOG_NONE)) {
 			mlog_inherit(log->pump.mlog, from->pump.mlog);

@@ -206,8 +206,9 @@ static void loaded(struct log *log, const struct logdev_answer *a)
 
 	event.loaded.error = a->error;
 	event.loaded.history = a->history;
+	/* A note that is there then is about the device before. */
 	event.loaded.history.distrust =
-	    log->node->marker[log->mirror->index] || of_other_legs(log, a);
+	    (log->node->marker[log->mirror->index] && !log->succeeds) || of_other_legs(log, a);
 	pump_event(&log->pump, &event);
 }
 
@@ -343,7 +344,7 @@ static void submit(const struct log *log, const struct logdev_request *request)
 {
 	if (request->kind != LOGDEV_LOAD && request->kind != LOGDEV_READ_SLOT)
 		log_meter(log)->log_writes++;
-	logdev_submit(log->mirror->logdev, request);
+	logdev_submit(log_logdev(log), request);
 }
 
 static int ready(struct log *log)
@@ -516,6 +517,7 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 
 	switch (code) {
 	case MLOG_NOTICE_ATTACHED:
+		log->succeeds = false;
 		/* Nobody has seen all that happened: it compares everything. */
 		if (!log->table.has_disk && value > 0)
 			checker_repair_all(world_checker(node->world), log->mirror);
@@ -524,19 +526,20 @@ static void port_notice(void *context, enum mlog_notice code, uint64_t value)
 	case MLOG_NOTICE_DETACHED:
 		if (atomic_load(&log->hot.shared->truth) != MLOG_TRUTH_MEMORY) {
 			*marker = false;
-			logdev_forgotten(log->mirror->logdev, node->index);
+			logdev_forgotten(log_logdev(log), node->index);
 		}
 		node->unread[log->mirror->index] = false;
 		mlog_status(log->pump.mlog, &status);
 		checker_detached(world_checker(node->world), log->mirror, status.slot);
 		break;
 	case MLOG_NOTICE_LOG_FAILED:
+		log->succeeds = false;
 		checker_repair_all(world_checker(node->world), log->mirror);
 		*marker = true;
 		node->unread[log->mirror->index] = value != ESTALE;
 		mlog_status(log->pump.mlog, &status);
 		if (status.in_sync == 0)
-			logdev_feared(log->mirror->logdev, node->index);
+			logdev_feared(log_logdev(log), node->index);
 		break;
 	case MLOG_NOTICE_LOG_OK:
 		*marker = false;
@@ -567,7 +570,7 @@ static void port_send(void *context, const struct mlog_message *message)
 	/* It cannot know which of them were written. */
 	if (message->kind == MLOG_MSG_DIRTY && message->dirty_bits.all) {
 		checker_repair_all(world_checker(node->world), log->mirror);
-		logdev_feared(log->mirror->logdev, node->index);
+		logdev_feared(log_logdev(log), node->index);
 	}
 	if (!node->viewed || !node->quorate)
 		return;

@@ -65,6 +65,7 @@ struct logdev {
 	uint64_t identity;
 	enum header header;
 	bool claimed;	   /* it has a superblock */
+	uint64_t prepared; /* for a table of that revision, and not claimed since; 0: it is not */
 	uint64_t revision; /* the highest that it was claimed with; 0: none had one */
 	uint64_t kernel[LOGDEV_WORDS];
 	uint64_t map[LOGDEV_WORDS];
@@ -79,18 +80,34 @@ struct logdev {
 	uint32_t answer_owner[MLOG_MEMBERS_MAX];
 };
 
-struct logdev *logdev_create(struct mirror *mirror)
+static void contents_lose(struct logdev *d)
+{
+	d->header = HEADER_BLANK;
+	d->claimed = false;
+	d->prepared = 0;
+	d->revision = 0;
+	memset(d->kernel, 0, sizeof(d->kernel));
+	memset(d->map, 0, sizeof(d->map));
+	memset(d->slot, 0, sizeof(d->slot));
+}
+
+/* It is at rest. */
+static void all_in_sync(struct logdev *d)
+{
+	d->header = HEADER_KERNEL;
+	for (uint32_t i = 0; i < d->mirror->plan->regions; i++)
+		d->kernel[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+struct logdev *logdev_create(struct mirror *mirror, bool blank)
 {
 	struct logdev *d = world_alloc(mirror->world, sizeof(*d));
 
 	d->world = mirror->world;
 	d->mirror = mirror;
 	d->identity = 1;
-	if (mirror->plan->blank)
-		return d;
-	d->header = HEADER_KERNEL;
-	for (uint32_t i = 0; i < mirror->plan->regions; i++)
-		d->kernel[i / 64] |= UINT64_C(1) << i % 64;
+	if (!mirror->plan->blank && !blank)
+		all_in_sync(d);
 	return d;
 }
 
@@ -245,6 +262,7 @@ static void land(struct operation *o, bool torn)
 		must_hold(d, r, MLOG_LOCK_MAP, "the map");
 		d->header = HEADER_IN_USE;
 		d->claimed = true;
+		d->prepared = 0;
 		if (r->revision > d->revision)
 			d->revision = r->revision;
 		break;
@@ -466,6 +484,28 @@ bool logdev_in_use(const struct logdev *d)
 	return d->header == HEADER_IN_USE;
 }
 
+void logdev_prepare(struct logdev *d, uint64_t revision, bool in_sync)
+{
+	contents_lose(d);
+	if (in_sync)
+		all_in_sync(d);
+	d->prepared = revision;
+}
+
+bool logdev_prepared(const struct logdev *d, uint64_t revision)
+{
+	return d->prepared == revision && revision != 0;
+}
+
+void logdev_retire(struct logdev *d, uint64_t revision)
+{
+	if (d->revision >= revision)
+		return;
+	d->header = HEADER_BLANK;
+	d->claimed = true;
+	d->revision = revision;
+}
+
 uint64_t logdev_revision(const struct logdev *d)
 {
 	return d->revision;
@@ -553,17 +593,13 @@ void logdev_fail(struct logdev *d, uint32_t nodes, bool fails)
 
 void logdev_slow(struct logdev *d, uint64_t more_us)
 {
-	d->more_us = more_us;
+	if (d != NULL)
+		d->more_us = more_us;
 }
 
 void logdev_replace(struct logdev *d)
 {
 	d->identity++;
 	checker_device_replaced(world_checker(d->world), d->mirror);
-	d->header = HEADER_BLANK;
-	d->claimed = false;
-	d->revision = 0;
-	memset(d->kernel, 0, sizeof(d->kernel));
-	memset(d->map, 0, sizeof(d->map));
-	memset(d->slot, 0, sizeof(d->slot));
+	contents_lose(d);
 }

@@ -16,7 +16,8 @@
 
 #define LOGDEV_WORDS (SIM_REGIONS_MAX / 64)
 
-struct logdev *logdev_create(struct mirror *mirror);
+/* blank: it holds nothing, whatever the mirror begins with. */
+struct logdev *logdev_create(struct mirror *mirror, bool blank);
 
 enum logdev_kind {
 	LOGDEV_LOAD,
@@ -56,10 +57,16 @@ uint64_t logdev_identity(const struct logdev *d);
 /* Can the node open it, and is it in use then? */
 bool logdev_works(const struct logdev *d, unsigned node);
 bool logdev_in_use(const struct logdev *d);
-/* The highest of the tables that it was claimed with; 0: none had one. */
+/* The highest of the tables that it was claimed with, or retired for; 0: none had one. */
 uint64_t logdev_revision(const struct logdev *d);
 /* Has it had a later table than this one? */
 bool logdev_outdates(const struct logdev *d, uint64_t revision);
+/* A log at rest, for a table of that revision, that says that all regions are in sync, or none. */
+void logdev_prepare(struct logdev *d, uint64_t revision, bool in_sync);
+/* Is it that, and has nobody claimed it yet? */
+bool logdev_prepared(const struct logdev *d, uint64_t revision);
+/* The mirror has another log from that revision on: this one says nothing any more, and knows it. */
+void logdev_retire(struct logdev *d, uint64_t revision);
 /* Is something of the node's (object: of this log's, or 0) on its way? */
 bool logdev_flying(const struct logdev *d, unsigned node, uint64_t object);
 /* For the checker: has any slot in use, or this one, the bit of the region? */
@@ -78,6 +85,7 @@ void logdev_forgotten(struct logdev *d, unsigned node);
 void logdev_feared(struct logdev *d, unsigned node);
 
 void logdev_fail(struct logdev *d, uint32_t nodes, bool failing);
+/* d may be NULL. */
 void logdev_slow(struct logdev *d, uint64_t more_us);
 /* It is lost for all; then another one, blank, is in its place. */
 void logdev_replace(struct logdev *d);

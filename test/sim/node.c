@@ -424,8 +424,8 @@ static void daemon_end(struct node *node, enum daemon_state next)
 	for (unsigned m = 0; m < world_mirrors(w); m++) {
 		struct mirror *mirror = world_mirror(w, m);
 
-		if (mirror->logdev != NULL)
-			logdev_daemon_died(mirror->logdev, node->index);
+		for (unsigned d = 0; d < SIM_LOGDEVS && mirror->plan->has_disk; d++)
+			logdev_daemon_died(mirror->logdev[d], node->index);
 		legs_mover_died(mirror->legs, node);
 	}
 	logs_drop(node);
@@ -613,8 +613,8 @@ void node_power_off(struct node *node)
 		node->unread[m] = false;
 		kernel_power_off(node->kernel[m]);
 		legs_node_died(mirror->legs, node);
-		if (mirror->logdev != NULL)
-			logdev_node_died(mirror->logdev, node->index);
+		for (unsigned d = 0; d < SIM_LOGDEVS && mirror->plan->has_disk; d++)
+			logdev_node_died(mirror->logdev[d], node->index);
 	}
 	logs_drop(node);
 	for (unsigned i = 0; i < LOGS_MAX; i++)

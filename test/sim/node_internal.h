@@ -41,6 +41,8 @@ struct log {
 	uint64_t identity; /* of the log device that is open; 0: none */
 	bool claimed;
 	bool follows;	  /* another table of the mirror that this daemon knew */
+	bool prepared;	  /* for its table was its log device made ready, as it was opened */
+	bool succeeds;	  /* and it has not been attached since it replaced the one before */
 	bool outlived;	  /* the kernel has replaced its table */
 	bool resetting;	  /* on_reset_again() comes */
 	bool gone;	  /* its mirror, as it was seen last */
@@ -129,6 +131,8 @@ struct log *log_find_object(struct node *node, uint64_t object);
 bool log_detached(const struct log *log);
 /* Tells its core the view that the node has. */
 void log_view(struct log *log);
+/* NULL: it has none. */
+struct logdev *log_logdev(const struct log *log);
 /* As a daemon looks at it before it is used: 0 or negative errno. */
 int log_device_open(struct log *log);
 struct meter *log_meter(const struct log *log);

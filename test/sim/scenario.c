@@ -34,6 +34,7 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_OUTAGE] = "outage",
     [FAULT_NO_MEMORY] = "no-memory",
     [FAULT_DROP_LEG] = "drop-leg",
+    [FAULT_REPLACE_LOG] = "replace-log",
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -598,6 +599,7 @@ static void draw_extremes(struct random *r, struct scenario *s)
 #define LEASE_STREAM	 (UINT32_MAX - 256)
 #define RATE_STREAM	 (UINT32_MAX - 1122)
 #define DROP_STREAM	 (UINT32_MAX - 13271)
+#define REPLACE_STREAM	 (UINT32_MAX - 13272)
 
 /* A daemon has no memory just when it is to make a log: for a table that is loaded or loaded again,
  * for a device that is created, or for all that it had before it was replaced. */
@@ -672,6 +674,32 @@ static void draw_away(struct random *r, struct scenario *s, uint32_t mirror, uin
 		draw_suspended(r, s, at_us, before_us, gone_us, mask);
 }
 
+/* Some die behind at_us, those that were not away rather than others. */
+static void draw_outages(struct random *r, struct scenario *s, uint64_t at_us, uint32_t away)
+{
+	uint32_t all = (UINT32_C(1) << s->nodes) - 1;
+
+	for (uint64_t left = between(r, 0, 2); left > 0; left--) {
+		uint32_t mask = random_chance(r, 500) ? all & ~away : (uint32_t)between(r, 1, all);
+
+		at_us += scaled(r, SECOND / 50, 4 * SECOND);
+		if (mask != 0)
+			fault_add(s, FAULT_OUTAGE, at_us, scaled(r, SECOND, 6 * SECOND), mask);
+	}
+}
+
+/* An array fails: the log device, with the leg that is dropped. */
+static void draw_array(struct random *r, struct scenario *s, uint32_t mirror, uint64_t at_us)
+{
+	uint64_t before_us = scaled(r, SECOND / 50, SECOND);
+	uint64_t duration_us = scaled(r, SECOND, 60 * SECOND);
+	uint32_t mask = (uint32_t)between(r, 1, (UINT32_C(1) << s->nodes) - 1);
+	struct fault *f = fault_add(s, FAULT_DEVICE_ERROR, at_us - before_us, duration_us, mask);
+
+	if (f != NULL)
+		f->mirror = mirror;
+}
+
 /* A leg is dropped while some are away, and then they come back with the table of before: to the
  * others, after them, or alone. */
 static void draw_drop(struct random *r, struct scenario *s)
@@ -692,13 +720,64 @@ static void draw_drop(struct random *r, struct scenario *s)
 	}
 	if (few != 0)
 		draw_away(r, s, mirror, at_us, few);
-	for (uint64_t left = between(r, 0, 2); left > 0; left--) {
-		uint32_t mask = random_chance(r, 500) ? all & ~few : (uint32_t)between(r, 1, all);
+	draw_outages(r, s, at_us, few);
+	if (random_chance(r, 300))
+		draw_array(r, s, mirror, at_us);
+}
 
-		at_us += scaled(r, SECOND / 50, 4 * SECOND);
-		if (mask != 0)
-			fault_add(s, FAULT_OUTAGE, at_us, scaled(r, SECOND, 6 * SECOND), mask);
+/* The log device may fail before, which is why it is replaced; any of them may later. */
+static void draw_replace_setting(struct random *r, struct scenario *s, uint32_t mirror,
+				 uint64_t at_us)
+{
+	uint32_t mask;
+	uint64_t duration_us;
+	struct fault *f;
+
+	s->mirror[mirror].has_disk = true;
+	s->version_min = s->version_max = GROUP_LOG_VERSION;
+	for (uint32_t i = 0; i < s->faults; i++) {
+		f = &s->fault[i];
+		if (f->kind == FAULT_UPGRADE)
+			f->kind = FAULT_DAEMON_RESTART;
+		if (f->kind == FAULT_DEVICE_BLANK || f->kind == FAULT_DEVICE_ERROR)
+			f->value = random_below(r, SIM_LOGDEVS);
 	}
+	if (!random_chance(r, 500))
+		return;
+	mask = (uint32_t)between(r, 1, (UINT32_C(1) << s->nodes) - 1);
+	duration_us = scaled(r, SECOND, 60 * SECOND);
+	f = fault_add(s, FAULT_DEVICE_ERROR, between(r, 0, at_us), duration_us, mask);
+	if (f != NULL) {
+		f->mirror = mirror;
+		f->value = 0;
+	}
+}
+
+/* The mirror gets its other log device, while some are away or not, and then some die. */
+static void draw_replace(struct random *r, struct scenario *s)
+{
+	uint32_t all = (UINT32_C(1) << s->nodes) - 1;
+	uint32_t mirror = (uint32_t)random_below(r, s->mirrors);
+	uint64_t at_us = between(r, SECOND, 6 * SECOND);
+	uint32_t few = (uint32_t)between(r, 1, all);
+	struct fault *f;
+
+	few &= (uint32_t)between(r, 1, all);
+	draw_replace_setting(r, s, mirror, at_us);
+	f = fault_add(s, FAULT_REPLACE_LOG, at_us, between(r, 8 * SECOND, 24 * SECOND), 1);
+	if (f != NULL)
+		f->mirror = mirror;
+	if (few != 0 && random_chance(r, 600))
+		draw_away(r, s, mirror, at_us, few);
+	draw_outages(r, s, at_us, few);
+}
+
+static bool has_fault(const struct scenario *s, enum fault_kind kind)
+{
+	for (uint32_t i = 0; i < s->faults; i++)
+		if (s->fault[i].kind == kind)
+			return true;
+	return false;
 }
 
 void scenario_draw(struct scenario *ret, uint64_t seed)
@@ -751,6 +830,9 @@ void scenario_draw(struct scenario *ret, uint64_t seed)
 	random_seed(r, seed, DROP_STREAM);
 	if (random_chance(r, 60))
 		draw_drop(r, ret);
+	random_seed(r, seed, REPLACE_STREAM);
+	if (!has_fault(ret, FAULT_DROP_LEG) && random_chance(r, 60))
+		draw_replace(r, ret);
 }
 
 void scenario_draw_limited(struct scenario *ret, uint64_t seed,

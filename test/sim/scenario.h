@@ -20,6 +20,7 @@
 #define SIM_REGIONS_MAX	  256U
 #define SIM_BLOCKS	  4U /* of a region: the unit of writes, and of what tears */
 #define SIM_FAULTS_MAX	  64U
+#define SIM_LOGDEVS	  2U
 
 enum fault_kind {
 	FAULT_NODE_DEATH,     /* node: power off now; on again after duration */
@@ -29,9 +30,10 @@ enum fault_kind {
 	FAULT_OVERRUN,	      /* node: its socket loses requests for duration */
 	FAULT_PARTITION,      /* mask is one side, the others are the other; for duration */
 	FAULT_GROUP_SLOW,     /* messages take value times as long for duration */
-	FAULT_DEVICE_ERROR,   /* mask of nodes: the log device fails for duration */
-	FAULT_DEVICE_SLOW,    /* operations of the log device take value ms more for duration */
-	FAULT_DEVICE_BLANK,   /* the log device is lost for all for duration and comes back blank */
+	FAULT_DEVICE_ERROR,   /* mask of nodes: log device `value` fails for duration */
+	FAULT_DEVICE_SLOW,    /* operations of log devices take value ms more for duration */
+	FAULT_DEVICE_BLANK,   /* log device `value` is lost for all for duration and comes back
+				 blank */
 	FAULT_LEG_ERROR,      /* mask of nodes cannot write leg `value` for duration */
 	FAULT_MOVER_ERROR,    /* node: copies fail or are put off for duration */
 	FAULT_DEACTIVATE,     /* node: the mirror is removed, created again after duration */
@@ -45,6 +47,7 @@ enum fault_kind {
 	FAULT_NO_MEMORY,      /* node: its daemon can make no log for duration */
 	FAULT_DROP_LEG, /* a reload on all nodes that drops leg `value`, as soon as it can be within
 			   duration; then who was away is given the newer table */
+	FAULT_REPLACE_LOG, /* the same, to the other log device */
 	FAULT_KINDS,
 };
 

@@ -63,7 +63,8 @@ struct mirror {
 	const struct scenario_mirror *plan;
 	char uuid[48];
 	struct legs *legs;
-	struct logdev *logdev; /* NULL: clustered-core */
+	/* NULL: clustered-core. Tables have the first, until a reload brings the second. */
+	struct logdev *logdev[SIM_LOGDEVS];
 };
 
 /* ---- world.c */

@@ -437,8 +437,8 @@ static void mirrors_make(struct world *w)
 		*mirror = (struct mirror){.world = w, .index = i, .plan = &w->scenario->mirror[i]};
 		snprintf(mirror->uuid, sizeof(mirror->uuid), "DLM-simulated-mirror-%u", i);
 		mirror->legs = legs_create(mirror);
-		if (mirror->plan->has_disk)
-			mirror->logdev = logdev_create(mirror);
+		for (unsigned d = 0; mirror->plan->has_disk && d < SIM_LOGDEVS; d++)
+			mirror->logdev[d] = logdev_create(mirror, d > 0);
 	}
 }
 

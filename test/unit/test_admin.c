@@ -81,6 +81,10 @@ static void test_requests(void **state)
 	request_round_trip(&(struct admin_request){.kind = ADMIN_SUSPEND, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_RESUME, .mirror = "a"}, 23);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_HEAT, .mirror = "a"}, 23);
+	request_round_trip(
+	    &(struct admin_request){
+		.kind = ADMIN_LOG_REPLACE, .mirror = "a", .device = "/b", .timeout_s = 6},
+	    31);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_DAEMON}, 20);
 	request_round_trip(&(struct admin_request){.kind = ADMIN_MAP,
 						   .mirror = "a",

@@ -140,6 +140,17 @@ static int source_suspend(void *context, const char *mirror, char *text, size_t 
 	return 0;
 }
 
+static int source_log_replace(void *context, const char *mirror, const char *device,
+			      uint32_t timeout_s, char *text, size_t size)
+{
+	(void)context;
+	(void)size;
+	text[0] = '\0';
+	return strcmp(mirror, "m") == 0 && strcmp(device, "/dev/mapper/l") == 0 && timeout_s == 7
+		   ? 0
+		   : -ENOENT;
+}
+
 static int source_resume(void *context, const char *mirror, char *text, size_t size)
 {
 	(void)context;
@@ -311,6 +322,7 @@ static void server_run(int ready, const char *group)
 					    .suspend = source_suspend,
 					    .resume = source_resume,
 					    .log_retry = source_log_retry,
+					    .log_replace = source_log_replace,
 					    .daemon = source_daemon,
 					    .map = source_map,
 					    .heat = source_heat,
@@ -481,6 +493,7 @@ static void test_counters(void **state)
 static void test_actions(void **state)
 {
 	struct dlmirror *d = connected();
+	char longer[DLMIRROR_PATH_SIZE + 1] = "";
 	struct dlmirror_daemon daemon;
 	char text[64];
 
@@ -507,6 +520,9 @@ static void test_actions(void **state)
 	assert_int_equal(shared->stopped, 1);
 	assert_int_equal(dlmirror_log_retry(d, "m"), 0);
 	assert_int_equal(shared->retried, 1);
+	assert_int_equal(dlmirror_log_replace(d, "m", "/dev/mapper/l", 7), 0);
+	memset(longer, '/', sizeof(longer) - 1);
+	assert_int_equal(dlmirror_log_replace(d, "m", longer, 7), -EINVAL);
 
 	assert_int_equal(dlmirror_daemon(d, &daemon), 0);
 	assert_int_equal(daemon.pid, server_pid);

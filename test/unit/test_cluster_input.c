@@ -5,6 +5,7 @@
  * answers that nobody asked for. None of it changes what is true, stops anybody's service, or is
  * read or written out of bounds (I10; run with sanitizers).
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -452,11 +453,48 @@ static void who_hears_of_a_later_table_while_it_founds_is_not_served(void **stat
 	cluster_end(c);
 }
 
+/* What node 1, whose device did not take what it knew when it left, says of its memory to who has a
+ * later table. */
+static uint64_t rank_told(struct cluster *c, bool prepared)
+{
+	struct mlog_message join = join_of(c);
+	struct mlog_event event = {.kind = MLOG_EV_MESSAGE, .message = &join};
+	const struct letter *letter;
+
+	join.join.revision = REVISION + 1;
+	join.join.prepared = prepared;
+	node_step(c, &c->node[1], &event);
+	assert_int_equal(c->count, 1);
+	letter = &c->queue[c->first];
+	assert_int_equal(letter->message.kind, MLOG_MSG_NONE);
+	cluster_settle(c);
+	return letter->message.none.applied;
+}
+
+static void what_the_next_log_device_tells_needs_no_memory(void **state)
+{
+	struct cluster *c = cluster_of(true, 1);
+
+	(void)state;
+	c->failing = UINT32_C(1) << MLOG_RELEASE;
+	c->error = -EIO;
+	node_leaves(c, 1);
+	c->failing = 0;
+	assert_int_equal(atomic_load(&c->node[1].hot.shared->truth), MLOG_TRUTH_MEMORY);
+	c->stranger = true;
+	cluster_view(c);
+	cluster_settle(c);
+	assert_true(rank_told(c, false) > 3);
+	assert_int_equal(rank_told(c, true), 1);
+	cluster_end(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(another_geometry_is_not_let_in),
 	    cmocka_unit_test(who_hears_of_a_later_table_while_it_founds_is_not_served),
+	    cmocka_unit_test(what_the_next_log_device_tells_needs_no_memory),
 	    cmocka_unit_test(more_nodes_than_slots),
 	    cmocka_unit_test(a_slot_that_is_wanted_is_not_always_given),
 	    cmocka_unit_test(regions_that_there_are_not),

@@ -834,10 +834,56 @@ static void test_retire(void **state)
 	logdev_close(&log);
 	log_open(image, false, &log);
 	assert_int_equal(log.search.belief, DISK_STALE);
+	assert_string_equal(log.search.remark, "the mirror has another log since");
 	assert_int_equal(log.search.copy_a, 0);
 	assert_int_equal(log.search.copy_b, 0);
 	assert_true(disk_search_outdates(&log.search, "data-01234567", 3));
 	assert_false(disk_search_outdates(&log.search, "data-01234567", 4));
+	logdev_close(&log);
+}
+
+/* What it held is gone; it says that all is in sync, to tables of that revision. */
+static void test_prepare(void **state)
+{
+	struct image *image = *state;
+	struct disk_super wanted = {.uuid = "data-89abcdef",
+				    .revision = 7,
+				    .owner = {.host_id = "h", .host_name = "n"},
+				    .layout = {.region_count = 100003, .region_sectors = 1024}};
+	char error[LOGDEV_ERROR_SIZE];
+	struct logdev_count count;
+	struct logdev log;
+
+	image_write(image);
+	log_open(image, true, &log);
+	assert_int_equal(log.search.belief, DISK_IN_USE);
+	assert_int_equal(logdev_prepare(&log, &wanted, true, error), 0);
+	logdev_close(&log);
+	log_open(image, false, &log);
+	assert_int_equal(log.search.belief, DISK_CLEAN);
+	assert_int_equal(log.search.copy_a, 0);
+	assert_int_equal(log.search.copy_b, 0);
+	assert_true(disk_search_is_of(&log.search, "data-89abcdef"));
+	assert_int_equal(log.search.super.revision, 7);
+	assert_int_equal(logdev_count(&log, &count, error), 0);
+	assert_int_equal(count.in_sync, 100003);
+	assert_int_equal(count.slots_in_use, 0);
+	logdev_close(&log);
+	log_open(image, true, &log);
+	assert_int_equal(logdev_prepare(&log, &wanted, false, error), 0);
+	logdev_close(&log);
+	log_open(image, false, &log);
+	assert_int_equal(log.search.belief, DISK_CLEAN);
+	assert_int_equal(logdev_count(&log, &count, error), 0);
+	assert_int_equal(count.in_sync, 0);
+	logdev_close(&log);
+	/* one that is too small stays as it is */
+	wanted.layout.region_count = UINT64_C(1) << 36;
+	log_open(image, true, &log);
+	assert_int_equal(logdev_prepare(&log, &wanted, true, error), -ENOSPC);
+	logdev_close(&log);
+	log_open(image, false, &log);
+	assert_int_equal(log.search.belief, DISK_CLEAN);
 	logdev_close(&log);
 }
 
@@ -1105,6 +1151,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_adopt_damaged, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_copy, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_retire, image_setup, image_teardown),
+	    cmocka_unit_test_setup_teardown(test_prepare, image_setup, image_teardown),
 	    cmocka_unit_test_setup_teardown(test_wipe, image_setup, image_teardown),
 	    cmocka_unit_test(test_open_errors),
 	    cmocka_unit_test(test_plans),

@@ -207,10 +207,12 @@ void marker_set(const struct log *log)
 	(void)log;
 }
 
+static uint64_t now_ms = 1;
+
 static uint64_t port_now_ms(void *context)
 {
 	(void)context;
-	return 1;
+	return now_ms;
 }
 
 static void port_timer(void *context, uint64_t at_ms)
@@ -244,11 +246,37 @@ static void port_lock(void *context, uint32_t lock, bool keep)
 	locks_local_lock(&((struct log *)context)->pump, lock);
 }
 
+static unsigned loads, claims;
+
+static void port_load(void *context, uint32_t slot, bool whole)
+{
+	(void)context;
+	(void)slot;
+	(void)whole;
+	loads++;
+}
+
+static void port_claim(void *context, uint32_t slot, bool whole)
+{
+	(void)context;
+	(void)slot;
+	(void)whole;
+	claims++;
+}
+
+static void port_wake(void *context)
+{
+	(void)context;
+}
+
 const struct pump_ports ports = {.now_ms = port_now_ms,
 				 .timer = port_timer,
 				 .notice = port_notice,
 				 .reply = port_reply,
 				 .send = port_send,
+				 .load = port_load,
+				 .claim = port_claim,
+				 .wake = port_wake,
 				 .lock = port_lock};
 
 /* ---- a daemon with one log, made by the kernel's words */
@@ -313,6 +341,7 @@ static int begin(void **state)
 		return -1;
 	d.config.busy_mib_s = 1;
 	d.config.copies = 1;
+	d.config.log_timeout_ms = 1000;
 	snprintf(d.config.run_dir, sizeof(d.config.run_dir), "%s", directory);
 	snprintf(logs, sizeof(logs), "%s/logs", directory);
 	return mkdir(logs, 0700) != 0 || registry_create(&d.registry) != 0 ||
@@ -500,6 +529,73 @@ static void test_a_replaced_table_is_let_go(void **state)
 	assert_null(registry_find(&d.registry, luid));
 }
 
+/* A mirror whose log device has failed gets another table, with the same device, without asking it; with another
+ * device, or a table that cannot come after, that is looked at as ever. */
+static void test_a_table_does_not_wait_for_a_failed_device(void **state)
+{
+	static const char first[] = "65536 clustered-disk 7:0 1024 revision=1";
+	static const char next[] = "65536 clustered-disk 7:0 1024 revision=2";
+	static const char looked_at[][64] = {"65536 clustered-disk 7:1 1024 revision=2",
+					     "65536 clustered-disk 7:0 1024",
+					     "65536 clustered-disk 7:0 2048 revision=2"};
+	struct mlog_event unread = {.kind = MLOG_EV_LOADED, .loaded.error = -EIO};
+	struct mlog_event unclaimed = {.kind = MLOG_EV_CLAIMED, .error = -EIO};
+	const uint64_t luid = LUID + 384, next_luid = LUID + 448, other_luid = LUID + 512;
+	struct mlog_status status;
+	struct log *log;
+
+	(void)state;
+	while (d.registry.count > 0)
+		log_destroy(d.registry.log[0], true);
+	tell(ULOG_CTR, luid, first, sizeof(first) - 1);
+	opening.opened(opening.context, 0, NULL, "");
+	opening.opened = NULL;
+	log = registry_find(&d.registry, luid);
+	assert_non_null(log);
+	tell(ULOG_CTR, next_luid, next, sizeof(next) - 1);
+	assert_non_null(opening.opened); /* it has not failed */
+	opening.opened(opening.context, -EIO, NULL, "it cannot be read");
+	opening.opened = NULL;
+	assert_int_equal(answer_error(), -EIO);
+
+	core_may_be_asked = true;
+	tell(ULOG_RESUME, luid, NULL, 0);
+	core_may_be_asked = false;
+	assert_int_equal(loads, 1);
+	/* who has not learned it yet learns it so */
+	tell(ULOG_CTR, next_luid, next, sizeof(next) - 1);
+	assert_non_null(opening.opened);
+	opening.opened(opening.context, -EIO, NULL, "it cannot be read");
+	opening.opened = NULL;
+	assert_int_equal(answer_error(), 0);
+	ask(ULOG_DTR, next_luid, NULL, 0);
+	tell(ULOG_CTR, next_luid, next, sizeof(next) - 1);
+	opening.opened(opening.context, -EBUSY, NULL, "it is in use");
+	opening.opened = NULL;
+	assert_int_equal(answer_error(), -EBUSY);
+	now_ms += 2 * d.config.log_timeout_ms;
+	pump_event(&log->pump, &unread);
+	assert_int_equal(claims, 1);
+	pump_event(&log->pump, &unclaimed);
+	now_ms += 2 * d.config.log_timeout_ms;
+	pump_event(&log->pump, &(struct mlog_event){.kind = MLOG_EV_TIMER});
+	mlog_status(log->pump.mlog, &status);
+	assert_int_equal(status.log, MLOG_LOG_FAILED);
+	for (size_t i = 0; i < sizeof(looked_at) / sizeof(looked_at[0]); i++) {
+		tell(ULOG_CTR, other_luid, looked_at[i], strlen(looked_at[i]));
+		assert_non_null(opening.opened);
+		opening.opened(opening.context, -EIO, NULL, "it cannot be read");
+		opening.opened = NULL;
+		assert_int_equal(answer_error(), -EIO);
+	}
+	ask(ULOG_CTR, next_luid, next, sizeof(next) - 1);
+	assert_int_equal(answer_error(), 0);
+	assert_null(opening.opened);
+	assert_int_equal(registry_find(&d.registry, next_luid)->members, log->members);
+	ask(ULOG_DTR, next_luid, NULL, 0);
+	assert_int_equal(answer_error(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,6 +605,7 @@ int main(void)
 	    cmocka_unit_test(test_a_rate_outlives_daemon_and_table),
 	    cmocka_unit_test(test_a_table_that_nothing_was_asked_of_is_replaced),
 	    cmocka_unit_test(test_a_replaced_table_is_let_go),
+	    cmocka_unit_test(test_a_table_does_not_wait_for_a_failed_device),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -261,24 +261,57 @@ static void another_revision(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(devmap_parse_revise(params[i], 0, ret, sizeof(ret)), 0);
+		assert_int_equal(devmap_parse_revise(params[i], 0, NULL, ret, sizeof(ret)), 0);
 		assert_string_equal(ret, params[i]);
-		assert_int_equal(devmap_parse_revise(params[i], 7, ret, sizeof(ret)), 0);
+		assert_int_equal(devmap_parse_revise(params[i], 7, NULL, ret, sizeof(ret)), 0);
 		assert_string_equal(ret,
 				    "userspace 4 u clustered-core 1024 revision=7 2 1:1 0 1:2 0");
-		assert_int_equal(devmap_parse_revise(params[i], 7, ret, strlen(ret)), -ENOSPC);
+		assert_int_equal(devmap_parse_revise(params[i], 7, NULL, ret, strlen(ret)),
+				 -ENOSPC);
 	}
 	/* wherever it stands */
 	assert_int_equal(devmap_parse_revise("userspace 6 u clustered-disk 253:0 1024 revision=1 "
 					     "nosync 2 1:1 0 1:2 0 1 handle_errors",
-					     2, ret, sizeof(ret)),
+					     2, NULL, ret, sizeof(ret)),
 			 0);
 	assert_string_equal(ret,
 			    "userspace 6 u clustered-disk 253:0 1024 nosync revision=2 2 1:1 0 "
 			    "1:2 0 1 handle_errors");
-	assert_int_equal(devmap_parse_revise("core 2 1024 nosync 2 1:1 0", 2, ret, sizeof(ret)),
+	assert_int_equal(
+	    devmap_parse_revise("core 2 1024 nosync 2 1:1 0", 2, NULL, ret, sizeof(ret)), -EINVAL);
+	assert_int_equal(
+	    devmap_parse_revise("userspace 9 u clustered-core", 2, NULL, ret, sizeof(ret)),
+	    -EINVAL);
+}
+
+static void relogged(const char *params, const char *wanted)
+{
+	char ret[256];
+
+	assert_int_equal(devmap_parse_revise(params, 0, "253:9", ret, sizeof(ret)), 0);
+	assert_string_equal(ret, wanted);
+	assert_int_equal(devmap_parse_revise(params, 0, "253:9", ret, strlen(wanted)), -ENOSPC);
+}
+
+/* Whatever log it has; and what the first table said about what is in sync does not count. */
+static void another_log_device(void **state)
+{
+	char ret[256];
+
+	(void)state;
+	relogged("userspace 5 u clustered-disk 253:0 1024 revision=6 2 1:1 0 1:2 0 1 handle_errors",
+		 "userspace 5 u clustered-disk 253:9 1024 revision=6 2 1:1 0 1:2 0 1 "
+		 "handle_errors");
+	relogged("userspace 5 u integrated_flush clustered-core 1024 nosync 2 1:1 0 1:2 0",
+		 "userspace 5 u integrated_flush clustered-disk 253:9 1024 2 1:1 0 1:2 0");
+	/* a log of that name */
+	relogged("userspace 4 clustered-core clustered-disk /dev/sync 1024 2 1:1 0 1:2 0",
+		 "userspace 4 clustered-core clustered-disk 253:9 1024 2 1:1 0 1:2 0");
+	assert_int_equal(
+	    devmap_parse_revise("userspace 3 u disk 1024 2 1:1 0", 0, "253:9", ret, 256), -EINVAL);
+	assert_int_equal(devmap_parse_revise("core 2 1024 nosync 2 1:1 0", 0, "253:9", ret, 256),
 			 -EINVAL);
-	assert_int_equal(devmap_parse_revise("userspace 9 u clustered-core", 2, ret, sizeof(ret)),
+	assert_int_equal(devmap_parse_revise("userspace 3 u clustered-disk", 0, "253:9", ret, 256),
 			 -EINVAL);
 }
 
@@ -294,6 +327,7 @@ int main(void)
 	    cmocka_unit_test(status_garbled),
 	    cmocka_unit_test(other_legs),
 	    cmocka_unit_test(another_revision),
+	    cmocka_unit_test(another_log_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

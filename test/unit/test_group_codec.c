@@ -227,7 +227,10 @@ static void test_lowest_version_that_has_the_form(void **state)
 		assert_int_equal(header.version, same ? 2 : 1);
 		if (s->message.kind == MLOG_MSG_JOIN) {
 			assert_true(seen.join.revision == MLOG_REVISION_UNKNOWN);
-			seen.join.revision = s->message.join.revision; /* is not told then */
+			assert_false(seen.join.prepared);
+			/* are not told then */
+			seen.join.revision = s->message.join.revision;
+			seen.join.prepared = s->message.join.prepared;
 		}
 		assert_message_equal(&s->message, &seen);
 	}
@@ -273,6 +276,44 @@ static void test_a_join_says_its_revision_at_once(void **state)
 	revision_is_told(&v, 3, GROUP_REVISION_VERSION, 3);
 	revision_is_told(&v, 0, GROUP_REVISION_VERSION, 0);
 	revision_is_told(&v, MLOG_REVISION_UNKNOWN, 1, MLOG_REVISION_UNKNOWN);
+}
+
+static bool prepared_is_told(const struct group_versions *v, uint16_t version)
+{
+	struct mlog_message m = sample("join")->message;
+	struct group_mirror name = mirror();
+	struct group_header header;
+	struct mlog_message seen;
+	int size;
+
+	m.join.revision = 3;
+	m.join.prepared = true;
+	size = group_encode(v, &name, &m, message, sizeof(message));
+	assert_true(size > 0);
+	assert_int_equal(decode((size_t)size, GROUP_VERSION, &header, &seen), 0);
+	assert_int_equal(header.version, version);
+	return seen.join.prepared;
+}
+
+static void test_a_join_says_that_its_log_was_made_ready(void **state)
+{
+	const uint32_t node[] = {7, 8};
+	struct mlog_message m = sample("join")->message;
+	struct group_mirror name = mirror();
+	struct group_versions v;
+
+	(void)state;
+	group_versions_init(&v, GROUP_VERSION);
+	group_versions_view(&v, node, 2);
+	assert_true(prepared_is_told(&v, GROUP_LOG_VERSION));
+	group_versions_seen(&v, 8, GROUP_LOG_VERSION - 1);
+	assert_false(prepared_is_told(&v, GROUP_REVISION_VERSION));
+	group_versions_seen(&v, 7, GROUP_VERSION);
+	group_versions_seen(&v, 8, GROUP_VERSION);
+	assert_true(prepared_is_told(&v, GROUP_LOG_VERSION));
+	m.join.prepared = true; /* for a table that says no revision */
+	m.join.revision = 0;
+	assert_int_equal(group_encode(&v, &name, &m, message, sizeof(message)), -EINVAL);
 }
 
 static void test_one_word_is_no_run(void **state)
@@ -698,6 +739,7 @@ static void reload_round_trip(const struct group_reload *m)
 	if (m->step == GROUP_RELOAD_PLAN)
 		assert_memory_equal(&seen.plan, &m->plan, sizeof(m->plan));
 	assert_true(seen.revision == (m->step == GROUP_RELOAD_PLAN ? m->revision : 0));
+	assert_string_equal(seen.log, m->log);
 	for (size_t cap = 0; cap < (size_t)size; cap++)
 		assert_int_equal(reload_encode(m, cap), -ENOSPC);
 }
@@ -750,6 +792,14 @@ static void test_reloads(void **state)
 	assert_int_equal(decode((size_t)reload_encode(&longest, sizeof(message)), 4, &header, &m),
 			 -EPROTONOSUPPORT);
 	assert_int_equal(header.version, 5);
+	longest.plan.leg[1].stale = false;
+	longest.plan.to_sectors = longest.plan.from_sectors;
+	memset(longest.log, 'x', sizeof(longest.log) - 1);
+	longest.log[0] = '/';
+	reload_round_trip(&longest);
+	assert_int_equal(decode((size_t)reload_encode(&longest, sizeof(message)), 5, &header, &m),
+			 -EPROTONOSUPPORT);
+	assert_int_equal(header.version, GROUP_LOG_VERSION);
 }
 
 static void reload_bad(struct group_reload m)
@@ -803,6 +853,21 @@ static void test_bad_reloads(void **state)
 	reload_bad(m);
 	m = plan_sample;
 	strcpy(m.plan.leg[1].path, "/dev/\x1b[2J");
+	reload_bad(m);
+	m = plan_sample; /* another log device, with other legs */
+	strcpy(m.log, "/dev/mapper/log");
+	m.revision = 1;
+	reload_bad(m);
+	m.plan.to_sectors = m.plan.from_sectors;
+	m.plan.leg[0].index = 0;
+	m.plan.leg[1] = (struct dlmirror_plan_leg){.index = 1};
+	reload_round_trip(&m);
+	m.revision = 0;
+	reload_bad(m);
+	m.revision = 1;
+	strcpy(m.log, "log");
+	reload_bad(m);
+	strcpy(m.log, "/dev/mapper/\n");
 	reload_bad(m);
 }
 
@@ -1041,6 +1106,7 @@ int main(void)
 	    cmocka_unit_test(test_hello),
 	    cmocka_unit_test(test_lowest_version_that_has_the_form),
 	    cmocka_unit_test(test_a_join_says_its_revision_at_once),
+	    cmocka_unit_test(test_a_join_says_that_its_log_was_made_ready),
 	    cmocka_unit_test(test_one_word_is_no_run),
 	    cmocka_unit_test(test_largest_state),
 	    cmocka_unit_test(test_no_room),

@@ -263,11 +263,11 @@ static void a_reload_changes_legs_and_size(void **state)
 	    .to_legs = 2,
 	    .leg = {{.index = 1}, {.fresh = true, .path = "/dev/mapper/c", .start_sector = 64}},
 	};
-	struct plan_revisions revisions = {.to = 4};
+	struct plan_log log = {.to = 4};
 	struct mirror_file after = {0};
 
 	(void)state;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &revisions, &after), 0);
+	assert_int_equal(mirror_file_reload(&plain, &plan, &log, &after), 0);
 	assert_int_equal(after.serial, plain.serial + 1);
 	assert_int_equal(after.revision, 4);
 	assert_int_equal(after.length_sectors, plain.length_sectors + 8);
@@ -277,18 +277,22 @@ static void a_reload_changes_legs_and_size(void **state)
 	assert_string_equal(after.leg[1].path, "/dev/mapper/c");
 	assert_int_equal(after.leg[1].start_sector, 64);
 	assert_string_equal(after.uuid, plain.uuid);
+	assert_string_equal(after.log, plain.log);
+	strcpy(log.device, "/dev/mapper/l");
+	assert_int_equal(mirror_file_reload(&plain, &plan, &log, &after), 0);
+	assert_string_equal(after.log, "/dev/mapper/l");
 	/* what it was made for is not what the file says */
-	revisions.from = 3;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &revisions, &after), -ESTALE);
-	revisions.from = 0;
+	log.from = 3;
+	assert_int_equal(mirror_file_reload(&plain, &plan, &log, &after), -ESTALE);
+	log.from = 0;
 	plan.from_start[1] = 0;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &revisions, &after), -ESTALE);
+	assert_int_equal(mirror_file_reload(&plain, &plan, &log, &after), -ESTALE);
 	plan.from_start[1] = 2049;
 	plan.from_legs = 3;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &revisions, &after), -ESTALE);
+	assert_int_equal(mirror_file_reload(&plain, &plan, &log, &after), -ESTALE);
 	plan.from_legs = 2;
 	plan.from_sectors--;
-	assert_int_equal(mirror_file_reload(&plain, &plan, &revisions, &after), -ESTALE);
+	assert_int_equal(mirror_file_reload(&plain, &plan, &log, &after), -ESTALE);
 }
 
 static void test_dropped(void **state)
@@ -319,7 +323,7 @@ static void test_dropped(void **state)
 	assert_int_equal(read.revision, 2);
 	read.dropped_count = 1;
 	assert_false(mirror_file_same(&file, &read));
-	assert_int_equal(mirror_file_reload(&file, &back, &(struct plan_revisions){0}, &read), 0);
+	assert_int_equal(mirror_file_reload(&file, &back, &(struct plan_log){0}, &read), 0);
 	assert_int_equal(read.revision, file.revision);
 	assert_int_equal(read.leg_count, 3);
 	assert_int_equal(read.dropped_count, 1);

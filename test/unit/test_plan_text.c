@@ -24,21 +24,32 @@ static void test_text(void **state)
 	};
 	char text[PLAN_TEXT_SIZE];
 	struct dlmirror_plan seen;
-	struct plan_revisions revisions;
+	struct plan_log log;
 
 	(void)state;
-	plan_text(&plan, &(struct plan_revisions){.from = 4}, text);
+	plan_text(&plan, &(struct plan_log){.from = 4}, text);
 	assert_string_equal(text, "from 2048 0 64\nto 4096\nkeep 1\nfresh 128 /dev/a b\n");
-	assert_int_equal(plan_text_parse(text, &seen, &revisions), 0);
+	assert_int_equal(plan_text_parse(text, &seen, &log), 0);
 	assert_memory_equal(&seen, &plan, sizeof(plan));
-	assert_int_equal(revisions.to, 0);
-	plan_text(&plan, &(struct plan_revisions){.from = 4, .to = 7}, text);
+	assert_int_equal(log.to, 0);
+	plan_text(&plan, &(struct plan_log){.from = 4, .to = 7}, text);
 	assert_string_equal(text,
 			    "from 2048 0 64\nto 4096\nrevision 4 7\nkeep 1\nfresh 128 /dev/a b\n");
-	assert_int_equal(plan_text_parse(text, &seen, &revisions), 0);
+	assert_int_equal(plan_text_parse(text, &seen, &log), 0);
 	assert_memory_equal(&seen, &plan, sizeof(plan));
-	assert_int_equal(revisions.from, 4);
-	assert_int_equal(revisions.to, 7);
+	assert_int_equal(log.from, 4);
+	assert_int_equal(log.to, 7);
+	assert_string_equal(log.device, "");
+	plan_text(&plan, &(struct plan_log){.from = 4, .to = 7, .device = "/dev/l 2"}, text);
+	assert_string_equal(text, "from 2048 0 64\nto 4096\nrevision 4 7\nlog /dev/l 2\nkeep 1\n"
+				  "fresh 128 /dev/a b\n");
+	assert_int_equal(plan_text_parse(text, &seen, &log), 0);
+	assert_memory_equal(&seen, &plan, sizeof(plan));
+	assert_string_equal(log.device, "/dev/l 2");
+	assert_false(log.lost);
+	plan_text(&plan, &(struct plan_log){.to = 7, .device = "/l", .lost = true}, text);
+	assert_int_equal(plan_text_parse(text, &seen, &log), 0);
+	assert_true(log.lost);
 }
 
 static void test_longest(void **state)
@@ -47,9 +58,10 @@ static void test_longest(void **state)
 				     .from_legs = DLMIRROR_LEGS_MAX,
 				     .to_sectors = UINT64_MAX,
 				     .to_legs = DLMIRROR_LEGS_MAX};
+	struct plan_log said = {.from = UINT64_MAX - 1, .to = UINT64_MAX, .lost = true};
 	char text[PLAN_TEXT_SIZE];
 	struct dlmirror_plan seen;
-	struct plan_revisions revisions;
+	struct plan_log log;
 
 	(void)state;
 	for (unsigned i = 0; i < DLMIRROR_LEGS_MAX; i++) {
@@ -59,9 +71,12 @@ static void test_longest(void **state)
 		memset(plan.leg[i].path, 'x', sizeof(plan.leg[i].path) - 1);
 		plan.leg[i].path[0] = '/';
 	}
-	plan_text(&plan, &(struct plan_revisions){.from = UINT64_MAX - 1, .to = UINT64_MAX}, text);
-	assert_int_equal(plan_text_parse(text, &seen, &revisions), 0);
-	assert_true(revisions.to == UINT64_MAX);
+	memset(said.device, 'x', sizeof(said.device) - 1);
+	said.device[0] = '/';
+	plan_text(&plan, &said, text);
+	assert_int_equal(plan_text_parse(text, &seen, &log), 0);
+	assert_true(log.to == UINT64_MAX);
+	assert_string_equal(log.device, said.device);
 	assert_memory_equal(&seen, &plan, sizeof(plan));
 }
 
@@ -83,6 +98,8 @@ static void test_bad(void **state)
 	    "from 2048 0 0\nto 4096\nnonsense\n",
 	    "from 2048 0 0\nto 4096\nrevision 0 0\nkeep 0\n",
 	    "from 2048 0 0\nto 4096\nrevision 1\nkeep 0\n",
+	    "from 2048 0 0\nto 4096\nlog sda\nkeep 0\n",
+	    "from 2048 0 0\nto 4096\nlost it\nkeep 0\n",
 	    "from 2048 0 0\nto 4096\nrevision 0 1\nrevision 0 1\nkeep 0\n",
 	    "from 2048 0 0 0 0 0 0 0 0 0\nto 4096\nkeep 0\n",
 	    ("from 2048 0 0\nto 4096\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\nkeep 0\n"
@@ -90,15 +107,15 @@ static void test_bad(void **state)
 	};
 	char longer[1024] = "from 2048 0 0\nto 4096\nfresh 0 /";
 	struct dlmirror_plan seen;
-	struct plan_revisions revisions;
+	struct plan_log log;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(plan_text_parse(bad[i], &seen, &revisions), -EINVAL);
+		assert_int_equal(plan_text_parse(bad[i], &seen, &log), -EINVAL);
 	memset(longer + strlen(longer), 'x', DLMIRROR_PATH_SIZE);
-	assert_int_equal(plan_text_parse(longer, &seen, &revisions), -EINVAL);
+	assert_int_equal(plan_text_parse(longer, &seen, &log), -EINVAL);
 	memset(longer, '1', sizeof(longer) - 1);
-	assert_int_equal(plan_text_parse(longer, &seen, &revisions), -EINVAL);
+	assert_int_equal(plan_text_parse(longer, &seen, &log), -EINVAL);
 }
 
 int main(void)

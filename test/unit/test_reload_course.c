@@ -373,6 +373,15 @@ static bool all_have(bool fresh)
 	return true;
 }
 
+/* Nobody waits for anything: else the next one could not begin. */
+static bool all_over(void)
+{
+	for (uint32_t i = 1; i <= NODES; i++)
+		if (world.node[i].knows && world.node[i].course.phase != COURSE_OVER)
+			return false;
+	return true;
+}
+
 /* The part of the network that number is in loses it, or gets it back. What was on its way, each
  * side is given as far as it came there; behind that a side hears itself alone. */
 static void component_split(uint32_t number, uint32_t to, unsigned own, unsigned others)
@@ -754,6 +763,10 @@ static void no_two_tables_are_ever_in_use(void **state)
 		if (!all_have(true) && !all_have(false)) {
 			print_error("seed %" PRIu64 ": %s\n", seed, world.trace);
 			fail_msg("a node is left behind");
+		}
+		if (!all_over()) {
+			print_error("seed %" PRIu64 ": %s\n", seed, world.trace);
+			fail_msg("it does not end");
 		}
 		fresh += all_have(true);
 		old += all_have(false);

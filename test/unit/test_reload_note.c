@@ -70,8 +70,10 @@ static void assert_same(const struct reload_note *a, const struct reload_note *b
 	}
 	assert_string_equal(a->uuid, b->uuid);
 	assert_memory_equal(&a->plan, &b->plan, sizeof(a->plan));
-	assert_int_equal(a->revisions.from, b->revisions.from);
-	assert_int_equal(a->revisions.to, b->revisions.to);
+	assert_int_equal(a->log.from, b->log.from);
+	assert_int_equal(a->log.to, b->log.to);
+	assert_string_equal(a->log.device, b->log.device);
+	assert_int_equal(a->log.lost, b->log.lost);
 }
 
 static void test_the_same_is_read_again(void **state)
@@ -83,7 +85,7 @@ static void test_the_same_is_read_again(void **state)
 				   .node = {{1, true}, {2, true}, {3, false}},
 				   .uuid = "data-1a2b3c4d",
 				   .plan = plan,
-				   .revisions = {.from = 6, .to = 7}};
+				   .log = {.from = 6, .to = 7, .device = "/dev/mapper/l"}};
 	struct reload_note seen;
 
 	(void)state;
@@ -106,11 +108,13 @@ static void test_the_longest_has_room(void **state)
 				   .self = UINT32_MAX,
 				   .count = MLOG_VIEW_MAX,
 				   .plan = plan,
-				   .revisions = {.from = UINT64_MAX - 1, .to = UINT64_MAX}};
+				   .log = {.from = UINT64_MAX - 1, .to = UINT64_MAX, .lost = true}};
 	struct reload_note seen;
 
 	(void)state;
 	memset(note.uuid, 'u', sizeof(note.uuid) - 1);
+	memset(note.log.device, 'l', sizeof(note.log.device) - 1);
+	note.log.device[0] = '/';
 	for (uint32_t i = 0; i < note.count; i++) {
 		note.node[i].node = UINT32_MAX - i;
 		note.node[i].part = true;

@@ -436,6 +436,53 @@ static void older_tables_are_refused(void **state)
 	assert_int_equal(storage_revision(rig->storage), 2);
 }
 
+/* As "dlmirror log replace" leaves it. */
+static void made_ready(struct rig *rig, uint64_t revision)
+{
+	uint8_t unit[DISK_UNIT];
+	struct disk_super super;
+
+	rig_pread(rig, 0, unit, sizeof(unit));
+	assert_int_equal(disk_super_decode(unit + DISK_SUPER_OFFSET, &super), 0);
+	super.in_use = false;
+	super.revision = revision;
+	super.generation++;
+	disk_super_encode(unit + DISK_SUPER_OFFSET, &super);
+	rig_pwrite(rig, 0, unit, sizeof(unit));
+	rig_pwrite(rig, super.layout.super_b, unit + DISK_SUPER_OFFSET, DISK_SUPER_SIZE);
+}
+
+/* A log that was made ready for a table is one for that table only, and until it is claimed. */
+static void a_log_is_made_ready_for_one_table(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->spec.revision = 3;
+	rig_open(rig);
+	assert_false(storage_prepared(rig->storage)); /* it is blank */
+	assert_int_equal(rig_claim(rig), 0);
+	rig_close(rig);
+	rig_open(rig);
+	assert_false(storage_prepared(rig->storage)); /* in use */
+	rig_close(rig);
+	made_ready(rig, 4);
+	assert_refused(rig, -ESTALE, "revision 4", "revision 3");
+	rig->spec.revision = 5;
+	rig_open(rig);
+	assert_false(storage_prepared(rig->storage));
+	rig_close(rig);
+	rig->spec.revision = 4;
+	rig_open(rig);
+	assert_true(storage_prepared(rig->storage));
+	assert_int_equal(rig_load(rig), 0);
+	assert_int_equal(rig->history.load, MLOG_LOAD_CLEAN);
+	assert_int_equal(storage_revision(rig->storage), 4);
+	rig_close(rig);
+	rig->spec.uuid = "mirror-2";
+	rig_open(rig);
+	assert_false(storage_prepared(rig->storage));
+}
+
 /* Between open and load, and between load and claim, somebody has it with a later table. */
 static void older_tables_are_refused_later_too(void **state)
 {
@@ -956,6 +1003,7 @@ int main(void)
 	    TEST(others_are_refused),
 	    TEST(others_are_refused_later_too),
 	    TEST(older_tables_are_refused),
+	    TEST(a_log_is_made_ready_for_one_table),
 	    TEST(older_tables_are_refused_later_too),
 	    TEST(newer_format_is_refused),
 	    TEST(bad_devices_are_refused),

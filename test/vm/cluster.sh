@@ -179,7 +179,19 @@ ${CLUSTER_OPTIONS:-}"
 
 # devices_on I: what the mirror stands on, each of it on a device of its own that device_becomes can break
 devices_on() {
-	on "$1" "for d in a b log; do dmsetup create \$d --table \"0 \$(blockdev --getsz /dev/rig/\$d) linear /dev/rig/\$d 0\"; done"
+	linear_on "$1" a b log
+}
+
+# more_devices I: two more
+more_devices() {
+	linear_on "$1" c d
+}
+
+# linear_on I NAME...: on the rig's disks of these names
+linear_on() {
+	local node=$1
+	shift
+	on "$node" "for d in $*; do dmsetup create \$d --table \"0 \$(blockdev --getsz /dev/rig/\$d) linear /dev/rig/\$d 0\"; done"
 }
 
 # device_good NAME: the table of a, b or log when nothing is wrong with it
@@ -220,6 +232,19 @@ cluster_up() {
 	all_whole "${1:-$ALL}"
 }
 
+# says I CODE TEXT ARGUMENTS: dlmirror ARGUMENTS on node I ends with CODE, and something that it prints contains TEXT
+says() {
+	local code=0 output
+	output=$(on "$1" "dlmirror $4 2>&1") || code=$?
+	[ "$code" = "$2" ] || fail "dlmirror $4 on node $1: exit code $code, not $2: $output"
+	grep -qF "$3" <<<"$output" || fail "dlmirror $4 on node $1 does not say '$3' but: $output"
+}
+
+# log_state_is I MIRROR STATE
+log_state_is() {
+	mirror_field_is "$1" "$2" log_state "$3"
+}
+
 # ready_members I: of the mirror, as I knows them, when nobody is on the way in or out
 ready_members() {
 	ask "$1" "dlmirror status $MIRROR --json" | jq -r '[.. | objects | select(has("members"))][0] |
@@ -256,18 +281,24 @@ kernel_content() {
 	! on "$1" dmesg | grep -E 'BUG:|WARNING:|Oops|blocked for more than' | grep -v 'fs/dlm/requestqueue.c'
 }
 
-# cluster_end [NODES]: the legs are alike while the mirror is active and when it is down; nothing is held or in use any more
-cluster_end() {
-	local i nodes=${1:-$ALL}
-	all_whole "$nodes"
-	legs_must_match
-	each "$nodes" mirror_off
-	legs_must_match
-	for i in $nodes; do
+# nothing_left NODES: of a mirror that was taken down: no lock, no problem, no complaint of the kernel
+nothing_left() {
+	local i
+	for i in $1; do
 		wait_for 30 "node $i holds no lock" cluster_is "$i" ".locks_held == 0 and .locks_waiting == 0 and .locks_orphans == 0"
 		cluster_is "$i" '(.problem // "") == ""' || fail "node $i has a problem: $(ask "$i" "dlmirror daemon status --json")"
 		kernel_content "$i" || fail "the kernel of node $i complains"
 	done
+}
+
+# cluster_end [NODES]: the legs are alike while the mirror is active and when it is down; nothing is held or in use any more
+cluster_end() {
+	local nodes=${1:-$ALL}
+	all_whole "$nodes"
+	legs_must_match
+	each "$nodes" mirror_off
+	legs_must_match
+	nothing_left "$nodes"
 	ask "${nodes%% *}" "dlmirror log inspect /dev/rig/log --json" >"$SCENARIO_LOG/log.json"
 	jq -e --argjson regions $((MIRROR_MIB * 2)) '.log[0] | .state == "kernel" and .in_sync == $regions' "$SCENARIO_LOG/log.json" >/dev/null ||
 		fail "the log was not closed: $(cat "$SCENARIO_LOG/log.json")"

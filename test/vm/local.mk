@@ -17,6 +17,7 @@ test_vm_lockspace_probe_SOURCES = test/vm/lockspace_probe.c
 test_vm_lockspace_probe_LDADD = liblocks.la
 
 VM_SCENARIOS = \
+	test/vm/scenarios/cluster-array-fails \
 	test/vm/scenarios/cluster-configured \
 	test/vm/scenarios/cluster-cut-legs \
 	test/vm/scenarios/cluster-daemon-kill \
@@ -27,6 +28,7 @@ VM_SCENARIOS = \
 	test/vm/scenarios/cluster-join-leave \
 	test/vm/scenarios/cluster-leg-error \
 	test/vm/scenarios/cluster-log-error \
+	test/vm/scenarios/cluster-log-replace \
 	test/vm/scenarios/cluster-many-die \
 	test/vm/scenarios/cluster-pacemaker \
 	test/vm/scenarios/cluster-partition \
